@@ -1,0 +1,119 @@
+//! Alert codes: the closed set of things an operator is told about.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::CompanyId;
+
+/// How urgent an alert is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// Should be looked at.
+    Warning,
+    /// Costs calls or money now.
+    Critical,
+}
+
+macro_rules! alert_codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $severity:ident;)*) => {
+        /// What an operator is told about (DESIGN section 6).
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum AlertCode {
+            $($(#[$doc])* #[serde(rename = $code)] $name,)*
+        }
+
+        impl AlertCode {
+            /// Every code there is.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The code as it stands on the wire.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// How urgent alerts of this code are.
+            #[must_use]
+            pub const fn severity(self) -> Severity {
+                match self { $(Self::$name => Severity::$severity,)* }
+            }
+        }
+    };
+}
+
+alert_codes! {
+    /// A call came in for a company that does not exist.
+    CompanyNotFound = "PRODUCTION_AI_COMPANY_NOT_FOUND", Critical;
+    /// A webhook's signature did not verify.
+    SignatureRejected = "PRODUCTION_AI_SIGNATURE_REJECTED", Warning;
+    /// A hold was refused because the month's budget is used up.
+    BudgetExceeded = "PRODUCTION_AI_BUDGET_EXCEEDED", Critical;
+    /// Four fifths of the month's budget are spent.
+    BudgetWarning = "PRODUCTION_AI_BUDGET_WARNING", Warning;
+    /// The LLM cannot be used.
+    LlmDown = "PRODUCTION_AI_LLM_DOWN", Critical;
+    /// The LLM answers late.
+    LlmSlow = "PRODUCTION_AI_LLM_SLOW", Warning;
+    /// A caller heard a fallback.
+    FallbackUsed = "PRODUCTION_AI_FALLBACK_USED", Warning;
+    /// Too many callers heard a fallback.
+    FallbackRateHigh = "PRODUCTION_AI_FALLBACK_RATE_HIGH", Warning;
+    /// A step of the call path failed and the next one answered.
+    RoutingError = "PRODUCTION_AI_ROUTING_ERROR", Critical;
+    /// The store does not answer.
+    DatabaseError = "PRODUCTION_AI_DATABASE_ERROR", Critical;
+    /// The cache does not answer.
+    CacheError = "PRODUCTION_AI_CACHE_ERROR", Critical;
+    /// A caller is in danger.
+    EmergencyCall = "PRODUCTION_AI_EMERGENCY_CALL", Critical;
+    /// A caller left a message or wants to be called back.
+    MessageTaken = "PRODUCTION_AI_MESSAGE_TAKEN", Info;
+}
+
+/// The step at which a routing error happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Stage {
+    /// Loading the company.
+    CompanyLoad,
+    /// Rules.
+    #[serde(rename = "TIER_1")]
+    Tier1,
+    /// Meaning.
+    #[serde(rename = "TIER_2")]
+    Tier2,
+    /// The LLM.
+    #[serde(rename = "TIER_3_LLM")]
+    Tier3Llm,
+    /// The fallback.
+    Fallback,
+}
+
+/// Something happened that an operator should know. Holds no caller's words and no phone number.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alert {
+    /// What happened.
+    pub code: AlertCode,
+    /// To whom; alerts are grouped by code and company.
+    pub company: Option<CompanyId>,
+    /// One sentence that reads alone.
+    pub message: String,
+    /// More, as JSON.
+    pub details: serde_json::Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_written_as_the_contract_names_them() {
+        for code in AlertCode::ALL {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+        }
+        assert_eq!(serde_json::to_value(Stage::Tier3Llm).unwrap(), "TIER_3_LLM");
+        assert_eq!(serde_json::to_value(Stage::CompanyLoad).unwrap(), "COMPANY_LOAD");
+    }
+}

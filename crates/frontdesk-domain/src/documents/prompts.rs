@@ -1,0 +1,1 @@
+//! Spoken prompts and phrases to recognise.

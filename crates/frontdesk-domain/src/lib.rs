@@ -1,0 +1,17 @@
+//! The words, documents, money and time of Frontdesk.
+//!
+//! Pure: this crate does no I/O, reads no clock and draws no random number. Whatever needs one
+//! of these takes it as an argument.
+
+pub mod alert;
+pub mod confidence;
+pub mod decision;
+pub mod documents;
+pub mod ids;
+pub mod money;
+pub mod phone;
+pub mod record;
+pub mod redaction;
+pub mod rotation;
+pub mod time;
+pub mod variables;
