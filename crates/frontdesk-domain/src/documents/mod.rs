@@ -1,4 +1,13 @@
 //! The documents of DESIGN section 3, parsed: a value of one of these types is right.
+//!
+//! Parsing gives three things at once: the typed value, the canonical JSON (every known field present,
+//! absent ones `null` or their default, unknown ones kept, no secret in it) and the unknown fields. A
+//! document that is refused names every fault, each with its JSON pointer and what would be right.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 pub mod company;
 pub mod overlay;
@@ -6,3 +15,71 @@ pub mod prompts;
 pub mod qna;
 pub mod safety;
 pub mod template;
+pub mod trade;
+
+/// What is wrong at one place of a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// Where, as a JSON pointer (RFC 6901); a missing field is pointed to where it would stand.
+    pub pointer: String,
+    /// What is wrong and what would be right.
+    pub detail: String,
+}
+
+/// Everything that is wrong with a document; never empty.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Faults(pub Vec<Fault>);
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, Fault { pointer, detail }) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}`{pointer}` {detail}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A field that this version does not know. It is kept and written back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unknown {
+    /// Where it stands.
+    pub pointer: String,
+    /// The known name nearest to it, if one is near.
+    pub nearest: Option<String>,
+}
+
+/// How a document is read.
+#[derive(Debug, Clone, Copy)]
+pub enum Mode<'a> {
+    /// POST, PUT and PATCH: a field that is unknown and did not stand in the document before is a fault.
+    Strict {
+        /// The stored document, `Value::Null` if there is none.
+        known_before: &'a Value,
+    },
+    /// Import, and reading back what is stored: unknown fields are kept and listed, `MongoDB` Extended JSON is accepted.
+    Import,
+}
+
+impl Mode<'static> {
+    /// A new document.
+    #[must_use]
+    pub const fn new_document() -> Self {
+        Self::Strict {
+            known_before: &Value::Null,
+        }
+    }
+}
+
+/// A document that got in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parsed<T> {
+    /// Its typed value.
+    pub value: T,
+    /// Its canonical JSON: without secrets and without what the server owns.
+    pub json: Map<String, Value>,
+    /// Its unknown fields.
+    pub unknown: Vec<Unknown>,
+    /// What an operator should know about how it was read.
+    pub notes: Vec<Fault>,
+}
