@@ -4,6 +4,7 @@
 //! of these takes it as an argument.
 
 pub mod alert;
+pub mod clock;
 pub mod confidence;
 pub mod decision;
 pub mod documents;

@@ -1,1 +1,159 @@
-//! To come.
+//! What is kept: turns, messages, notifications.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    alert::{AlertCode, Severity},
+    decision::Decision,
+    ids::{CallId, CompanyId, MessageId, NotificationId, TurnId},
+};
+
+/// How a turn ended for the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TurnOutcome {
+    /// The call was greeted and the caller's words are awaited.
+    Greeted,
+    /// An answer was spoken and the next words are awaited.
+    Answered,
+    /// A fallback was spoken and the next words are awaited.
+    Fallback,
+    /// A person is dialled.
+    Transfer,
+    /// A message is recorded.
+    Message,
+    /// The call ends.
+    Hangup,
+}
+
+/// What a replay needs beside the decision: the inputs that are not the caller's words.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplayInputs {
+    /// The call state that the turn began with.
+    pub call_state: serde_json::Value,
+    /// The number the rotation gave, if a fallback was chosen.
+    pub rotation: Option<u64>,
+}
+
+/// One turn of a call (the seed's `v2AIAgentCallLog`), its words redacted.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TurnRecord {
+    /// The same webhook has the same id, however often it comes.
+    pub turn_id: TurnId,
+    /// Twilio's `CallSid`.
+    pub call_id: CallId,
+    /// Which turn of the call, from 1.
+    pub turn: u32,
+    /// When the webhook arrived.
+    pub at: Timestamp,
+    /// The caller, as Twilio names them.
+    pub from: Option<Arc<str>>,
+    /// The recogniser's own confidence, recorded only.
+    pub speech_confidence: Option<f64>,
+    /// Keys the caller pressed, redacted.
+    pub digits: Option<Arc<str>>,
+    /// What was decided, field by field.
+    #[serde(flatten)]
+    pub decision: Decision,
+    /// Tokens the LLM was paid for; null without one.
+    pub tokens: Option<u64>,
+    /// How it ended for the caller.
+    pub outcome: TurnOutcome,
+    /// What a replay needs beside it.
+    pub replay: ReplayInputs,
+}
+
+/// What kind of message a caller left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageKind {
+    /// A recording.
+    Message,
+    /// A wish to be called back.
+    Callback,
+}
+
+/// Whether somebody has dealt with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageState {
+    /// Nobody has.
+    New,
+    /// Somebody has.
+    Done,
+}
+
+/// A message or a wish to be called back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Message {
+    /// Its id.
+    pub id: MessageId,
+    /// For whom it is.
+    pub company_id: CompanyId,
+    /// The call it was left in.
+    pub call_id: CallId,
+    /// What it is.
+    pub kind: MessageKind,
+    /// The caller, as Twilio names them.
+    pub from: Option<Arc<str>>,
+    /// Twilio's id of the recording; one message per recording.
+    pub recording_sid: Option<Arc<str>>,
+    /// Where the recording is, if it is at Twilio.
+    pub recording_url: Option<Arc<str>>,
+    /// How long it is.
+    pub recording_seconds: Option<u32>,
+    /// Its words, redacted.
+    pub transcript: Option<Arc<str>>,
+    /// Whether somebody has dealt with it.
+    pub state: MessageState,
+    /// When it was left.
+    pub at: Timestamp,
+}
+
+/// Whether somebody has dealt with a notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NotificationState {
+    /// Nobody has.
+    Open,
+    /// Somebody has seen it.
+    Acknowledged,
+    /// It is over.
+    Resolved,
+}
+
+/// Alerts of one code and company, grouped.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Notification {
+    /// Its id.
+    pub id: NotificationId,
+    /// What happened.
+    pub code: AlertCode,
+    /// How urgent it is.
+    pub severity: Severity,
+    /// To whom.
+    pub company_id: Option<CompanyId>,
+    /// The newest alert's sentence.
+    pub message: String,
+    /// The newest alert's details.
+    pub details: serde_json::Value,
+    /// How many alerts it groups.
+    pub count: u64,
+    /// When the first came.
+    pub first_at: Timestamp,
+    /// When the newest came.
+    pub last_at: Timestamp,
+    /// Whether somebody has dealt with it.
+    pub state: NotificationState,
+    /// Silent until then.
+    pub snoozed_until: Option<Timestamp>,
+    /// Who was told, and how that went.
+    pub deliveries: Vec<serde_json::Value>,
+}

@@ -1,0 +1,513 @@
+//! What Frontdesk needs of a store: small traits by aggregate.
+//!
+//! Every backend passes `crate::conformance`. The traits know nothing of caches: the cache is a decorator in front
+//! of them (`crate::cache`), so that each backend is tested bare.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use frontdesk_domain::{
+    alert::Alert,
+    decision::FallbackKind,
+    documents::{
+        Fault,
+        company::{Company, CompanySecrets, Opening},
+        trade::TradeName,
+    },
+    ids::{CallId, CompanyId, LedgerEntryId, MessageId, NotificationId, QnaId, TemplateId},
+    money::PicoUsd,
+    record::{Message, MessageState, Notification, TurnRecord},
+    time::{MonthKey, Timestamp},
+};
+use serde_json::{Map, Value};
+
+/// A document's own counter: 1 when it is made, one more with each write.
+pub type Rev = u64;
+
+/// The number of a change, store-wide and growing. What was read when `Seq` was current holds every change up to it.
+pub type Seq = u64;
+
+/// The store does not answer, or not in time.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The store cannot be reached or refuses.
+    #[error("the store cannot {action}")]
+    Unavailable {
+        /// What was tried, as a verb with its object.
+        action: &'static str,
+        /// Why it failed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What is stored cannot be read: written by a newer version, or damaged.
+    #[error("{what} in the store cannot be read: {detail}")]
+    Unreadable {
+        /// Which document.
+        what: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+}
+
+/// Why a write was refused. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// Another document has this id, phone number or name.
+    #[error("{detail}")]
+    Taken {
+        /// Which field of the document.
+        pointer: String,
+        /// Who has it.
+        detail: String,
+    },
+    /// The document was changed in between.
+    #[error("the document has been changed: its revision is {current}")]
+    Stale {
+        /// Its revision now.
+        current: Rev,
+    },
+    /// There is no such document.
+    #[error("there is no such document")]
+    NotFound,
+    /// The document refers to others that do not exist.
+    #[error("the document refers to others that do not exist")]
+    UnknownReference(Vec<Fault>),
+    /// Companies use this template.
+    #[error("companies use this template")]
+    InUse(Vec<(CompanyId, Arc<str>)>),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A document as it rests: its canonical JSON (without secrets and what the server owns) and what the server knows of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// The canonical JSON.
+    pub json: Map<String, Value>,
+    /// Its counter.
+    pub rev: Rev,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last written.
+    pub updated_at: Timestamp,
+}
+
+/// A company as it rests, its secrets unsealed.
+#[derive(Debug, Clone)]
+pub struct StoredCompany {
+    /// The settings.
+    pub document: Stored,
+    /// The secrets.
+    pub secrets: CompanySecrets,
+}
+
+/// A company to be written: read, checked, its secrets merged.
+#[derive(Debug, Clone)]
+pub struct CompanyWrite {
+    /// The typed settings; the store takes id, numbers and template references from them.
+    pub company: Arc<Company>,
+    /// Their canonical JSON.
+    pub json: Map<String, Value>,
+    /// All secrets after the write.
+    pub secrets: CompanySecrets,
+}
+
+/// What a write left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// The document's counter now.
+    pub rev: Rev,
+    /// The number of the change.
+    pub seq: Seq,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was written.
+    pub updated_at: Timestamp,
+}
+
+/// Where a list goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page<K> {
+    /// The last key of the page before.
+    pub after: Option<K>,
+    /// At most that many.
+    pub limit: usize,
+}
+
+/// Companies, by id.
+#[async_trait]
+pub trait CompanyStore: Send + Sync {
+    /// One company.
+    async fn company(&self, id: CompanyId) -> Result<Option<StoredCompany>, StoreError>;
+    /// Companies in the order of their ids.
+    async fn companies(&self, page: Page<CompanyId>) -> Result<Vec<StoredCompany>, StoreError>;
+    /// The company that has this number.
+    async fn company_by_number(&self, number: &str) -> Result<Option<CompanyId>, StoreError>;
+    /// Makes a company. Its id and numbers must be free, its templates must exist.
+    async fn insert_company(&self, write: CompanyWrite) -> Result<Written, WriteError>;
+    /// Replaces a company whose revision is `expected`.
+    async fn replace_company(&self, write: CompanyWrite, expected: Rev) -> Result<Written, WriteError>;
+    /// Deletes a company with its Q&A and overlay; its calls, messages and ledger stay until retention ends.
+    async fn delete_company(&self, id: CompanyId, expected: Option<Rev>) -> Result<Seq, WriteError>;
+}
+
+/// Templates, by id.
+#[async_trait]
+pub trait TemplateStore: Send + Sync {
+    /// One template.
+    async fn template(&self, id: TemplateId) -> Result<Option<Stored>, StoreError>;
+    /// Templates in the order of their ids.
+    async fn templates(&self, page: Page<TemplateId>) -> Result<Vec<Stored>, StoreError>;
+    /// Makes a template whose id is free.
+    async fn insert_template(&self, id: TemplateId, json: Map<String, Value>) -> Result<Written, WriteError>;
+    /// Replaces a template whose revision is `expected`.
+    async fn replace_template(
+        &self,
+        id: TemplateId,
+        json: Map<String, Value>,
+        expected: Rev,
+    ) -> Result<Written, WriteError>;
+    /// Deletes a template that no company refers to.
+    async fn delete_template(&self, id: TemplateId, expected: Option<Rev>) -> Result<Seq, WriteError>;
+}
+
+/// Whose Q&As.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum QnaOwner {
+    /// A company's own; the company must exist.
+    Company(CompanyId),
+    /// A trade's.
+    Trade(TradeName),
+}
+
+/// Q&As, by owner and id.
+#[async_trait]
+pub trait QnaStore: Send + Sync {
+    /// One Q&A.
+    async fn qna(&self, owner: &QnaOwner, id: &QnaId) -> Result<Option<Stored>, StoreError>;
+    /// An owner's Q&As in the order in which they were made.
+    async fn qnas(&self, owner: &QnaOwner, page: Page<QnaId>) -> Result<Vec<Stored>, StoreError>;
+    /// Makes a Q&A whose id is free.
+    async fn insert_qna(&self, owner: &QnaOwner, id: &QnaId, json: Map<String, Value>) -> Result<Written, WriteError>;
+    /// Replaces a Q&A whose revision is `expected`.
+    async fn replace_qna(
+        &self,
+        owner: &QnaOwner,
+        id: &QnaId,
+        json: Map<String, Value>,
+        expected: Rev,
+    ) -> Result<Written, WriteError>;
+    /// Deletes a Q&A.
+    async fn delete_qna(&self, owner: &QnaOwner, id: &QnaId, expected: Option<Rev>) -> Result<Seq, WriteError>;
+}
+
+/// Documents of which there is one each: a company's overlay, the safety rules, the prompts of a language.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Singleton {
+    /// A company's additions.
+    Overlay(CompanyId),
+    /// The platform's safety rules; without one the embedded ones hold.
+    Safety,
+    /// The platform's prompts of a language; without one the embedded ones hold.
+    Prompts(Arc<str>),
+}
+
+/// Overlay, safety rules and prompts.
+#[async_trait]
+pub trait SingletonStore: Send + Sync {
+    /// The document, if one was put.
+    async fn singleton(&self, which: &Singleton) -> Result<Option<Stored>, StoreError>;
+    /// Puts it; with `expected`, only if its revision is that (0 = none yet).
+    async fn put_singleton(
+        &self,
+        which: &Singleton,
+        json: Map<String, Value>,
+        expected: Option<Rev>,
+    ) -> Result<Written, WriteError>;
+    /// The languages that have stored prompts.
+    async fn prompt_languages(&self) -> Result<Vec<Arc<str>>, StoreError>;
+}
+
+/// A company's settings as one read saw them.
+#[derive(Debug, Clone)]
+pub struct CompanySnapshot {
+    /// Every change up to here is in.
+    pub as_of: Seq,
+    /// The company, if there is one.
+    pub company: Option<StoredCompany>,
+}
+
+/// What a company's knowledge is compiled from, as one read saw it.
+#[derive(Debug, Clone, Default)]
+pub struct KnowledgeSnapshot {
+    /// Every change up to here is in.
+    pub as_of: Seq,
+    /// The enabled templates in effective order; a template that is gone is left out.
+    pub templates: Vec<(TemplateId, Stored)>,
+    /// The company's Q&As in the order in which they were made.
+    pub company_qna: Vec<Stored>,
+    /// The Q&As of its trades, in the order of its trades.
+    pub trade_qna: Vec<(TradeName, Vec<Stored>)>,
+    /// Its additions.
+    pub overlay: Option<Stored>,
+}
+
+/// Safety rules and prompts, as one read saw them.
+#[derive(Debug, Clone, Default)]
+pub struct PlatformSnapshot {
+    /// Every change up to here is in.
+    pub as_of: Seq,
+    /// The stored safety rules.
+    pub safety: Option<Stored>,
+    /// The stored prompts by language.
+    pub prompts: Vec<(Arc<str>, Stored)>,
+}
+
+/// The reads of the call path: each sees one state of the store.
+#[async_trait]
+pub trait SnapshotStore: Send + Sync {
+    /// A company's settings.
+    async fn company_snapshot(&self, id: CompanyId) -> Result<CompanySnapshot, StoreError>;
+    /// What a company's knowledge is compiled from.
+    async fn knowledge_snapshot(&self, company: &Company) -> Result<KnowledgeSnapshot, StoreError>;
+    /// Safety rules and prompts.
+    async fn platform_snapshot(&self) -> Result<PlatformSnapshot, StoreError>;
+}
+
+/// What changed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Changed {
+    /// A company's settings.
+    Company(CompanyId),
+    /// A template.
+    Template(TemplateId),
+    /// An owner's Q&A set.
+    Qna(QnaOwner),
+    /// An overlay, the safety rules or prompts.
+    Singleton(Singleton),
+}
+
+/// The changes of the store, so that caches in other processes hear of them.
+#[async_trait]
+pub trait ChangeFeed: Send + Sync {
+    /// The number of the newest change.
+    async fn newest(&self) -> Result<Seq, StoreError>;
+    /// The changes after `seq`, oldest first. Reads nothing when nobody else wrote since the last call.
+    async fn changes_after(&self, seq: Seq) -> Result<Vec<(Seq, Changed)>, StoreError>;
+}
+
+/// One imported document.
+#[derive(Debug, Clone)]
+pub enum ImportItem {
+    /// Written as a whole; secrets and opening balance come with it.
+    Company {
+        /// What is written; the importer has merged secrets that the line does not give.
+        write: CompanyWrite,
+        /// What opens the month: spend and rotation.
+        opening: Opening,
+    },
+    /// A template.
+    Template(TemplateId, Map<String, Value>),
+    /// A Q&A.
+    Qna(QnaOwner, QnaId, Map<String, Value>),
+    /// An overlay, the safety rules or prompts.
+    Singleton(Singleton, Map<String, Value>),
+}
+
+/// Why an import was refused. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// Items that cannot be written, by their index in the list.
+    #[error("{} lines cannot be imported", .0.len())]
+    Refused(Vec<(usize, Fault)>),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Writes many documents at once, or none.
+#[async_trait]
+pub trait ImportStore: Send + Sync {
+    /// Upserts all items by id in one transaction and checks references at the end. `month` names the current month
+    /// of a company; an opening spend becomes an `imported` ledger entry, once per company and month.
+    async fn import(&self, items: Vec<ImportItem>, now: Timestamp) -> Result<Vec<(Seq, Changed)>, ImportError>;
+}
+
+/// A filter on calls; absent parts let everything through.
+#[derive(Debug, Clone, Default)]
+pub struct CallFilter {
+    /// Began at or after.
+    pub from: Option<Timestamp>,
+    /// Began before.
+    pub to: Option<Timestamp>,
+    /// The caller as Twilio names them.
+    pub caller: Option<String>,
+    /// The ending of the call ([`frontdesk_domain::record::TurnOutcome`] on the wire).
+    pub outcome: Option<String>,
+    /// A part of what was said, without regard to case.
+    pub words: Option<String>,
+}
+
+/// A call with its turns, oldest turn first. Turns are the records' own JSON.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredCall {
+    /// Which call.
+    pub call_id: CallId,
+    /// The caller.
+    pub from: Option<String>,
+    /// When its first turn came.
+    pub started_at: Timestamp,
+    /// How its last turn ended.
+    pub ending: String,
+    /// Its turns.
+    pub turns: Vec<Value>,
+}
+
+/// The key after which a page of calls goes on: newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallCursor {
+    /// When the last call of the page before began.
+    pub started_at: Timestamp,
+    /// Which call that was.
+    pub call_id: CallId,
+}
+
+/// The call log.
+#[async_trait]
+pub trait CallLog: Send + Sync {
+    /// Stores turns; a turn that is there already is left as it is.
+    async fn append_turns(&self, turns: Vec<TurnRecord>) -> Result<(), StoreError>;
+    /// A company's calls, newest first.
+    async fn calls(
+        &self,
+        company: CompanyId,
+        filter: &CallFilter,
+        page: Page<CallCursor>,
+    ) -> Result<Vec<StoredCall>, StoreError>;
+    /// One call of a company.
+    async fn call(&self, company: CompanyId, call: &CallId) -> Result<Option<StoredCall>, StoreError>;
+}
+
+/// Messages and callbacks.
+#[async_trait]
+pub trait MessageStore: Send + Sync {
+    /// Stores a message. A second one for the same recording fills in what the first lacks; the first id stays.
+    async fn put_message(&self, message: Message) -> Result<MessageId, StoreError>;
+    /// A company's messages, newest first.
+    async fn messages(
+        &self,
+        company: CompanyId,
+        state: Option<MessageState>,
+        page: Page<MessageId>,
+    ) -> Result<Vec<Message>, StoreError>;
+    /// Changes the state of a message of this company.
+    async fn set_message_state(
+        &self,
+        company: CompanyId,
+        id: MessageId,
+        state: MessageState,
+    ) -> Result<Option<Message>, StoreError>;
+}
+
+/// Alerts of one code and company that came in a short time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RaisedAlert {
+    /// The id the notification gets if none is open.
+    pub id: NotificationId,
+    /// The newest alert.
+    pub alert: Alert,
+    /// How many there were.
+    pub count: u64,
+    /// When the first came.
+    pub first_at: Timestamp,
+    /// When the newest came.
+    pub last_at: Timestamp,
+}
+
+/// Stored notifications.
+#[async_trait]
+pub trait NotificationStore: Send + Sync {
+    /// Adds alerts to the notification of their code and company that is not resolved, or opens one. An
+    /// acknowledged one stays acknowledged.
+    async fn raise(&self, alerts: Vec<RaisedAlert>) -> Result<(), StoreError>;
+    /// Notifications, newest first.
+    async fn notifications(&self, page: Page<NotificationId>) -> Result<Vec<Notification>, StoreError>;
+    /// Marks one as seen.
+    async fn acknowledge(&self, id: NotificationId) -> Result<Option<Notification>, StoreError>;
+}
+
+/// The rotation of fallbacks (DESIGN 4.4).
+#[async_trait]
+pub trait RotationStore: Send + Sync {
+    /// The counter's value before it was raised by one; atomic over all processes.
+    async fn next_rotation(&self, company: CompanyId, kind: FallbackKind) -> Result<u64, StoreError>;
+    /// The counter's value; a dry run peeks.
+    async fn peek_rotation(&self, company: CompanyId, kind: FallbackKind) -> Result<u64, StoreError>;
+    /// Notes which variation was spoken last, for `lastUsedIndex`.
+    async fn note_spoken(&self, company: CompanyId, kind: FallbackKind, index: u32) -> Result<(), StoreError>;
+    /// The index spoken last of each kind.
+    async fn last_spoken(&self, company: CompanyId) -> Result<Vec<(FallbackKind, u32)>, StoreError>;
+}
+
+/// An `imported` entry of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportedSpend {
+    /// Its id.
+    pub id: LedgerEntryId,
+    /// The month it belongs to.
+    pub month: MonthKey,
+    /// How much had been spent.
+    pub amount: PicoUsd,
+    /// When it was imported.
+    pub at: Timestamp,
+}
+
+/// What is there of the ledger before the LLM tier: imported spend.
+#[async_trait]
+pub trait SpendStore: Send + Sync {
+    /// A company's imported spend of a month.
+    async fn imported_spend(&self, company: CompanyId, month: &MonthKey) -> Result<Option<ImportedSpend>, StoreError>;
+}
+
+/// Whether the store answers and takes writes.
+#[async_trait]
+pub trait Ping: Send + Sync {
+    /// Reads and writes something small.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// A whole backend.
+pub trait Backend:
+    CompanyStore
+    + TemplateStore
+    + QnaStore
+    + SingletonStore
+    + SnapshotStore
+    + ChangeFeed
+    + ImportStore
+    + CallLog
+    + MessageStore
+    + NotificationStore
+    + RotationStore
+    + SpendStore
+    + Ping
+{
+}
+
+impl<T> Backend for T where
+    T: CompanyStore
+        + TemplateStore
+        + QnaStore
+        + SingletonStore
+        + SnapshotStore
+        + ChangeFeed
+        + ImportStore
+        + CallLog
+        + MessageStore
+        + NotificationStore
+        + RotationStore
+        + SpendStore
+        + Ping
+{
+}
