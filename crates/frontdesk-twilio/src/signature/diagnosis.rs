@@ -25,6 +25,24 @@ pub enum Mistake {
     TrailingSlash,
 }
 
+impl Mistake {
+    /// What an operator should do about it, in words for an alert.
+    pub const fn likely_fix(self) -> &'static str {
+        match self {
+            Self::Scheme => {
+                "use the same scheme in the webhook's URL at Twilio and in the public URL configured here; \
+                 a proxy that ends TLS is the usual cause"
+            }
+            Self::Host => "use the same host, in the same case, at Twilio and in the public URL configured here",
+            Self::Port => "use the same port at Twilio and in the public URL configured here",
+            Self::TrailingSlash => {
+                "remove or add the slash at the end of the webhook's path at Twilio, \
+                 or stop the proxy from rewriting it"
+            }
+        }
+    }
+}
+
 /// Ports that development servers and proxies like.
 const LIKELY_PORTS: [u16; 7] = [80, 443, 8080, 8443, 3000, 5000, 8000];
 

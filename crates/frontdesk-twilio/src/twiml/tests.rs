@@ -299,11 +299,8 @@ fn long_sentences_are_split_at_words_and_long_words_at_characters() {
         pieces.iter().map(String::len).collect::<Vec<_>>(),
         [3_000, 3_000, 3_000, 1_000]
     );
-    pieces_of(&"火が出ています。".repeat(800), Some("Polly.Mizuki"), 3_000)
-        .iter()
-        .for_each(|piece| {
-            assert!(piece.ends_with('。'));
-        });
+    let pieces = pieces_of(&"火が出ています。".repeat(800), Some("Polly.Mizuki"), 3_000);
+    assert!(pieces.iter().all(|piece| piece.ends_with('。')));
 }
 
 #[test]
