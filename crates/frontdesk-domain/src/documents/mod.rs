@@ -9,13 +9,22 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use reader::unwrap;
+
 pub mod company;
+pub mod import;
+mod merge;
+mod nearest;
 pub mod overlay;
 pub mod prompts;
 pub mod qna;
+mod reader;
 pub mod safety;
 pub mod template;
 pub mod trade;
+
+pub use merge::merge_patch;
+pub use nearest::nearest;
 
 /// What is wrong at one place of a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,6 +47,46 @@ impl fmt::Display for Faults {
         }
         Ok(())
     }
+}
+
+impl Faults {
+    fn one(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self(vec![Fault {
+            pointer: pointer.into(),
+            detail: detail.into(),
+        }])
+    }
+}
+
+/// Gives a document its id: sets the field if it is absent or null, and accepts an equal one.
+///
+/// # Errors
+/// The document is no object, or names another id.
+pub fn place_id(document: &mut Value, name: &'static str, id: &str) -> Result<(), Faults> {
+    let Some(fields) = document.as_object_mut() else {
+        return Err(Faults::one("", "should be an object"));
+    };
+    match fields.get(name) {
+        None | Some(Value::Null) => _ = fields.insert(name.into(), id.into()),
+        Some(given)
+            if unwrap(given)
+                .as_str()
+                .is_some_and(|given| given.eq_ignore_ascii_case(id)) => {}
+        Some(_) => {
+            return Err(Faults::one(
+                format!("/{name}"),
+                format!("should be \"{id}\" as in the path, or be left out"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The id of the owner that a document names.
+fn owner_of<T: std::str::FromStr>(document: &Value, name: &str, should: &str) -> Result<T, Faults> {
+    let given = document.get(name).map(unwrap);
+    let id = given.as_deref().and_then(Value::as_str).and_then(|id| id.parse().ok());
+    id.ok_or_else(|| Faults::one(format!("/{name}"), format!("should be {should}")))
 }
 
 /// A field that this version does not know. It is kept and written back.

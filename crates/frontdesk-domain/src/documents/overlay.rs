@@ -3,9 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 
-use super::template::SynonymMap;
-use crate::ids::ScenarioId;
+use super::{
+    Faults, Mode, Parsed, owner_of,
+    reader::{
+        Place, Read, Reader, parse,
+        shapes::{is_slug, list, map, slug, string},
+    },
+    template::{SynonymMap, synonyms},
+};
+use crate::ids::{CompanyId, ScenarioId};
 
 /// A company's own additions: one tenant's callers never change what another tenant's hear.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -21,4 +29,52 @@ pub struct Overlay {
     pub filler_words: Vec<String>,
     /// Scenarios that do not answer this company's callers.
     pub disabled_scenarios: BTreeSet<ScenarioId>,
+}
+
+impl Overlay {
+    /// Reads the overlay document of a company. `companyId` may be left out.
+    ///
+    /// # Errors
+    /// Every fault that it has.
+    pub fn parse(document: &Value, company: CompanyId, mode: Mode<'_>) -> Result<Parsed<Self>, Faults> {
+        parse(document, mode, |doc| overlay(doc, company))
+    }
+
+    /// Whose overlay a document is.
+    ///
+    /// # Errors
+    /// It does not say.
+    pub fn company_of(document: &Value) -> Result<CompanyId, Faults> {
+        owner_of(document, "companyId", "the id of a company, of 24 hexadecimal digits")
+    }
+}
+
+fn overlay(doc: &mut Reader<'_, '_>, company: CompanyId) -> Option<Overlay> {
+    doc.owner("companyId", &company.to_string());
+    let triggers = doc.or("triggers", json!({}), words_of_scenarios);
+    let negative_triggers = doc.or("negativeTriggers", json!({}), words_of_scenarios);
+    let synonym_map = doc.or("synonymMap", json!({}), synonyms);
+    let filler_words = doc.or("fillerWords", json!([]), list(0..=2_000, string(1..=100)));
+    let disabled_scenarios = doc.or("disabledScenarios", json!([]), list(0..=5_000, slug(ScenarioId::new)));
+    doc.ignored("rev");
+    doc.server_time("createdAt");
+    doc.server_time("updatedAt");
+    Some(Overlay {
+        triggers: triggers?,
+        negative_triggers: negative_triggers?,
+        synonym_map: synonym_map?,
+        filler_words: filler_words?,
+        disabled_scenarios: disabled_scenarios?.into_iter().collect(),
+    })
+}
+
+/// `{ scenarioId: [words] }`.
+fn words_of_scenarios(value: &Value, place: &mut Place<'_>) -> Read<BTreeMap<ScenarioId, Vec<String>>> {
+    let scenario = |id: &str| {
+        is_slug(id)
+            .then(|| ScenarioId::new(id))
+            .ok_or("is no id of a scenario; it should be letters, digits, dots and dashes")
+    };
+    let (entries, json) = map(5_000, scenario, list(0..=200, string(1..=500)))(value, place)?;
+    Some((entries.into_iter().collect(), json))
 }

@@ -1,7 +1,20 @@
 //! What is spoken beside answers, and the phrases by which a caller steers the call: data, by language.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
+use serde_json::{Value, json};
+
+use super::{
+    Faults, Mode, Parsed,
+    company::language,
+    reader::{
+        Reader, parse,
+        shapes::{list, map, object, text, wording},
+    },
+};
 use crate::variables::Wording;
 
 macro_rules! wire_names {
@@ -97,6 +110,24 @@ pub const DEFAULT_TONE: &str = "default";
 pub struct PromptTexts(BTreeMap<PromptName, BTreeMap<Arc<str>, Vec<Wording>>>);
 
 impl PromptTexts {
+    /// Reads `{ name: { tone: [text] } }`.
+    pub(super) fn read(doc: &mut Reader<'_, '_>) -> Self {
+        let mut texts = BTreeMap::new();
+        for name in PromptName::ALL {
+            let shape = map(20, tone, list(1..=50, wording(1..=2_000)));
+            // Absent names stay absent: these texts are partial.
+            if let Some(tones) = doc.sparse(name.as_str(), shape) {
+                texts.insert(*name, tones.into_iter().collect());
+            }
+        }
+        Self(texts)
+    }
+
+    /// The prompts that have a text.
+    pub fn names(&self) -> impl Iterator<Item = PromptName> {
+        self.0.keys().copied()
+    }
+
     /// The variations of a prompt in that tone, else in the tone `default`, else in its first tone; empty if
     /// there is no such prompt.
     #[must_use]
@@ -123,10 +154,85 @@ pub struct Prompts {
     pub phrases: BTreeMap<PhraseName, Vec<Arc<str>>>,
 }
 
+fn tone(name: &str) -> Result<Arc<str>, &'static str> {
+    let well_formed = (1..=40).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    well_formed
+        .then(|| name.into())
+        .ok_or("is no name of a tone; it should be letters, digits and dashes")
+}
+
+/// The prompts that come with the program, in `en-US`.
+pub const EMBEDDED: &str = include_str!("../../data/prompts/en-US.json");
+
 impl Prompts {
+    /// Reads a prompts document.
+    ///
+    /// # Errors
+    /// Every fault that it has.
+    pub fn parse(document: &Value, mode: Mode<'_>) -> Result<Parsed<Self>, Faults> {
+        parse(document, mode, |doc| {
+            let version = doc.or("version", "", text(0..=100));
+            let language = doc.required("language", language);
+            let texts = doc.required("texts", object(|doc| Some(PromptTexts::read(doc))));
+            let phrases = doc.or("phrases", json!({}), object(|doc| Some(phrases(doc))));
+            doc.ignored("rev");
+            doc.server_time("createdAt");
+            doc.server_time("updatedAt");
+            if let Some(texts) = &texts {
+                let missing = PromptName::ALL.iter().filter(|name| !texts.0.contains_key(name));
+                for name in missing {
+                    let detail = "is missing; the text that comes with the program is spoken, in English";
+                    doc.place.note_below(&format!("/texts/{}", name.as_str()), detail);
+                }
+            }
+            Some(Self {
+                version: version?,
+                language: language?,
+                texts: texts?,
+                phrases: phrases?,
+            })
+        })
+    }
+
+    /// The prompts that come with the program.
+    #[must_use]
+    pub fn embedded() -> &'static Self {
+        #[expect(clippy::expect_used, reason = "the file is part of the program and a test parses it")]
+        static PROMPTS: LazyLock<Prompts> = LazyLock::new(|| {
+            let document = serde_json::from_str(EMBEDDED).expect("embedded prompts are JSON");
+            Prompts::parse(&document, Mode::Import)
+                .expect("embedded prompts are right")
+                .value
+        });
+        &PROMPTS
+    }
+
+    /// The variations of a prompt: the company's own, else the language's, else those of the program.
+    #[must_use]
+    pub fn pick<'a>(&'a self, own: &'a PromptTexts, name: PromptName, tone: &str) -> &'a [Wording] {
+        let found = [own, &self.texts]
+            .into_iter()
+            .map(|texts| texts.pick(name, tone))
+            .find(|texts| !texts.is_empty());
+        found.unwrap_or_else(|| Self::embedded().texts.pick(name, tone))
+    }
+
     /// The phrases of that name.
     #[must_use]
     pub fn phrases(&self, name: PhraseName) -> &[Arc<str>] {
         self.phrases.get(&name).map_or(&[], Vec::as_slice)
     }
+}
+
+fn phrases(doc: &mut Reader<'_, '_>) -> BTreeMap<PhraseName, Vec<Arc<str>>> {
+    let mut phrases = BTreeMap::new();
+    for name in PhraseName::ALL {
+        if let Some(texts) = doc.sparse(name.as_str(), list(0..=500, text(1..=200))) {
+            phrases.insert(*name, texts);
+        }
+    }
+    phrases
 }

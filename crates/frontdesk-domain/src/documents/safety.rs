@@ -3,8 +3,18 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 
-use super::template::Action;
+use super::{
+    Faults, Mode, Parsed,
+    company::language,
+    reader::{
+        Reader, parse, refuse_repeats,
+        shapes::{choice, integer, list, object, pattern, slug, string, text},
+        texts_of,
+    },
+    template::{ACTIONS, Action},
+};
 use crate::ids::SafetyId;
 
 /// The safety rules of one language.
@@ -46,4 +56,61 @@ pub struct SafetyCategory {
     /// Regular expressions whose matches are taken out likewise.
     #[serde(default)]
     pub exclusion_patterns: Vec<String>,
+}
+
+impl SafetyRules {
+    /// Reads a safety rules document.
+    ///
+    /// # Errors
+    /// Every fault that it has.
+    pub fn parse(document: &Value, mode: Mode<'_>) -> Result<Parsed<Self>, Faults> {
+        parse(document, mode, |doc| {
+            let version = doc.or("version", "", text(0..=100));
+            let language = doc.or("language", "en-US", language);
+            refuse_repeats(doc.place, texts_of(doc.raw("categories"), "/categories", "id"));
+            // At least one: these rules are always on.
+            let categories = doc.required("categories", list(1..=200, object(category)));
+            doc.ignored("rev");
+            doc.server_time("createdAt");
+            doc.server_time("updatedAt");
+            Some(Self {
+                version: version?,
+                language: language?,
+                categories: categories?,
+            })
+        })
+    }
+}
+
+fn category(doc: &mut Reader<'_, '_>) -> Option<SafetyCategory> {
+    let id = doc.required("id", slug(SafetyId::new));
+    let name = doc.required("name", text(1..=200));
+    let priority = doc.or("priority", 0, integer(-1_000_000..=1_000_000));
+    let action = doc.or("action", "transfer", choice(ACTIONS));
+    let sentence = doc.required("sentence", text(1..=1_000));
+    // Absent, it is the sentence; the stand-in is never kept, because then the sentence is faulty.
+    let default = sentence.as_deref().unwrap_or("-");
+    let without_transfer = doc.or("sentenceWithoutTransfer", default, text(1..=1_000));
+    let phrases = doc.or("phrases", json!([]), list(0..=2_000, string(1..=200)));
+    let patterns = doc.or("patterns", json!([]), list(0..=500, pattern));
+    let exclusions = doc.or("exclusions", json!([]), list(0..=2_000, string(1..=200)));
+    let exclusion_patterns = doc.or("exclusionPatterns", json!([]), list(0..=500, pattern));
+    if phrases.as_ref().is_some_and(Vec::is_empty) && patterns.as_ref().is_some_and(Vec::is_empty) {
+        doc.place.fault_below(
+            "/phrases",
+            "is empty, and so is `patterns`; a danger needs words by which it is recognised",
+        );
+    }
+    Some(SafetyCategory {
+        id: id?,
+        name: name?,
+        priority: priority?,
+        action: action?,
+        sentence: sentence?,
+        sentence_without_transfer: without_transfer?,
+        phrases: phrases?,
+        patterns: patterns?,
+        exclusions: exclusions?,
+        exclusion_patterns: exclusion_patterns?,
+    })
 }

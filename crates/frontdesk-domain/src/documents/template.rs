@@ -3,10 +3,22 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
+use super::{
+    Faults, Mode, Parsed,
+    reader::{
+        Place, Read, Reader, parse, refuse_repeats,
+        shapes::{
+            boolean, choice, confidence, integer, list, map, object, parsed, pattern, slug, string, text, wording,
+        },
+        texts_of,
+    },
+};
 use crate::{
     confidence::Confidence,
     ids::{ScenarioId, TemplateId},
+    variables::Wording,
 };
 
 /// A set of scenarios that many companies share.
@@ -44,6 +56,14 @@ pub struct Template {
 pub type SynonymMap = BTreeMap<String, Vec<String>>;
 
 impl Template {
+    /// Reads a template document. Give it its id before, with [`place_id`](super::place_id).
+    ///
+    /// # Errors
+    /// Every fault that it has.
+    pub fn parse(document: &Value, mode: Mode<'_>) -> Result<Parsed<Self>, Faults> {
+        parse(document, mode, template)
+    }
+
     /// All scenarios in the order in which they are listed.
     pub fn scenarios(&self) -> impl Iterator<Item = &Scenario> {
         self.categories.iter().flat_map(|category| &category.scenarios)
@@ -87,10 +107,10 @@ pub struct Scenario {
     pub negative_triggers: Vec<String>,
     /// Short replies; `{variable}` is filled in.
     #[serde(default)]
-    pub quick_replies: Vec<Arc<str>>,
+    pub quick_replies: Vec<Wording>,
     /// Long replies.
     #[serde(default)]
-    pub full_replies: Vec<Arc<str>>,
+    pub full_replies: Vec<Wording>,
     /// Which replies are spoken.
     #[serde(default)]
     pub reply_strategy: ReplyStrategy,
@@ -150,3 +170,134 @@ pub enum Action {
     /// The call ends.
     Hangup,
 }
+
+/// The most scenarios that a template has.
+const SCENARIOS: usize = 5_000;
+
+fn template(doc: &mut Reader<'_, '_>) -> Option<Template> {
+    let id = doc.required("_id", parsed("an id of 24 hexadecimal digits"));
+    let name = doc.required("name", text(1..=200));
+    let trade = doc.or("trade", "", text(0..=100));
+    let version = doc.or("version", "", text(0..=100));
+    let filler_words = doc.or("fillerWords", json!([]), list(0..=2_000, string(1..=100)));
+    let synonym_map = doc.or("synonymMap", json!({}), synonyms);
+    let tier1_threshold = doc.optional("tier1Threshold", confidence);
+    let tier2_threshold = doc.optional("tier2Threshold", confidence);
+    refuse_repeated_ids(doc);
+    let categories: Option<Vec<Category>> = doc.or("categories", json!([]), list(0..=500, object(category)));
+    doc.ignored("rev");
+    doc.server_time("createdAt");
+    doc.server_time("updatedAt");
+    let count: usize = categories
+        .iter()
+        .flatten()
+        .map(|category| category.scenarios.len())
+        .sum();
+    if count > SCENARIOS {
+        doc.place.fault_below(
+            "/categories",
+            format!("should have at most {SCENARIOS} scenarios, not {count}"),
+        );
+    }
+    Some(Template {
+        id: id?,
+        name: name?,
+        trade: trade?,
+        version: version?,
+        filler_words: filler_words?,
+        synonym_map: synonym_map?,
+        tier1_threshold,
+        tier2_threshold,
+        categories: categories?,
+    })
+}
+
+fn refuse_repeated_ids(doc: &mut Reader<'_, '_>) {
+    let categories = doc.raw("categories");
+    refuse_repeats(doc.place, texts_of(categories, "/categories", "id"));
+    let categories = categories.and_then(Value::as_array).into_iter().flatten().enumerate();
+    let scenarios = categories.flat_map(|(index, category)| {
+        texts_of(
+            category.get("scenarios"),
+            &format!("/categories/{index}/scenarios"),
+            "id",
+        )
+    });
+    refuse_repeats(doc.place, scenarios);
+}
+
+/// `{ technical: [colloquial] }`.
+pub(super) fn synonyms(value: &Value, place: &mut Place<'_>) -> Read<SynonymMap> {
+    let term = |name: &str| match name.trim() {
+        "" => Err("is blank; it should be a technical term"),
+        _ if name.chars().count() > 200 => Err("should have at most 200 characters"),
+        _ => Ok(name.to_owned()),
+    };
+    let (entries, json) = map(5_000, term, list(0..=200, string(1..=200)))(value, place)?;
+    Some((entries.into_iter().collect(), json))
+}
+
+fn category(doc: &mut Reader<'_, '_>) -> Option<Category> {
+    let id = doc.required("id", slug(|text| text.into()));
+    let name = doc.or("name", "", text(0..=200));
+    let scenarios = doc.or("scenarios", json!([]), list(0..=SCENARIOS, object(scenario)));
+    Some(Category {
+        id: id?,
+        name: name?,
+        scenarios: scenarios?,
+    })
+}
+
+fn scenario(doc: &mut Reader<'_, '_>) -> Option<Scenario> {
+    let id = doc.required("id", slug(ScenarioId::new));
+    let name = doc.or("name", "", text(0..=200));
+    let status = doc.or("status", "live", choice(STATUSES));
+    let priority = doc.or("priority", 0, integer(-1_000_000..=1_000_000));
+    let triggers = doc.or("triggers", json!([]), list(0..=200, string(1..=500)));
+    let regex_triggers = doc.or("regexTriggers", json!([]), list(0..=200, pattern));
+    let negative_triggers = doc.or("negativeTriggers", json!([]), list(0..=200, string(1..=500)));
+    let quick_replies = doc.or("quickReplies", json!([]), list(0..=50, wording(1..=2_000)));
+    let full_replies = doc.or("fullReplies", json!([]), list(0..=50, wording(1..=2_000)));
+    let reply_strategy = doc.or("replyStrategy", "auto", choice(STRATEGIES));
+    let min_confidence = doc.optional("minConfidence", confidence);
+    let cooldown_seconds = doc.or("cooldownSeconds", 0, integer(0..=86_400));
+    let emergency = doc.or("emergency", false, boolean);
+    let action = doc.or("action", "none", choice(ACTIONS));
+    Some(Scenario {
+        id: id?,
+        name: name?,
+        status: status?,
+        priority: priority?,
+        triggers: triggers?,
+        regex_triggers: regex_triggers?,
+        negative_triggers: negative_triggers?,
+        quick_replies: quick_replies?,
+        full_replies: full_replies?,
+        reply_strategy: reply_strategy?,
+        min_confidence,
+        cooldown_seconds: cooldown_seconds?,
+        emergency: emergency?,
+        action: action?,
+    })
+}
+
+const STATUSES: &[(&str, ScenarioStatus)] = &[
+    ("draft", ScenarioStatus::Draft),
+    ("live", ScenarioStatus::Live),
+    ("archived", ScenarioStatus::Archived),
+];
+
+const STRATEGIES: &[(&str, ReplyStrategy)] = &[
+    ("auto", ReplyStrategy::Auto),
+    ("full", ReplyStrategy::Full),
+    ("quick", ReplyStrategy::Quick),
+    ("quickThenFull", ReplyStrategy::QuickThenFull),
+];
+
+/// The names of what may follow a reply.
+pub(super) const ACTIONS: &[(&str, Action)] = &[
+    ("none", Action::None),
+    ("transfer", Action::Transfer),
+    ("takeMessage", Action::TakeMessage),
+    ("hangup", Action::Hangup),
+];

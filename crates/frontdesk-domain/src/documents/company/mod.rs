@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{prompts::PromptTexts, trade::TradeName};
+use serde_json::Value;
+
+use super::{Fault, Faults, Mode, Parsed, merge_patch, prompts::PromptTexts, reader, trade::TradeName};
 use crate::{
     confidence::Confidence,
     ids::{CompanyId, TemplateId},
@@ -12,7 +14,13 @@ use crate::{
     variables::{Variables, Wording},
 };
 
+mod legacy;
+mod read;
 mod secrets;
+#[cfg(test)]
+mod tests;
+
+pub(super) use read::language;
 
 pub use secrets::{Change, CompanySecrets, NotSecrets, SecretChanges, SharedKey, SharedKeyChange};
 
@@ -65,7 +73,58 @@ pub struct Company {
     pub template_references: Vec<TemplateReference>,
 }
 
+/// What the server owns of a company; a PATCH must not name it.
+const SERVER_OWNED: [&str; 3] = [
+    "/aiAgentLogic/templateGatekeeper/currentSpend",
+    "/aiAgentLogic/templateGatekeeper/lastResetDate",
+    "/aiAgentLogic/fallbackResponses/lastUsedIndex",
+];
+
 impl Company {
+    /// Reads a company document. Give it its id before, with [`place_id`](super::place_id).
+    ///
+    /// # Errors
+    /// Every fault that it has.
+    pub fn parse(document: &Value, mode: Mode<'_>) -> Result<Parsed<CompanyDocument>, Faults> {
+        reader::parse(document, mode, read::company)
+    }
+
+    /// The document that a merge patch makes of a stored one, to be parsed like that of a PUT.
+    ///
+    /// A `null` for a secret stays in it, because there it means *remove* and absence means *keep*.
+    ///
+    /// # Errors
+    /// The patch names what the server owns, or is no object.
+    pub fn patched(stored: &Value, patch: &Value) -> Result<Value, Faults> {
+        if !patch.is_object() {
+            return Err(Faults::one("", "should be an object of the fields to change"));
+        }
+        let owned = SERVER_OWNED.iter().filter(|pointer| patch.pointer(pointer).is_some());
+        let faults: Vec<Fault> = owned
+            .map(|pointer| Fault {
+                pointer: (*pointer).to_owned(),
+                detail: "is kept by the server and cannot be changed; leave it out".to_owned(),
+            })
+            .collect();
+        if !faults.is_empty() {
+            return Err(Faults(faults));
+        }
+        let mut patched = stored.clone();
+        merge_patch(&mut patched, patch);
+        if let Some(fields) = patched.as_object_mut() {
+            if patch.get("twilio") == Some(&Value::Null) {
+                fields.insert("twilio".into(), Value::Null);
+            }
+            for name in ["authToken", "previousAuthToken", "sharedKeys"] {
+                let removed = patch.get("twilio").and_then(|twilio| twilio.get(name)) == Some(&Value::Null);
+                if let (true, Some(twilio)) = (removed, fields.get_mut("twilio").and_then(Value::as_object_mut)) {
+                    twilio.insert(name.into(), Value::Null);
+                }
+            }
+        }
+        Ok(patched)
+    }
+
     /// All of its numbers, the main one first.
     pub fn numbers(&self) -> impl Iterator<Item = PhoneNumber> {
         std::iter::once(self.phone).chain(self.phones.iter().copied())

@@ -79,27 +79,19 @@ impl CompanySecrets {
         })
     }
 
-    /// Marks in a company's JSON which secrets are set: `authTokenSet`, `previousAuthTokenSet`, `secretSet`.
+    /// Marks in a company's JSON which secrets are set: `authTokenSet`, `previousAuthTokenSet`, and the
+    /// `sharedKeys` by id, which stand nowhere else.
     pub fn mark(&self, company: &mut Map<String, Value>) {
         let Some(twilio) = company.get_mut("twilio").and_then(Value::as_object_mut) else {
             return;
         };
         twilio.insert("authTokenSet".into(), self.auth_token.is_some().into());
         twilio.insert("previousAuthTokenSet".into(), self.previous_auth_token.is_some().into());
-        for key in twilio
-            .get_mut("sharedKeys")
-            .and_then(Value::as_array_mut)
-            .into_iter()
-            .flatten()
-        {
-            let set = self
-                .shared_keys
-                .iter()
-                .any(|known| key.get("id").and_then(Value::as_str) == Some(&*known.id));
-            if let Some(key) = key.as_object_mut() {
-                key.insert("secretSet".into(), json!(set));
-            }
-        }
+        let keys = self
+            .shared_keys
+            .iter()
+            .map(|key| json!({ "id": &*key.id, "secretSet": true }));
+        twilio.insert("sharedKeys".into(), keys.collect());
     }
 }
 

@@ -1,0 +1,648 @@
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use super::*;
+use crate::documents::Unknown;
+
+fn company() -> Value {
+    json!({
+        "_id": "507f1f77bcf86cd799439011", "name": "Elm Street Dental", "phone": "+15551234567",
+        "industryType": "Dental", "timezone": "America/New_York"
+    })
+}
+
+/// The minimal company with a merge patch applied.
+fn with(patch: &Value) -> Value {
+    let mut company = company();
+    merge_patch(&mut company, patch);
+    company
+}
+
+#[track_caller]
+fn parsed(document: &Value) -> Parsed<CompanyDocument> {
+    Company::parse(document, Mode::new_document()).unwrap()
+}
+
+#[track_caller]
+fn imported(document: &Value) -> Parsed<CompanyDocument> {
+    Company::parse(document, Mode::Import).unwrap()
+}
+
+fn faults(document: &Value, mode: Mode<'_>) -> Vec<(String, String)> {
+    let Err(Faults(faults)) = Company::parse(document, mode) else {
+        return vec![];
+    };
+    faults.into_iter().map(|fault| (fault.pointer, fault.detail)).collect()
+}
+
+/// The one fault of the minimal company with that patch: its pointer, and a part of its text.
+#[track_caller]
+fn refused(patch: Value, pointer: &str, part: &str) {
+    let faults = faults(&with(&patch), Mode::new_document());
+    let [(at, detail)] = faults.as_slice() else {
+        panic!("{patch}: {faults:?}")
+    };
+    assert_eq!(at, pointer, "{patch}: {detail}");
+    assert!(detail.contains(part), "{patch}: {detail}");
+}
+
+#[test]
+fn a_missing_field_is_named_with_what_it_should_be() {
+    refused(
+        json!({ "name": null }),
+        "/name",
+        "is missing; it should be text of 1 to 200 characters",
+    );
+    refused(
+        json!({ "phone": null }),
+        "/phone",
+        "is missing; it should be a phone number such as +15551234567",
+    );
+    refused(
+        json!({ "_id": null }),
+        "/_id",
+        "is missing; it should be an id of 24 hexadecimal digits",
+    );
+}
+
+#[test]
+fn every_fault_of_the_settings_is_named() {
+    refused(json!({ "_id": "12" }), "/_id", "24 hexadecimal digits");
+    refused(
+        json!({ "name": 5 }),
+        "/name",
+        "should be text of 1 to 200 characters, not a number",
+    );
+    refused(json!({ "name": "  " }), "/name", "is blank");
+    refused(json!({ "name": "a\u{0}b" }), "/name", "control character");
+    refused(json!({ "phone": "555-1234" }), "/phone", "E.164");
+    refused(json!({ "phones": ["+15551234568", "5"] }), "/phones/1", "E.164");
+    refused(
+        json!({ "phones": ["+15551234567"] }),
+        "/phones/0",
+        "repeats \"+15551234567\" of `/phone`",
+    );
+    refused(
+        json!({ "phones": "+15551234568" }),
+        "/phones",
+        "should be a list, not text",
+    );
+    refused(json!({ "trades": [""] }), "/trades/0", "1 to 100 characters");
+    refused(
+        json!({ "timezone": "Mars/Phobos" }),
+        "/timezone",
+        "should be an IANA zone such as \"America/New_York\"",
+    );
+    refused(
+        json!({ "status": "activ" }),
+        "/status",
+        "should be one of \"active\", \"forward\", \"suspended\"; did you mean \"active\"?",
+    );
+    refused(json!({ "status": "forward" }), "/forwardNumber", "is missing");
+    refused(json!({ "greeting": ["Hi"] }), "/greeting", "not a list");
+    refused(
+        json!({ "hours": "weekdays" }),
+        "/hours",
+        "does not understand \"weekdays\"",
+    );
+    refused(
+        json!({ "holidays": [{ "date": "25.12.", "hours": "closed" }] }),
+        "/holidays/0/date",
+        "2026-12-25",
+    );
+    refused(
+        json!({ "holidays": [{ "date": "2026-12-25", "hours": "fri 8:00-9:00" }] }),
+        "/holidays/0/hours",
+        "single date",
+    );
+    refused(
+        json!({ "holidays": [{ "date": "2026-12-25", "hours": "closed" }, { "date": "2026-12-25", "hours": "closed" }] }),
+        "/holidays/1/date",
+        "repeats",
+    );
+    refused(
+        json!({ "retentionDays": 3651 }),
+        "/retentionDays",
+        "a whole number from 0 to 3650, not 3651",
+    );
+    refused(json!({ "retentionDays": 1.5 }), "/retentionDays", "not 1.5");
+    refused(
+        json!({ "variables": { "fee": 89 } }),
+        "/variables/fee",
+        "should be text",
+    );
+    refused(
+        json!({ "variables": { "the/fee": "x" } }),
+        "/variables/the~1fee",
+        "name of a variable",
+    );
+    refused(json!({ "configuration": 5 }), "/configuration", "an object");
+    refused(
+        json!({ "prompts": { "silence": "Hello?" } }),
+        "/prompts/silence",
+        "an object",
+    );
+    refused(
+        json!({ "prompts": { "silense": {} } }),
+        "/prompts/silense",
+        "did you mean `silence`?",
+    );
+}
+
+#[test]
+fn every_fault_of_voice_and_twilio_is_named() {
+    refused(
+        json!({ "voice": { "language": "english" } }),
+        "/voice/language",
+        "en-US",
+    );
+    refused(
+        json!({ "voice": { "voice": "<Polly>" } }),
+        "/voice/voice",
+        "letters, digits, dots and dashes",
+    );
+    refused(
+        json!({ "voice": { "speechTimeoutSeconds": 0 } }),
+        "/voice/speechTimeoutSeconds",
+        "from 1 to 30, not 0",
+    );
+    refused(
+        json!({ "voice": { "bargeIn": "yes" } }),
+        "/voice/bargeIn",
+        "true or false",
+    );
+    refused(
+        json!({ "twilio": { "accountSid": "12" } }),
+        "/twilio/accountSid",
+        "AC and 32",
+    );
+    refused(
+        json!({ "twilio": { "authToken": 5 } }),
+        "/twilio/authToken",
+        "should be text",
+    );
+    refused(
+        json!({ "twilio": { "sharedKeys": [{ "secret": "s" }] } }),
+        "/twilio/sharedKeys/0/id",
+        "is missing",
+    );
+    refused(
+        json!({ "twilio": { "sharedKeys": [{ "id": "a" }, { "id": "a" }] } }),
+        "/twilio/sharedKeys/1/id",
+        "repeats \"a\" of `/sharedKeys/0/id`",
+    );
+}
+
+#[test]
+fn every_fault_of_the_agent_is_named() {
+    let gatekeeper = |patch: Value| json!({ "aiAgentLogic": { "templateGatekeeper": patch } });
+    let at = |field: &str| format!("/aiAgentLogic/templateGatekeeper/{field}");
+    refused(
+        gatekeeper(json!({ "tier1Threshold": 1.2 })),
+        &at("tier1Threshold"),
+        "a number from 0 to 1, not 1.2",
+    );
+    refused(
+        gatekeeper(json!({ "monthlyBudget": -5 })),
+        &at("monthlyBudget"),
+        "should not be negative",
+    );
+    refused(
+        gatekeeper(json!({ "monthlyBudget": "$200" })),
+        &at("monthlyBudget"),
+        "decimal number",
+    );
+    refused(
+        gatekeeper(json!({ "monthlyBudget": [] })),
+        &at("monthlyBudget"),
+        "such as 200 or \"145.50\"",
+    );
+    refused(
+        json!({ "aiAgentLogic": { "thresholds": { "companyQnA": "0.8" } } }),
+        "/aiAgentLogic/thresholds/companyQnA",
+        "not text",
+    );
+    refused(
+        json!({ "aiAgentLogic": { "fallbackResponses": { "noMatchFound": ["ok", ""] } } }),
+        "/aiAgentLogic/fallbackResponses/noMatchFound/1",
+        "1 to 2000 characters, not of 0",
+    );
+    let references = |references: Value| json!({ "aiAgentSettings": { "templateReferences": references } });
+    let at = |below: &str| format!("/aiAgentSettings/templateReferences/{below}");
+    refused(references(json!(["x"])), &at("0"), "24 hexadecimal digits");
+    refused(
+        references(json!([{ "enabled": true }])),
+        &at("0/templateId"),
+        "is missing",
+    );
+    refused(references(json!([5])), &at("0"), "a template id or");
+    let id = "66f0a1c0de0000000000a001";
+    refused(
+        references(json!([id, { "templateId": id.to_uppercase() }])),
+        &at("1/templateId"),
+        "repeats",
+    );
+}
+
+#[test]
+fn numbers_that_cost_or_lie_abroad_are_refused_when_they_are_saved() {
+    let to =
+        |number: &str| json!({ "transfer": { "destinations": [{ "number": "+16145550100" }, { "number": number }] } });
+    let at = "/transfer/destinations/1/number";
+    refused(to("+19005550100"), at, "premium-rate");
+    refused(to("+447911123456"), at, "lies in GG");
+    refused(to("+881612345678"), at, "no country");
+    refused(
+        json!({ "forwardNumber": "+442079460000" }),
+        "/forwardNumber",
+        "lies in GB, which is neither",
+    );
+    refused(
+        json!({ "transfer": { "allowedCountries": ["gb"] } }),
+        "/transfer/allowedCountries/0",
+        "ISO 3166",
+    );
+    parsed(&with(
+        &json!({ "forwardNumber": "+442079460000", "transfer": { "allowedCountries": ["GB"] } }),
+    ));
+}
+
+#[test]
+fn all_faults_are_named_at_once() {
+    let document = json!({ "name": 5, "timezone": "x", "voice": { "voice": "!", "bargein": true }, "holidays": [1, { "date": "x" }] });
+    let faults = faults(&document, Mode::new_document());
+    let pointers: Vec<&str> = faults.iter().map(|(pointer, _)| pointer.as_str()).collect();
+    assert_eq!(
+        pointers,
+        [
+            "/_id",
+            "/name",
+            "/phone",
+            "/timezone",
+            "/voice/voice",
+            "/voice/bargein",
+            "/holidays/0",
+            "/holidays/1/date",
+            "/holidays/1/hours",
+        ]
+    );
+}
+
+#[test]
+fn what_is_no_object_is_refused() {
+    for document in [json!(null), json!([]), json!("x")] {
+        assert_eq!(faults(&document, Mode::Import)[0].0, "");
+    }
+}
+
+#[test]
+fn absent_fields_get_their_defaults_in_the_value_and_in_the_json() {
+    let Parsed { value, json, .. } = parsed(&company());
+    let company = value.company;
+    assert_eq!(company.trades, [TradeName::new("dental")]);
+    assert_eq!(company.status, Status::Active);
+    assert_eq!(
+        (company.voice.speech_timeout_seconds, company.voice.barge_in),
+        (3, true)
+    );
+    assert_eq!(company.retention_days, 90);
+    assert_eq!(company.thresholds.company_qna.get(), 0.8);
+    assert_eq!(
+        (company.gatekeeper.enabled, company.gatekeeper.monthly_budget),
+        (true, None)
+    );
+    assert_eq!(company.variables.get("companyName"), Some("Elm Street Dental"));
+    assert_eq!(
+        Value::Object(json),
+        json!({
+            "_id": "507f1f77bcf86cd799439011", "name": "Elm Street Dental", "phone": "+15551234567", "phones": [],
+            "industryType": "Dental", "trades": ["Dental"], "timezone": "America/New_York", "status": "active", "forwardNumber": null,
+            "twilio": { "accountSid": null },
+            "voice": { "language": "en-US", "voice": "Polly.Joanna-Neural", "speechTimeoutSeconds": 3, "initialTimeoutSeconds": 5, "bargeIn": true, "fillers": [] },
+            "greeting": null, "prompts": {}, "hours": "always", "holidays": [], "retentionDays": 90,
+            "transfer": { "destinations": [], "allowedCountries": [] }, "variables": {}, "configuration": {},
+            "aiAgentLogic": {
+                "thresholds": { "companyQnA": 0.8, "tradeQnA": 0.75 },
+                "templateGatekeeper": { "enabled": true, "tier1Threshold": null, "tier2Threshold": null, "enableLLMFallback": true, "monthlyBudget": null },
+                "fallbackResponses": { "toneProfile": "friendly", "clarificationNeeded": [], "noMatchFound": [], "technicalIssue": [], "outOfScope": [],
+                    "escalationOptions": { "offerTransfer": true, "offerMessage": true, "offerCallback": true } },
+                "learningSettings": { "autoLearn": true, "sharePatterns": false, "minConfidenceForSuggestion": 0.8 }
+            },
+            "aiAgentSettings": { "templateReferences": [] }
+        })
+    );
+}
+
+#[test]
+fn the_canonical_json_reads_as_itself() {
+    let document = with(&json!({
+        "crm": { "id": 7 }, "hours": "mon-fri 08:00-18:00", "prompts": { "silence": { "default": ["Hello?"] } },
+        "aiAgentLogic": { "templateGatekeeper": { "monthlyBudget": 145.50, "tier1Threshold": 0.70 } },
+        "aiAgentSettings": { "templateReferences": [{ "templateId": { "$oid": "66f0a1c0de0000000000a001" }, "clonedAt": 1 }] }
+    }));
+    let once = imported(&document);
+    let again = imported(&Value::Object(once.json.clone()));
+    assert_eq!(again.json, once.json);
+    assert_eq!(again.value.company, once.value.company);
+    assert_eq!(once.json["crm"], json!({ "id": 7 }));
+    assert_eq!(
+        once.json["aiAgentLogic"]["templateGatekeeper"]["monthlyBudget"],
+        "145.5"
+    );
+}
+
+#[test]
+fn unknown_fields_are_kept_on_import_and_named_with_their_nearest() {
+    let found = imported(&with(
+        &json!({ "timeZone": "x", "voice": { "pitch": 3 }, "__v": 0, "createdAt": { "$date": 0 } }),
+    ));
+    let unknown = |pointer: &str, nearest: Option<&str>| Unknown {
+        pointer: pointer.into(),
+        nearest: nearest.map(Into::into),
+    };
+    assert_eq!(
+        found.unknown,
+        [
+            unknown("/voice/pitch", None),
+            unknown("/timeZone", Some("timezone")),
+            unknown("/__v", None),
+            unknown("/createdAt", None),
+        ]
+    );
+    assert_eq!(found.json["createdAt"], json!({ "$date": 0 }));
+}
+
+#[test]
+fn a_new_unknown_field_is_refused_and_one_that_stood_before_is_kept() {
+    refused(
+        json!({ "timeZone": "x" }),
+        "/timeZone",
+        "unknown field `timeZone`; did you mean `timezone`?",
+    );
+    refused(
+        json!({ "voice": { "pitch": 3 } }),
+        "/voice/pitch",
+        "the fields here are language, voice",
+    );
+    let destination = |extra: &str| json!({ "number": "+15551234568", extra: 1 });
+    let stored =
+        with(&json!({ "crm": 1, "voice": { "pitch": 3 }, "transfer": { "destinations": [destination("desk")] } }));
+    let mode = Mode::Strict { known_before: &stored };
+    let mut changed = stored.clone();
+    changed["transfer"]["destinations"] =
+        json!([destination("desk"), { "number": "+15551234569" }, destination("desk")]);
+    changed["voice"]["pitch"] = json!(4);
+    let json = Company::parse(&changed, mode).unwrap().json;
+    assert_eq!((&json["crm"], &json["voice"]["pitch"]), (&json!(1), &json!(4)));
+    assert_eq!(json["transfer"]["destinations"][2]["desk"], 1);
+    changed["transfer"]["destinations"][1]["dask"] = json!(1);
+    assert_eq!(faults(&changed, mode)[0].0, "/transfer/destinations/1/dask");
+}
+
+#[test]
+fn what_the_server_owns_is_ignored_whatever_is_in_it() {
+    let owned = json!({
+        "rev": "x", "createdAt": 5,
+        "aiAgentLogic": {
+            "templateGatekeeper": { "currentSpend": "lots", "lastResetDate": [] },
+            "fallbackResponses": { "lastUsedIndex": { "nonsense": {} } }
+        }
+    });
+    let Parsed { value, json, .. } = parsed(&with(&owned));
+    assert_eq!(value.opening, Opening::default());
+    assert_eq!(json, parsed(&company()).json);
+    for pointer in SERVER_OWNED {
+        let Err(Faults(faults)) = Company::patched(&company(), &owned) else {
+            panic!("patched {pointer}")
+        };
+        assert!(faults.iter().any(|fault| fault.pointer == pointer));
+    }
+}
+
+#[test]
+fn an_import_brings_spend_and_rotation_along() {
+    let line = r#"{ "aiAgentLogic": {
+        "templateGatekeeper": { "currentSpend": { "$numberDecimal": "145.500000000001" }, "lastResetDate": { "$date": { "$numberLong": "1793491200000" } } },
+        "fallbackResponses": { "lastUsedIndex": { "clarification": { "$numberInt": "2" }, "noMatch": -1, "technical": 0.0 } } } }"#;
+    let found = imported(&with(&serde_json::from_str(line).unwrap()));
+    let Opening {
+        current_spend,
+        last_reset,
+        last_used,
+    } = found.value.opening;
+    assert_eq!(
+        current_spend.map(|spend| spend.to_string()).as_deref(),
+        Some("145.500000000001")
+    );
+    assert_eq!(
+        last_reset.map(|at| at.to_string()).as_deref(),
+        Some("2026-11-01T00:00:00Z")
+    );
+    assert_eq!(
+        last_used,
+        LastUsedIndex {
+            clarification: Some(2),
+            no_match: None,
+            technical: Some(0),
+            out_of_scope: None
+        }
+    );
+    assert_eq!(
+        found.json["aiAgentLogic"]["templateGatekeeper"].get("currentSpend"),
+        None
+    );
+    assert_eq!(
+        found.json["aiAgentLogic"]["fallbackResponses"].get("lastUsedIndex"),
+        None
+    );
+}
+
+#[test]
+fn money_is_never_a_float() {
+    for (written, want) in [
+        ("200", "200"),
+        ("2e2", "200"),
+        ("0.1", "0.1"),
+        ("145.500000000001", "145.500000000001"),
+        ("\"0.30\"", "0.3"),
+    ] {
+        let budget: Value = serde_json::from_str(written).unwrap();
+        let json = parsed(&with(
+            &json!({ "aiAgentLogic": { "templateGatekeeper": { "monthlyBudget": budget } } }),
+        ))
+        .json;
+        assert_eq!(json["aiAgentLogic"]["templateGatekeeper"]["monthlyBudget"], want);
+    }
+}
+
+#[test]
+fn a_line_of_mongoexport_is_read() {
+    let line = r#"{"_id":{"$oid":"507f1f77bcf86cd799439011"},"name":"Elm Street Dental","phone":"+15551234567","__v":{"$numberInt":"3"},
+        "retentionDays":{"$numberInt":"30"},"variables":{"fee":{"$numberInt":"89"},"open":true,"plan":null},
+        "holidays":[{"date":{"$date":"2026-12-25T00:00:00Z"},"hours":"closed"}],
+        "aiAgentLogic":{"templateGatekeeper":{"tier1Threshold":{"$numberDouble":"0.7"},"monthlyBudget":{"$numberLong":"200"}}},
+        "aiAgentSettings":{"templateReferences":[{"$oid":"66f0a1c0de0000000000a001"},{"templateId":{"$oid":"66f0a1c0de0000000000a002"},"priority":{"$numberInt":"1"}}]}}"#;
+    let found = imported(&serde_json::from_str(line).unwrap());
+    let company = found.value.company;
+    assert_eq!(company.retention_days, 30);
+    assert_eq!(
+        (
+            company.variables.get("fee"),
+            company.variables.get("open"),
+            company.variables.get("plan")
+        ),
+        (Some("89"), Some("true"), None)
+    );
+    assert_eq!(company.gatekeeper.monthly_budget, "200".parse().ok());
+    assert_eq!(found.json["holidays"][0]["date"], "2026-12-25");
+    assert_eq!(
+        found.json["aiAgentSettings"]["templateReferences"][0],
+        "66f0a1c0de0000000000a001"
+    );
+    assert!(
+        !faults(&serde_json::from_str(line).unwrap(), Mode::new_document()).is_empty(),
+        "elsewhere it is not accepted"
+    );
+}
+
+#[test]
+fn templates_are_asked_in_the_order_of_list_and_priority() {
+    let id = |n: u8| format!("66f0a1c0de0000000000a00{n}");
+    let references = json!([
+        { "templateId": id(3), "priority": 3 }, { "templateId": id(1), "priority": 1 },
+        { "templateId": id(2), "priority": 2, "enabled": false }, id(4)
+    ]);
+    let company = parsed(&with(
+        &json!({ "aiAgentSettings": { "templateReferences": references } }),
+    ))
+    .value
+    .company;
+    let all: Vec<String> = company
+        .template_references
+        .iter()
+        .map(|reference| reference.template.to_string())
+        .collect();
+    assert_eq!(all, [id(1), id(2), id(3), id(4)]);
+    let enabled: Vec<String> = company
+        .enabled_templates()
+        .map(|template| template.to_string())
+        .collect();
+    assert_eq!(enabled, [id(1), id(3), id(4)]);
+}
+
+#[test]
+fn a_legacy_reference_is_taken_over_when_there_are_no_others_and_else_reported() {
+    let (old, new) = ("66f0a1c0de0000000000a001", "66f0a1c0de0000000000a002");
+    let legacy = json!({ "configuration": { "clonedFrom": { "$oid": old }, "templates": [{ "templateId": old }], "note": new } });
+    let found = imported(&with(&legacy));
+    assert_eq!(found.json["aiAgentSettings"]["templateReferences"], json!([old]));
+    assert_eq!(
+        found
+            .value
+            .company
+            .enabled_templates()
+            .map(|id| id.to_string())
+            .collect::<Vec<_>>(),
+        [old]
+    );
+    assert_eq!(found.json["configuration"], legacy["configuration"]);
+    assert_eq!(found.notes[0].pointer, "/configuration/clonedFrom");
+
+    let mut both = with(&legacy);
+    both["aiAgentSettings"] = json!({ "templateReferences": [new] });
+    let found = imported(&both);
+    assert_eq!(found.json["aiAgentSettings"]["templateReferences"], json!([new]));
+    assert!(found.notes[0].detail.contains("has no effect"), "{:?}", found.notes);
+    assert_eq!(parsed(&with(&legacy)).value.company.template_references, []);
+}
+
+#[test]
+fn secrets_leave_the_json_and_show_nowhere() {
+    let found = parsed(&with(
+        &json!({ "twilio": { "accountSid": "AC12", "authToken": "top-secret", "sharedKeys": [{ "id": "k", "secret": "key-secret" }] } }),
+    ));
+    let shown = format!("{found:?} {}", Value::Object(found.json.clone()));
+    assert!(
+        !shown.contains("top-secret") && !shown.contains("key-secret"),
+        "{shown}"
+    );
+    let secrets = found.value.secrets.apply(&CompanySecrets::default()).unwrap();
+    assert!(!format!("{secrets:?}").contains("secret\""), "{secrets:?}");
+    let mut view = found.json;
+    secrets.mark(&mut view);
+    assert_eq!(
+        view["twilio"],
+        json!({
+            "accountSid": "AC12", "authTokenSet": true, "previousAuthTokenSet": false, "sharedKeys": [{ "id": "k", "secretSet": true }]
+        })
+    );
+    let sent_back = parsed(&Value::Object(view));
+    let kept = sent_back.value.secrets.apply(&secrets).unwrap();
+    assert_eq!(kept.to_bytes(), secrets.to_bytes());
+}
+
+fn exposed(secrets: &CompanySecrets) -> (Option<&str>, Option<&str>, Vec<(&str, &str)>) {
+    let keys = secrets
+        .shared_keys
+        .iter()
+        .map(|key| (&*key.id, key.secret.expose_secret()));
+    let token = |token: &'_ Option<secrecy::SecretString>| token.as_ref().map(|token| token.expose_secret().to_owned());
+    let leak = |text: String| -> &'static str { text.leak() };
+    (
+        token(&secrets.auth_token).map(leak),
+        token(&secrets.previous_auth_token).map(leak),
+        keys.collect(),
+    )
+}
+
+#[test]
+fn an_absent_secret_stays_and_null_removes_it() {
+    let stored = parsed(&with(&json!({ "twilio": {
+        "authToken": "a", "previousAuthToken": "p", "sharedKeys": [{ "id": "1", "secret": "x" }, { "id": "2", "secret": "y" }]
+    } })));
+    let old = stored.value.secrets.apply(&CompanySecrets::default()).unwrap();
+    let old = CompanySecrets::from_bytes(&old.to_bytes()).unwrap();
+    let stored = Value::Object(stored.json);
+    let check = |patch: Value, want: (Option<&str>, Option<&str>, Vec<(&str, &str)>)| {
+        let patched = Company::patched(&stored, &patch).unwrap();
+        let found = Company::parse(&patched, Mode::Strict { known_before: &stored }).unwrap();
+        assert_eq!(exposed(&found.value.secrets.apply(&old).unwrap()), want, "{patch}");
+    };
+    let both = vec![("1", "x"), ("2", "y")];
+    check(json!({ "name": "New" }), (Some("a"), Some("p"), both.clone()));
+    check(
+        json!({ "twilio": { "authToken": "b", "previousAuthToken": null } }),
+        (Some("b"), None, both),
+    );
+    check(
+        json!({ "twilio": { "sharedKeys": [{ "id": "2" }, { "id": "3", "secret": "z" }] } }),
+        (Some("a"), Some("p"), vec![("2", "y"), ("3", "z")]),
+    );
+    check(
+        json!({ "twilio": { "sharedKeys": null } }),
+        (Some("a"), Some("p"), vec![]),
+    );
+    check(json!({ "twilio": null }), (None, None, vec![]));
+}
+
+#[test]
+fn a_new_shared_key_needs_its_secret() {
+    let found = parsed(&with(&json!({ "twilio": { "sharedKeys": [{ "id": "1" }] } })));
+    let Faults(faults) = found.value.secrets.apply(&CompanySecrets::default()).unwrap_err();
+    assert_eq!(faults[0].pointer, "/twilio/sharedKeys/0/secret");
+}
+
+#[test]
+fn an_id_in_the_path_is_the_documents_id() {
+    let id = "507f1f77bcf86cd799439011";
+    let place =
+        |mut document: Value| super::super::place_id(&mut document, "_id", id).map(|()| document["_id"].clone());
+    assert_eq!(place(json!({})), Ok(json!(id)));
+    assert_eq!(place(json!({ "_id": null })), Ok(json!(id)));
+    assert_eq!(place(json!({ "_id": { "$oid": id } })), Ok(json!({ "$oid": id })));
+    assert_eq!(
+        place(json!({ "_id": "507f1f77bcf86cd799439012" })).unwrap_err().0[0].pointer,
+        "/_id"
+    );
+    assert!(place(json!([])).is_err());
+}

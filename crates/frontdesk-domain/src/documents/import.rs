@@ -1,0 +1,329 @@
+//! Lines of an import: what each one is.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{
+    Fault, Faults, nearest, place_id,
+    reader::{push_escaped, unwrap},
+};
+use crate::ids::ObjectId;
+
+/// The kinds of documents that are imported and exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// A company.
+    Company,
+    /// A template.
+    Template,
+    /// A company's own Q&A.
+    Qna,
+    /// A Q&A of a trade.
+    TradeQna,
+    /// A company's additions to its templates.
+    Overlay,
+    /// Safety rules.
+    Safety,
+    /// Prompts of a language.
+    Prompts,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Company,
+        Self::Template,
+        Self::Qna,
+        Self::TradeQna,
+        Self::Overlay,
+        Self::Safety,
+        Self::Prompts,
+    ];
+
+    /// The `type` of an import line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Company => "company",
+            Self::Template => "template",
+            Self::Qna => "qna",
+            Self::TradeQna => "tradeQna",
+            Self::Overlay => "overlay",
+            Self::Safety => "safety",
+            Self::Prompts => "prompts",
+        }
+    }
+
+    /// The field that holds the id of such a document, if it has one of its own.
+    #[must_use]
+    pub const fn id_field(self) -> Option<&'static str> {
+        match self {
+            Self::Company | Self::Template => Some("_id"),
+            Self::Qna | Self::TradeQna => Some("id"),
+            Self::Overlay | Self::Safety | Self::Prompts => None,
+        }
+    }
+}
+
+/// A document of an import, to be parsed by its kind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    /// What it is.
+    pub kind: Kind,
+    /// The line on which it begins, from 1.
+    pub line: usize,
+    /// Where it stands in its line; faults in it are below.
+    pub pointer: String,
+    /// The document; it has an id if its kind has one.
+    pub document: Value,
+}
+
+/// What is wrong with an import, and on which line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LineFault {
+    /// The line, from 1.
+    pub line: usize,
+    /// Where in the line's value.
+    pub pointer: String,
+    /// What is wrong and what would be right.
+    pub detail: String,
+}
+
+impl Item {
+    /// A fault of this document as one of its line.
+    #[must_use]
+    pub fn fault(&self, fault: Fault) -> LineFault {
+        LineFault {
+            line: self.line,
+            pointer: format!("{}{}", self.pointer, fault.pointer),
+            detail: fault.detail,
+        }
+    }
+}
+
+/// Takes an import apart: one JSON value a line, or values over several lines, or lists of such values.
+///
+/// A value is `{"type", "document"}`, a bare document, or `{"company", "qna"}`. `make_id` gives ids to documents
+/// without one.
+///
+/// # Errors
+/// Every line that is no JSON or no document of a known kind.
+pub fn read(text: &str, mut make_id: impl FnMut() -> ObjectId) -> Result<Vec<Item>, Vec<LineFault>> {
+    let mut found = Found {
+        items: Vec::new(),
+        faults: Vec::new(),
+        make_id: &mut make_id,
+    };
+    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut line = 1;
+    loop {
+        let value_at = rest.trim_start();
+        line += newlines(rest, rest.len() - value_at.len());
+        rest = value_at;
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
+        let read = match values.next() {
+            None => break,
+            Some(Ok(value)) => {
+                found.value(line, String::new(), value);
+                values.byte_offset()
+            }
+            Some(Err(error)) => {
+                let (detail, at) = (error.to_string(), line + error.line().saturating_sub(1));
+                let reason = detail.split(" at line ").next().unwrap_or_default();
+                let column = error.column();
+                found.fault(at, "", format!("is no JSON: {reason} (column {column})"));
+                // Later lines may be right: reading goes on where the next one begins an object.
+                let broken_until = start_of_line(rest, error.line());
+                broken_until
+                    + rest
+                        .get(broken_until..)
+                        .and_then(|rest| rest.find("\n{"))
+                        .map_or(rest.len(), |at| at + 1)
+            }
+        };
+        line += newlines(rest, read);
+        rest = rest.get(read..).unwrap_or_default();
+    }
+    if found.faults.is_empty() {
+        Ok(found.items)
+    } else {
+        Err(found.faults)
+    }
+}
+
+fn newlines(text: &str, until: usize) -> usize {
+    text.get(..until).unwrap_or_default().matches('\n').count()
+}
+
+/// Where the line of that number, from 1, begins.
+fn start_of_line(text: &str, number: usize) -> usize {
+    text.split_inclusive('\n')
+        .take(number.saturating_sub(1))
+        .map(str::len)
+        .sum()
+}
+
+struct Found<'m> {
+    items: Vec<Item>,
+    faults: Vec<LineFault>,
+    make_id: &'m mut dyn FnMut() -> ObjectId,
+}
+
+impl Found<'_> {
+    fn fault(&mut self, line: usize, pointer: &str, detail: impl Into<String>) {
+        self.faults.push(LineFault {
+            line,
+            pointer: pointer.to_owned(),
+            detail: detail.into(),
+        });
+    }
+
+    fn value(&mut self, line: usize, pointer: String, value: Value) {
+        match value {
+            Value::Array(values) => {
+                for (index, value) in values.into_iter().enumerate() {
+                    self.value(line, format!("{pointer}/{index}"), value);
+                }
+            }
+            Value::Object(mut fields) => {
+                if fields.get("document").is_some() && fields.get("type").is_some() {
+                    let document = fields.shift_remove("document").unwrap_or_default();
+                    self.typed(line, &pointer, fields.get("type"), document);
+                } else if fields.get("company").is_some_and(Value::is_object) {
+                    self.wrapper(line, &pointer, fields);
+                } else {
+                    self.bare(line, pointer, Value::Object(fields));
+                }
+            }
+            _ => self.fault(
+                line,
+                &pointer,
+                "should be an object such as {\"type\": \"company\", \"document\": {…}}",
+            ),
+        }
+    }
+
+    fn typed(&mut self, line: usize, pointer: &str, kind: Option<&Value>, document: Value) {
+        let name = kind.and_then(Value::as_str).unwrap_or_default();
+        if let Some(kind) = Kind::ALL.iter().find(|kind| kind.as_str() == name) {
+            self.item(*kind, line, format!("{pointer}/document"), document);
+            return;
+        }
+        let names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+        let hint = nearest(name, names.iter().copied()).map(|name| format!("; did you mean \"{name}\"?"));
+        let detail = format!("should be one of {}{}", names.join(", "), hint.unwrap_or_default());
+        self.fault(line, &format!("{pointer}/type"), detail);
+    }
+
+    /// `{"company": {…}, "qna": [{…}]}`: the Q&As are those of the company.
+    fn wrapper(&mut self, line: usize, pointer: &str, mut fields: Map<String, Value>) {
+        let company = fields.shift_remove("company").unwrap_or_default();
+        let qna = fields.shift_remove("qna").unwrap_or_default();
+        for name in fields.keys() {
+            let mut at = pointer.to_owned();
+            push_escaped(&mut at, name);
+            let detail = format!("unknown field `{name}`; the fields here are company, qna");
+            self.faults.push(LineFault {
+                line,
+                pointer: at,
+                detail,
+            });
+        }
+        self.item(Kind::Company, line, format!("{pointer}/company"), company);
+        let id = self
+            .items
+            .last()
+            .and_then(|item| Some(unwrap(item.document.get("_id")?).as_str()?.to_owned()));
+        match qna {
+            Value::Null => {}
+            Value::Array(questions) => {
+                for (index, mut question) in questions.into_iter().enumerate() {
+                    let at = format!("{pointer}/qna/{index}");
+                    match id.as_deref().map(|id| place_id(&mut question, "companyId", id)) {
+                        Some(Err(Faults(faults))) => {
+                            for fault in faults {
+                                let detail = "should be the id of the company beside it, or be left out";
+                                self.fault(line, &format!("{at}{}", fault.pointer), detail);
+                            }
+                        }
+                        Some(Ok(())) | None => self.item(Kind::Qna, line, at, question),
+                    }
+                }
+            }
+            _ => self.fault(line, &format!("{pointer}/qna"), "should be a list"),
+        }
+    }
+
+    fn bare(&mut self, line: usize, pointer: String, document: Value) {
+        match kind_of(&document) {
+            Some(kind) => self.item(kind, line, pointer, document),
+            None => self.fault(
+                line,
+                &pointer,
+                "is no document that can be recognised; write {\"type\": …, \"document\": {…}} with a type of company, \
+                 template, qna, tradeQna, overlay, safety or prompts",
+            ),
+        }
+    }
+
+    fn item(&mut self, kind: Kind, line: usize, pointer: String, mut document: Value) {
+        if let (Some(name), Some(fields)) = (kind.id_field(), document.as_object_mut())
+            && fields.get(name).is_none_or(Value::is_null)
+        {
+            fields.insert(name.into(), (self.make_id)().to_string().into());
+        }
+        self.items.push(Item {
+            kind,
+            line,
+            pointer,
+            document,
+        });
+    }
+}
+
+/// What a document without a `type` is, by fields that only such documents have.
+fn kind_of(document: &Value) -> Option<Kind> {
+    let has = |name: &str| document.get(name).is_some();
+    let category_has = |name: &str| {
+        let categories = document
+            .get("categories")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        categories.into_iter().any(|category| category.get(name).is_some())
+    };
+    if has("question") && has("answer") {
+        return if has("companyId") {
+            Some(Kind::Qna)
+        } else {
+            has("trade").then_some(Kind::TradeQna)
+        };
+    }
+    if has("texts") {
+        return Some(Kind::Prompts);
+    }
+    if category_has("sentence") {
+        return Some(Kind::Safety);
+    }
+    if ["phone", "industryType", "aiAgentLogic", "aiAgentSettings", "twilio"]
+        .into_iter()
+        .any(has)
+    {
+        return Some(Kind::Company);
+    }
+    if has("categories") || has("fillerWords") || has("synonymMap") {
+        return Some(if has("companyId") {
+            Kind::Overlay
+        } else {
+            Kind::Template
+        });
+    }
+    let is_overlay = has("companyId")
+        && ["triggers", "negativeTriggers", "disabledScenarios"]
+            .into_iter()
+            .any(has);
+    is_overlay.then_some(Kind::Overlay)
+}
+
+#[cfg(test)]
+mod tests;
