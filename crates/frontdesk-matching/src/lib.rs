@@ -1,1 +1,22 @@
-//! frontdesk-matching
+//! Tier 1 of the ladder: which scenario or Q&A answers an utterance, by rules, and how sure that is.
+//!
+//! Pure: no I/O, no clock, no random number. The path of an utterance is [`normal`] → [`knowledge::Knowledge::decide`]
+//! → [`rules::Findings`], which the caller holds against its thresholds.
+
+pub mod calibration;
+pub mod evaluation;
+pub mod evidence;
+mod hash;
+pub mod knowledge;
+pub mod language;
+mod lexicon;
+pub mod normal;
+pub mod patterns;
+mod piece;
+pub mod rules;
+mod spelling;
+mod stem;
+mod words;
+
+pub use piece::Target;
+pub use words::MAX_WORDS;

@@ -1,0 +1,258 @@
+//! What speaks for a unit: how its wordings lie over the words of an utterance.
+
+use crate::{
+    language::Class,
+    piece::{Form, Piece},
+    words::Word,
+};
+
+/// Features of a candidate, in the order of [`FEATURES`].
+pub type Features = [f64; FEATURES.len()];
+/// Features of "none of them", in the order of [`NONE_FEATURES`].
+pub type NoneFeatures = [f64; NONE_FEATURES.len()];
+
+/// The names of a candidate's features, as they stand in the file of coefficients.
+pub const FEATURES: [&str; 17] = [
+    "companyQna",
+    "tradeQna",
+    "template",
+    "wordingCovered",
+    "utteranceCovered",
+    "harmony",
+    "order",
+    "complete",
+    "window",
+    "nextWordings",
+    "votes",
+    "votesTotal",
+    "pairs",
+    "unitCovers",
+    "pattern",
+    "keywords",
+    "doubt",
+];
+
+/// The names of the features of "none of them".
+pub const NONE_FEATURES: [&str; 4] = ["always", "length", "unknown", "fewWords"];
+
+/// A share of the utterance's weight that a negation may govern before a wording without one is contradicted.
+const CONTRADICTION: f32 = 0.25;
+/// Words apart that still count as one after the other.
+const GAP: u8 = 3;
+
+/// How much a term says in one company.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Weight {
+    /// Rare terms say more.
+    pub(crate) value: f32,
+    /// One over the wordings that have it: what one wording's share of it is.
+    pub(crate) share: f32,
+}
+
+impl Weight {
+    pub(crate) fn new(units: usize, in_units: u32, in_wordings: u32, class: Class, filler: bool) -> Self {
+        let value = rarity(units, in_units) * class_factor(class) * filler_factor(filler && !class.is_protected());
+        Self { value, share: 1.0 / (float(in_wordings) + 0.5) }
+    }
+}
+
+/// Inverse document frequency as in BM25: positive, and nearly 0 for what everything has.
+pub(crate) fn rarity(units: usize, in_units: u32) -> f32 {
+    let (units, having) = (float(u32::try_from(units).unwrap_or(u32::MAX)), float(in_units));
+    (1.0 + (units - having + 0.5).max(0.0) / (having + 0.5)).ln()
+}
+
+pub(crate) fn class_factor(class: Class) -> f32 {
+    if class.any(Class::COURTESY) {
+        0.1
+    } else if class.any(Class::FUNCTION) {
+        0.4
+    } else if class.any(Class::WEAK) {
+        0.5
+    } else {
+        1.0
+    }
+}
+
+pub(crate) const fn filler_factor(filler: bool) -> f32 {
+    if filler { 0.15 } else { 1.0 }
+}
+
+/// Exact up to 65,535; counts of words, wordings and units are clamped there.
+pub(crate) fn float(count: u32) -> f32 {
+    f32::from(u16::try_from(count).unwrap_or(u16::MAX))
+}
+
+/// Where a term stands in the utterance.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Slot {
+    pub(crate) generation: u32,
+    pub(crate) count: u8,
+    pub(crate) at: [u8; 3],
+}
+
+/// Positions of an utterance, as bits.
+pub(crate) type Positions = [u64; 4];
+
+pub(crate) fn mark(positions: &mut Positions, at: u8) {
+    if let Some(bits) = positions.get_mut(usize::from(at >> 6)) {
+        *bits |= 1 << (at & 63);
+    }
+}
+
+pub(crate) fn is_marked(positions: &Positions, at: usize) -> bool {
+    positions.get(at >> 6).is_some_and(|bits| bits >> (at & 63) & 1 == 1)
+}
+
+/// The utterance as a wording is laid over it.
+pub(crate) struct Ground<'a> {
+    pub(crate) words: &'a [Word],
+    /// Weight of each position, and the sum of those before it.
+    pub(crate) weights: &'a [f32],
+    pub(crate) before: &'a [f32],
+    pub(crate) repaired: &'a Positions,
+    pub(crate) total: f32,
+    pub(crate) generation: u32,
+}
+
+/// A wording laid over an utterance.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Overlap {
+    /// Share of the wording that the utterance has.
+    pub(crate) wording_covered: f32,
+    /// Share of the utterance that the wording has.
+    pub(crate) utterance_covered: f32,
+    /// The same within the stretch from the first to the last common word.
+    pub(crate) window_covered: f32,
+    /// Share of the wording in its longest run in order.
+    pub(crate) order: f32,
+    /// All its content is there, and it has some.
+    pub(crate) complete: f32,
+    /// Share of what they have in common that was repaired, or governed by a failure on one side only.
+    pub(crate) doubt: f32,
+    /// One negates what the other does not.
+    pub(crate) contradicts: bool,
+    pub(crate) positions: Positions,
+}
+
+impl Overlap {
+    /// Harmonic mean of both coverages, raised by order: what wordings of one unit are compared by.
+    pub(crate) fn harmony(&self) -> f32 {
+        let sum = self.wording_covered + self.utterance_covered;
+        if sum <= 0.0 { 0.0 } else { 2.0 * self.wording_covered * self.utterance_covered / sum }
+    }
+
+    pub(crate) fn strength(&self) -> f32 {
+        self.harmony() + 0.3 * self.order * self.wording_covered + 0.2 * self.window_covered * self.complete
+    }
+}
+
+/// Lays a wording over the utterance, word by word, in order where it can.
+pub(crate) fn overlap(piece: &Piece, form: &Form, weights: &[Weight], slots: &[Slot], ground: &Ground<'_>) -> Overlap {
+    let mut sums = Sums::default();
+    let mut positions = Positions::default();
+    let (mut run, mut best_run) = (0.0_f32, 0.0_f32);
+    let mut previous: Option<u8> = None;
+    let (mut first, mut last) = (u8::MAX, 0);
+    for token in piece.tokens_of(form) {
+        let id = usize::try_from(token.id).unwrap_or(usize::MAX);
+        let weight = weights.get(id).copied().unwrap_or_default().value;
+        let class = token.word.class;
+        let is_content = class.is_content();
+        sums.total += weight;
+        if is_content {
+            sums.content += weight;
+        }
+        let slot = slots.get(id).copied().unwrap_or_default();
+        if slot.generation != ground.generation {
+            continue;
+        }
+        let Some((at, spoken)) = place(&slot, previous, class, ground) else { continue };
+        sums.matched += weight;
+        let follows = previous.is_some_and(|previous| at >= previous && at - previous <= GAP);
+        run = if follows { run + weight } else { weight };
+        best_run = best_run.max(run);
+        previous = Some(at);
+        (first, last) = (first.min(at), last.max(at));
+        mark(&mut positions, at);
+        if is_content {
+            sums.content_matched += weight;
+            sums.judge(class, spoken, form, weight);
+            if is_marked(ground.repaired, usize::from(at)) {
+                sums.doubt += weight;
+            }
+        }
+    }
+    sums.into_overlap(form, positions, first, last, best_run, ground)
+}
+
+/// The occurrence that continues what was placed before it, with the same negation if there is a choice.
+fn place(slot: &Slot, previous: Option<u8>, class: Class, ground: &Ground<'_>) -> Option<(u8, Class)> {
+    let spoken = |at: u8| ground.words.get(usize::from(at)).map(|word| word.class).unwrap_or_default();
+    let agrees = |at: u8| spoken(at).any(Class::NEGATED) == class.any(Class::NEGATED);
+    let occurrences = slot.at.iter().copied().take(usize::from(slot.count));
+    let chosen = occurrences.min_by_key(|at| {
+        let behind = previous.is_some_and(|previous| *at < previous);
+        (!agrees(*at), behind, *at)
+    })?;
+    Some((chosen, spoken(chosen)))
+}
+
+#[derive(Default)]
+struct Sums {
+    total: f32,
+    matched: f32,
+    content: f32,
+    content_matched: f32,
+    /// Governed by a negation in the utterance, by none in the wording.
+    contradicted: f32,
+    doubt: f32,
+    /// A matched word is negated in the wording; in the utterance.
+    negated_in_wording: f32,
+    negated_in_utterance: bool,
+}
+
+impl Sums {
+    fn judge(&mut self, wording: Class, spoken: Class, form: &Form, weight: f32) {
+        let (negated, failed) = (spoken.any(Class::NEGATED), spoken.any(Class::FAILED));
+        let both = negated && failed;
+        self.negated_in_utterance |= negated || failed;
+        if wording.any(Class::NEGATED) {
+            self.negated_in_wording += weight;
+        }
+        let plain = !form.has_negation && !form.has_failure;
+        // "Won't stop running" is the opposite of "stopped running".
+        let opposite = both && form.has_failure && !form.has_negation;
+        if negated && !failed && plain || opposite {
+            self.contradicted += weight;
+        } else if failed && !negated && plain || wording.any(Class::FAILED) && !failed && !negated {
+            self.doubt += weight;
+        }
+    }
+
+    fn into_overlap(self, form: &Form, positions: Positions, first: u8, last: u8, run: f32, ground: &Ground<'_>) -> Overlap {
+        if self.matched <= 0.0 || self.total <= 0.0 {
+            return Overlap::default();
+        }
+        let marked = (first..=last).map(usize::from).filter(|at| is_marked(&positions, *at));
+        let common: f32 = marked.filter_map(|at| ground.weights.get(at)).sum();
+        let end = ground.before.get(usize::from(last) + 1).copied().unwrap_or(ground.total);
+        let stretch = end - ground.before.get(usize::from(first)).copied().unwrap_or_default();
+        let missing_negation = form.has_negation && self.negated_in_wording > 0.0 && !self.negated_in_utterance;
+        let content = self.content_matched.max(f32::EPSILON);
+        Overlap {
+            wording_covered: self.matched / self.total,
+            utterance_covered: share(common, ground.total),
+            window_covered: share(common, stretch),
+            order: run / self.total,
+            complete: if self.content > 0.0 && self.content_matched >= self.content * 0.999 { 1.0 } else { 0.0 },
+            doubt: (self.doubt / content).min(1.0),
+            contradicts: missing_negation || self.contradicted / content > CONTRADICTION,
+            positions,
+        }
+    }
+}
+
+pub(crate) fn share(part: f32, whole: f32) -> f32 {
+    if whole <= 0.0 { 0.0 } else { (part / whole).clamp(0.0, 1.0) }
+}

@@ -1,0 +1,355 @@
+//! What a company knows, compiled: shared pieces and the cheap combination of them for one company.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
+
+use frontdesk_domain::{
+    documents::{
+        overlay::Overlay,
+        qna::Qna,
+        template::{ScenarioStatus, SynonymMap, Template},
+    },
+    ids::{ScenarioId, TemplateId},
+};
+
+use crate::{
+    evidence::Weight,
+    hash::TermMap,
+    language::{Class, Language},
+    lexicon::{Lexicon, Rewording},
+    piece::{Form, Piece, PieceBuilder, Role, Target, index, without_fillers},
+    rules::Candidate,
+    words::Word,
+};
+
+/// A template revision, compiled. Shared by all companies that use it.
+#[derive(Debug)]
+pub struct CompiledTemplate {
+    id: TemplateId,
+    trade: Arc<str>,
+    language: &'static Language,
+    synonyms: SynonymMap,
+    fillers: Vec<String>,
+    piece: Arc<Piece>,
+    alone: OnceLock<Arc<Knowledge>>,
+}
+
+impl CompiledTemplate {
+    /// Compiles the live scenarios of a template.
+    #[must_use]
+    pub fn new(template: &Template, language: &'static Language) -> Self {
+        let mut lexicon = Lexicon::default();
+        lexicon.add(&template.synonym_map, &template.filler_words, language);
+        let mut builder = PieceBuilder::new(language, &lexicon);
+        for scenario in template.scenarios().filter(|scenario| scenario.status == ScenarioStatus::Live) {
+            scenario.triggers.iter().for_each(|trigger| builder.wording(trigger, Role::Wording));
+            builder.wording(&scenario.name, Role::Name);
+            scenario.negative_triggers.iter().for_each(|negative| builder.negative(negative));
+            scenario.regex_triggers.iter().for_each(|pattern| builder.pattern(pattern));
+            builder.close(Some(Target::Scenario { template: template.id, scenario: Arc::new(scenario.clone()) }));
+        }
+        Self {
+            id: template.id,
+            trade: Arc::clone(&template.trade),
+            language,
+            synonyms: template.synonym_map.clone(),
+            fillers: template.filler_words.clone(),
+            piece: Arc::new(builder.finish()),
+            alone: OnceLock::new(),
+        }
+    }
+
+    /// The template's id.
+    pub fn id(&self) -> TemplateId {
+        self.id
+    }
+
+    /// The trade it is for.
+    pub fn trade(&self) -> &str {
+        &self.trade
+    }
+
+    /// The template as the only knowledge there is: what a company with nothing else would know.
+    ///
+    /// Combined at the first call and kept.
+    pub fn alone(self: &Arc<Self>) -> Arc<Knowledge> {
+        let knowledge = self.alone.get_or_init(|| {
+            let placed = vec![(Source::Template, Arc::clone(&self.piece))];
+            let mut lexicon = Lexicon::default();
+            lexicon.add(&self.synonyms, &self.fillers, self.language);
+            Arc::new(Knowledge::combine(self.language, placed, lexicon, &Overlay::default()))
+        });
+        Arc::clone(knowledge)
+    }
+
+    /// The best candidate of this template alone, for an utterance in normal form: whether it is another trade's business.
+    #[must_use]
+    pub fn best(self: &Arc<Self>, utterance: &str) -> Option<Candidate> {
+        let findings = self.alone().decide(utterance);
+        findings.equal.first().or_else(|| findings.of(Source::Template).first()).copied()
+    }
+}
+
+/// A set of Q&As, of a company or of a trade, compiled.
+#[derive(Debug)]
+pub struct CompiledQna {
+    piece: Arc<Piece>,
+}
+
+impl CompiledQna {
+    /// Compiles the active Q&As, in the order in which they are listed.
+    #[must_use]
+    pub fn new(qna: &[Qna], language: &'static Language) -> Self {
+        let lexicon = Lexicon::default();
+        let mut builder = PieceBuilder::new(language, &lexicon);
+        for qna in qna.iter().filter(|qna| qna.active) {
+            builder.wording(&qna.question, Role::Wording);
+            qna.variants.iter().for_each(|variant| builder.wording(variant, Role::Wording));
+            qna.keywords.iter().for_each(|keyword| builder.wording(keyword, Role::Keyword));
+            builder.close(Some(Target::Qna(Arc::new(qna.clone()))));
+        }
+        Self { piece: Arc::new(builder.finish()) }
+    }
+}
+
+/// A company's additions.
+#[derive(Debug, Default)]
+pub struct CompiledOverlay {
+    overlay: Overlay,
+}
+
+impl CompiledOverlay {
+    /// Takes the additions; they are compiled together with what they add to.
+    #[must_use]
+    pub fn new(overlay: &Overlay) -> Self {
+        Self { overlay: overlay.clone() }
+    }
+}
+
+/// A source of answers that rules ask, in ladder order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// The company's own Q&A.
+    CompanyQna,
+    /// The Q&A of its trades.
+    TradeQna,
+    /// Its templates.
+    Template,
+}
+
+impl Source {
+    /// All of them, in ladder order.
+    pub const ALL: [Self; 3] = [Self::CompanyQna, Self::TradeQna, Self::Template];
+}
+
+/// The pieces of which a company's knowledge is made.
+#[derive(Debug, Default, Clone)]
+pub struct Parts {
+    /// The company's own Q&A.
+    pub company_qna: Option<Arc<CompiledQna>>,
+    /// The Q&A of its trades, in the order of the trades.
+    pub trade_qna: Vec<Arc<CompiledQna>>,
+    /// Its templates, in the order in which they are asked.
+    pub templates: Vec<Arc<CompiledTemplate>>,
+    /// Its additions.
+    pub overlay: Option<Arc<CompiledOverlay>>,
+}
+
+/// A piece in its place in a company's knowledge.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    pub(crate) piece: Arc<Piece>,
+    pub(crate) source: Source,
+    /// The number of its first unit among all units of the company.
+    pub(crate) base: u32,
+    /// Of each term, in this company.
+    pub(crate) weights: Vec<Weight>,
+    /// The units that the units of a company's additions stand for; empty for other pieces.
+    pub(crate) stands_for: Vec<u32>,
+}
+
+impl Placed {
+    /// The company-wide number of a unit of this piece.
+    pub(crate) fn number(&self, unit: u32) -> u32 {
+        let Some(mapped) = usize::try_from(unit).ok().and_then(|unit| self.stands_for.get(unit)) else {
+            return self.base + unit;
+        };
+        *mapped
+    }
+}
+
+/// Where a unit stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) piece: usize,
+    pub(crate) unit: u32,
+    /// Its unit among the company's additions.
+    pub(crate) addition: Option<u32>,
+    pub(crate) source: Source,
+    pub(crate) disabled: bool,
+}
+
+/// What a company knows: shared pieces, and what is its own.
+#[derive(Debug)]
+pub struct Knowledge {
+    pub(crate) language: &'static Language,
+    pub(crate) lexicon: Lexicon,
+    /// In ladder order; the company's additions last.
+    pub(crate) pieces: Vec<Placed>,
+    pub(crate) units: Vec<Place>,
+}
+
+impl Knowledge {
+    /// Combines compiled pieces. Cheap: nothing is compiled again but the wordings that a company's own words touch.
+    #[must_use]
+    pub fn new(parts: &Parts, language: &'static Language) -> Self {
+        let own = Overlay::default();
+        let overlay = parts.overlay.as_ref().map_or(&own, |compiled| &compiled.overlay);
+        let mut lexicon = Lexicon::default();
+        lexicon.add(&overlay.synonym_map, &overlay.filler_words, language);
+        for template in &parts.templates {
+            lexicon.add(&template.synonyms, &template.fillers, language);
+        }
+        let company = parts.company_qna.iter().map(|qna| (Source::CompanyQna, Arc::clone(&qna.piece)));
+        let trades = parts.trade_qna.iter().map(|qna| (Source::TradeQna, Arc::clone(&qna.piece)));
+        let templates = parts.templates.iter().map(|template| (Source::Template, Arc::clone(&template.piece)));
+        Self::combine(language, company.chain(trades).chain(templates).collect(), lexicon, overlay)
+    }
+
+    /// What a candidate of this knowledge stands for; `None` for a candidate of another one.
+    #[must_use]
+    pub fn target(&self, candidate: &Candidate) -> Option<&Target> {
+        let place = self.place(candidate.unit)?;
+        let unit = self.pieces.get(place.piece)?.piece.units.get(usize::try_from(place.unit).ok()?)?;
+        unit.target.as_ref()
+    }
+
+    pub(crate) fn place(&self, unit: u32) -> Option<&Place> {
+        self.units.get(usize::try_from(unit).ok()?)
+    }
+
+    fn combine(
+        language: &'static Language,
+        pieces: Vec<(Source, Arc<Piece>)>,
+        lexicon: Lexicon,
+        overlay: &Overlay,
+    ) -> Self {
+        let mut units = Vec::new();
+        let mut placed = Vec::with_capacity(pieces.len() + 1);
+        for (at, (source, piece)) in pieces.into_iter().enumerate() {
+            let base = index(units.len());
+            for (unit, compiled) in (0..).zip(&piece.units) {
+                let disabled = matches!(&compiled.target, Some(Target::Scenario { scenario, .. })
+                    if overlay.disabled_scenarios.contains(&scenario.id));
+                units.push(Place { piece: at, unit, addition: None, source, disabled });
+            }
+            placed.push(Placed { piece, source, base, weights: Vec::new(), stands_for: Vec::new() });
+        }
+        let (additions, stands_for) = additions(language, &lexicon, &placed, overlay);
+        for (addition, unit) in (0..).zip(&stands_for) {
+            if let Some(place) = usize::try_from(*unit).ok().and_then(|unit| units.get_mut(unit)) {
+                place.addition = Some(addition);
+            }
+        }
+        let base = index(units.len());
+        let piece = Arc::new(additions);
+        placed.push(Placed { piece, source: Source::Template, base, weights: Vec::new(), stands_for });
+        weigh(&mut placed, units.len(), &lexicon);
+        Self { language, lexicon, pieces: placed, units }
+    }
+}
+
+/// What a company adds to its pieces: triggers and negatives of its own, and the wordings that its synonyms and fillers
+/// change and that were compiled without them.
+fn additions(
+    language: &'static Language,
+    lexicon: &Lexicon,
+    placed: &[Placed],
+    overlay: &Overlay,
+) -> (Piece, Vec<u32>) {
+    let mut builder = PieceBuilder::new(language, lexicon);
+    let mut stands_for = Vec::new();
+    let mut rewording = Rewording::default();
+    for place in placed {
+        let touched = touched_forms(&place.piece, lexicon);
+        for (unit, compiled) in (0..).zip(&place.piece.units) {
+            let id = match &compiled.target {
+                Some(Target::Scenario { scenario, .. }) => Some(&scenario.id),
+                _ => None,
+            };
+            let triggers = added(&overlay.triggers, id);
+            let negatives = added(&overlay.negative_triggers, id);
+            let any_touched = compiled.forms.clone().any(|form| touched.get(form).copied().unwrap_or_default());
+            if triggers.is_empty() && negatives.is_empty() && !any_touched {
+                continue;
+            }
+            triggers.iter().for_each(|trigger| builder.wording(trigger, Role::Wording));
+            negatives.iter().for_each(|negative| builder.negative(negative));
+            for form in compiled.forms.clone().filter(|form| touched.get(*form).copied().unwrap_or_default()) {
+                reword_form(&mut builder, &place.piece, form, lexicon, &mut rewording);
+            }
+            builder.close(None);
+            stands_for.push(place.number(unit));
+        }
+    }
+    (builder.finish(), stands_for)
+}
+
+fn added<'a>(map: &'a BTreeMap<ScenarioId, Vec<String>>, id: Option<&ScenarioId>) -> &'a [String] {
+    id.and_then(|id| map.get(id)).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Which original wordings hold a word with which an alias or a filler begins.
+fn touched_forms(piece: &Piece, lexicon: &Lexicon) -> Vec<bool> {
+    let begins: Vec<bool> = piece.terms.iter().map(|term| lexicon.may_begin(term.stem, term.exact)).collect();
+    let begins = |id: u32| usize::try_from(id).ok().and_then(|id| begins.get(id)).copied().unwrap_or_default();
+    let touched = |form: &Form| !form.reworded && piece.tokens_of(form).iter().any(|token| begins(token.id));
+    piece.forms.iter().map(touched).collect()
+}
+
+/// Adds what the company's lexicon makes of a wording, if that is new.
+fn reword_form(builder: &mut PieceBuilder<'_>, piece: &Piece, form: usize, lexicon: &Lexicon, buffer: &mut Rewording) {
+    let Some(original) = piece.forms.get(form) else { return };
+    let mut words: Vec<Word> = piece.tokens_of(original).iter().map(|token| token.word).collect();
+    let marked_before = words.iter().filter(|word| word.class.any(Class::FILLER)).count();
+    lexicon.mark_fillers(&mut words);
+    let marked = words.iter().filter(|word| word.class.any(Class::FILLER)).count();
+    if marked > marked_before && original.role == Role::Wording {
+        let bare = without_fillers(&words);
+        if bare.len() < words.len() && bare.iter().any(|word| word.class.is_content()) {
+            builder.equals(&bare);
+        }
+    }
+    if lexicon.reword(&words, buffer) {
+        let reworded: Vec<Word> = buffer.words.iter().map(|canonical| canonical.word).collect();
+        let known = piece.forms.get(form + 1).filter(|next| next.reworded);
+        let same = known.is_some_and(|known| {
+            piece.tokens_of(known).iter().map(|token| token.word.stem).eq(reworded.iter().map(|word| word.stem))
+        });
+        if !same {
+            builder.reworded(&reworded, original.role);
+        }
+    }
+}
+
+/// Weighs every term of every piece by how few of the company's units have it.
+fn weigh(placed: &mut [Placed], units: usize, lexicon: &Lexicon) {
+    let terms = placed.iter().map(|place| place.piece.terms.len()).sum();
+    let mut counts: TermMap<(u32, u32)> = TermMap::with_capacity_and_hasher(terms, std::hash::BuildHasherDefault::default());
+    for place in placed.iter() {
+        for term in &place.piece.terms {
+            let (in_units, in_wordings) = counts.entry(term.stem).or_default();
+            *in_units += index(term.postings.len());
+            *in_wordings += term.wordings;
+        }
+    }
+    for place in placed.iter_mut() {
+        let weights = place.piece.terms.iter().map(|term| {
+            let (in_units, in_wordings) = counts.get(&term.stem).copied().unwrap_or_default();
+            Weight::new(units, in_units, in_wordings, term.class, lexicon.is_filler(term.exact))
+        });
+        place.weights = weights.collect();
+    }
+}

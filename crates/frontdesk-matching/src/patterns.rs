@@ -1,0 +1,133 @@
+//! Regular expressions of scenarios: evidence, never proof.
+
+use aho_corasick::AhoCorasick;
+use regex::{Regex, RegexBuilder};
+use regex_syntax::hir::literal::{ExtractKind, Extractor};
+
+/// Compiled size of one pattern, in bytes.
+const SIZE_LIMIT: usize = 1 << 18;
+/// Cache of one pattern's lazy automaton, in bytes.
+const CACHE_LIMIT: usize = 1 << 16;
+/// Literals of one pattern that the prefilter looks for; more say too little.
+const LITERALS: usize = 64;
+
+/// The patterns of one piece of knowledge. A pattern runs only where one of the literals that it needs occurs.
+#[derive(Debug, Default)]
+pub(crate) struct Patterns {
+    patterns: Vec<(Regex, u32)>,
+    literals: Option<AhoCorasick>,
+    /// The pattern that needs a literal, by literal.
+    needed_by: Vec<usize>,
+    /// Patterns without literals.
+    always: Vec<usize>,
+}
+
+/// A pattern that cannot be used, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{pattern}`: {reason}")]
+pub struct PatternFault {
+    /// As it was written.
+    pub pattern: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Compiles a pattern within the size limits, as matching does.
+///
+/// # Errors
+/// When it is no regular expression, or too large.
+pub fn compile(pattern: &str) -> Result<Regex, PatternFault> {
+    RegexBuilder::new(pattern)
+        .size_limit(SIZE_LIMIT)
+        .dfa_size_limit(CACHE_LIMIT)
+        .case_insensitive(true)
+        .build()
+        .map_err(|error| PatternFault { pattern: pattern.to_owned(), reason: error.to_string() })
+}
+
+impl Patterns {
+    /// Compiles the patterns of units. One that does not compile is left out: documents are checked where they are read.
+    pub(crate) fn new<'a>(patterns: impl IntoIterator<Item = (&'a str, u32)>) -> Self {
+        let mut made = Self::default();
+        let mut literals: Vec<Vec<u8>> = Vec::new();
+        for (pattern, unit) in patterns {
+            let Ok(regex) = compile(pattern) else { continue };
+            let index = made.patterns.len();
+            match needed_literals(pattern) {
+                Some(needed) => {
+                    made.needed_by.extend(needed.iter().map(|_| index));
+                    literals.extend(needed);
+                }
+                None => made.always.push(index),
+            }
+            made.patterns.push((regex, unit));
+        }
+        made.literals = AhoCorasick::builder().ascii_case_insensitive(true).build(&literals).ok();
+        if made.literals.is_none() {
+            made.always = (0..made.patterns.len()).collect();
+        }
+        made
+    }
+
+    /// Calls `hit` with the unit of every pattern that matches; `due` is a buffer.
+    pub(crate) fn matches(&self, text: &str, due: &mut Vec<usize>, mut hit: impl FnMut(u32)) {
+        if self.patterns.is_empty() {
+            return;
+        }
+        due.clear();
+        due.extend(&self.always);
+        if let Some(literals) = &self.literals {
+            let found = literals.find_overlapping_iter(text);
+            due.extend(found.filter_map(|found| self.needed_by.get(found.pattern().as_usize())));
+        }
+        due.sort_unstable();
+        due.dedup();
+        for (regex, unit) in due.iter().filter_map(|index| self.patterns.get(*index)) {
+            if regex.is_match(text) {
+                hit(*unit);
+            }
+        }
+    }
+}
+
+/// Literals of which at least one stands in every text that the pattern matches.
+fn needed_literals(pattern: &str) -> Option<Vec<Vec<u8>>> {
+    let hir = regex_syntax::ParserBuilder::new().build().parse(pattern).ok()?;
+    [ExtractKind::Prefix, ExtractKind::Suffix].into_iter().find_map(|kind| {
+        let mut extractor = Extractor::new();
+        extractor.kind(kind).limit_total(LITERALS);
+        let sequence = extractor.extract(&hir);
+        let literals: Vec<Vec<u8>> = sequence.literals()?.iter().map(|literal| literal.as_bytes().to_vec()).collect();
+        let telling = !literals.is_empty() && literals.iter().all(|literal| literal.len() >= 2);
+        telling.then_some(literals)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(patterns: &[&str], text: &str, expected: &[u32]) {
+        let made = Patterns::new(patterns.iter().zip(0..).map(|(pattern, unit)| (*pattern, unit)));
+        let mut hits = Vec::new();
+        made.matches(text, &mut Vec::new(), |unit| hits.push(unit));
+        assert_eq!(hits, expected, "{text}");
+    }
+
+    #[test]
+    fn every_pattern_that_matches_is_found() {
+        let patterns = [r"\b(book|make)\b.{0,20}\bvisit\b", r"^\w+ing$", r"\b(on and off|starts? and stops?)\b", "[a-z]x"];
+        check(&patterns, "i want to book a visit", &[0]);
+        check(&patterns, "it starts and stops", &[2]);
+        check(&patterns, "leaking", &[1]);
+        check(&patterns, "axe", &[3]);
+    }
+
+    #[test]
+    fn a_pattern_that_is_broken_or_too_large_is_left_out() {
+        check(&["(", "(?:a{1000}){1000}", "works"], "it works", &[2]);
+        assert!(compile("(?:a{1000}){1000}").is_err());
+        assert!(compile("(?=look)").is_err());
+    }
+}

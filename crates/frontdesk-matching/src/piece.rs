@@ -1,0 +1,351 @@
+//! A piece of compiled knowledge: the scenarios of a template, a set of Q&As, or what a company adds to them.
+
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
+
+use frontdesk_domain::documents::{qna::Qna, template::Scenario};
+use frontdesk_domain::ids::TemplateId;
+
+use crate::{
+    hash::{self, Term, TermMap},
+    language::{Class, Entry, Language},
+    lexicon::{Lexicon, Rewording, exact_sequence},
+    normal::normalize,
+    patterns::Patterns,
+    spelling::Spelling,
+    words::{Reader, Word},
+};
+
+/// What can answer.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// A scenario of a template.
+    Scenario {
+        /// Its template.
+        template: TemplateId,
+        /// The scenario.
+        scenario: Arc<Scenario>,
+    },
+    /// A question with its answer.
+    Qna(Arc<Qna>),
+}
+
+impl Target {
+    /// The id of the scenario or Q&A.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Scenario { scenario, .. } => scenario.id.as_str(),
+            Self::Qna(qna) => qna.id.as_str(),
+        }
+    }
+
+    /// Of two equal matches the one of higher priority answers; a Q&A has none.
+    #[must_use]
+    pub fn priority(&self) -> i32 {
+        match self {
+            Self::Scenario { scenario, .. } => scenario.priority,
+            Self::Qna(_) => 0,
+        }
+    }
+}
+
+/// How a wording takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A trigger, a question or a variant.
+    Wording,
+    /// A keyword of a Q&A.
+    Keyword,
+    /// The name of a scenario: its words count, as a whole it says nothing.
+    Name,
+}
+
+/// A word of a wording.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Token {
+    /// Index into the piece's terms.
+    pub(crate) id: u32,
+    pub(crate) word: Word,
+}
+
+/// One wording of one unit: a trigger as written, or reworded by synonyms.
+#[derive(Debug, Clone)]
+pub(crate) struct Form {
+    pub(crate) tokens: Range<usize>,
+    pub(crate) role: Role,
+    /// Whether it is the one before it, reworded.
+    pub(crate) reworded: bool,
+    pub(crate) has_negation: bool,
+    pub(crate) has_failure: bool,
+}
+
+/// A scenario or a Q&A, compiled.
+#[derive(Debug)]
+pub(crate) struct Unit {
+    /// `None` in a company's additions, whose units stand for those of other pieces.
+    pub(crate) target: Option<Target>,
+    pub(crate) forms: Range<usize>,
+}
+
+/// How often a unit has a term.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Posting {
+    pub(crate) unit: u32,
+    pub(crate) count: u16,
+}
+
+/// What a piece knows of a term, or of two terms in a row.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TermInfo {
+    pub(crate) stem: Term,
+    pub(crate) exact: Term,
+    pub(crate) class: Class,
+    pub(crate) postings: Range<usize>,
+    /// Wordings that have it.
+    pub(crate) wordings: u32,
+}
+
+/// Compiled once, never changed, shared by all companies that use it.
+#[derive(Debug, Default)]
+pub(crate) struct Piece {
+    pub(crate) units: Vec<Unit>,
+    pub(crate) forms: Vec<Form>,
+    pub(crate) tokens: Vec<Token>,
+    pub(crate) dictionary: TermMap<u32>,
+    pub(crate) terms: Vec<TermInfo>,
+    pub(crate) pairs: TermMap<TermInfo>,
+    pub(crate) postings: Vec<Posting>,
+    /// Units by the hash of a whole wording.
+    pub(crate) equal: TermMap<Vec<u32>>,
+    /// Negative triggers by their first word.
+    pub(crate) negatives: TermMap<Vec<(Box<[Term]>, u32)>>,
+    pub(crate) patterns: Patterns,
+    pub(crate) spelling: Spelling,
+}
+
+impl Piece {
+    pub(crate) fn tokens_of(&self, form: &Form) -> &[Token] {
+        self.tokens.get(form.tokens.clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn forms_of(&self, unit: u32) -> &[Form] {
+        let unit = usize::try_from(unit).ok().and_then(|unit| self.units.get(unit));
+        unit.and_then(|unit| self.forms.get(unit.forms.clone())).unwrap_or_default()
+    }
+
+    pub(crate) fn postings_of(&self, info: &TermInfo) -> &[Posting] {
+        self.postings.get(info.postings.clone()).unwrap_or_default()
+    }
+}
+
+/// Makes a [`Piece`] unit by unit.
+pub(crate) struct PieceBuilder<'a> {
+    language: &'static Language,
+    lexicon: &'a Lexicon,
+    piece: Piece,
+    reader: Reader,
+    rewording: Rewording,
+    patterns: Vec<(String, u32)>,
+    /// Counts of the unit in work.
+    counts: BTreeMap<u32, u16>,
+    pair_counts: BTreeMap<Term, u16>,
+    postings: Vec<(u32, Posting)>,
+    pair_postings: Vec<(Term, Posting)>,
+    spelled: TermMap<()>,
+    first_form: usize,
+}
+
+impl<'a> PieceBuilder<'a> {
+    pub(crate) fn new(language: &'static Language, lexicon: &'a Lexicon) -> Self {
+        Self {
+            language,
+            lexicon,
+            piece: Piece::default(),
+            reader: Reader::default(),
+            rewording: Rewording::default(),
+            patterns: Vec::new(),
+            counts: BTreeMap::new(),
+            pair_counts: BTreeMap::new(),
+            postings: Vec::new(),
+            pair_postings: Vec::new(),
+            spelled: TermMap::default(),
+            first_form: 0,
+        }
+    }
+
+    /// The unit that wordings are added to until [`Self::close`].
+    fn unit(&self) -> u32 {
+        index(self.piece.units.len())
+    }
+
+    /// Adds a wording of the unit in work.
+    pub(crate) fn wording(&mut self, text: &str, role: Role) {
+        let text = normalize(text);
+        let mut words = Vec::new();
+        self.reader.read(&text, self.language, &mut words);
+        self.lexicon.mark_fillers(&mut words);
+        if words.is_empty() {
+            return;
+        }
+        self.spell(&text, &words);
+        self.form(&words, role, false);
+        let mut seen: Vec<u32> = self.last_form().iter().map(|token| token.id).collect();
+        let mut pairs = pairs_of(&words);
+        if self.lexicon.reword(&words, &mut self.rewording) {
+            let reworded: Vec<Word> = self.rewording.words.iter().map(|canonical| canonical.word).collect();
+            self.form(&reworded, role, true);
+            seen.extend(self.last_form().iter().map(|token| token.id));
+            pairs.extend(pairs_of(&reworded));
+        }
+        self.count(seen, pairs);
+    }
+
+    /// Adds a wording that is reworded already.
+    pub(crate) fn reworded(&mut self, words: &[Word], role: Role) {
+        self.form(words, role, true);
+        let seen: Vec<u32> = self.last_form().iter().map(|token| token.id).collect();
+        self.count(seen, pairs_of(words));
+    }
+
+    /// Notes that an utterance of these words equals a wording of the unit in work.
+    pub(crate) fn equals(&mut self, words: &[Word]) {
+        let unit = self.unit();
+        let units = self.piece.equal.entry(exact_sequence(words)).or_default();
+        if !units.contains(&unit) {
+            units.push(unit);
+        }
+    }
+
+    /// Adds what speaks against the unit in work.
+    pub(crate) fn negative(&mut self, text: &str) {
+        let unit = self.unit();
+        let mut words = Vec::new();
+        self.reader.read(&normalize(text), self.language, &mut words);
+        let mut add = |words: &[Word]| {
+            let terms: Box<[Term]> = words.iter().map(|word| word.exact).collect();
+            if let Some(first) = terms.first() {
+                self.piece.negatives.entry(*first).or_default().push((terms, unit));
+            }
+        };
+        add(&words);
+        if self.lexicon.reword(&words, &mut self.rewording) {
+            let reworded: Vec<Word> = self.rewording.words.iter().map(|canonical| canonical.word).collect();
+            add(&reworded);
+        }
+    }
+
+    /// Adds a regular expression of the unit in work.
+    pub(crate) fn pattern(&mut self, pattern: &str) {
+        let unit = self.unit();
+        self.patterns.push((pattern.to_owned(), unit));
+    }
+
+    /// Ends the unit in work.
+    pub(crate) fn close(&mut self, target: Option<Target>) {
+        let unit = self.unit();
+        let posting = |count| Posting { unit, count };
+        self.postings.extend(std::mem::take(&mut self.counts).into_iter().map(|(id, count)| (id, posting(count))));
+        let pairs = std::mem::take(&mut self.pair_counts);
+        self.pair_postings.extend(pairs.into_iter().map(|(pair, count)| (pair, posting(count))));
+        let forms = self.first_form..self.piece.forms.len();
+        self.first_form = forms.end;
+        self.piece.units.push(Unit { target, forms });
+    }
+
+    pub(crate) fn finish(mut self) -> Piece {
+        self.postings.sort_unstable_by_key(|(id, posting)| (*id, posting.unit));
+        self.pair_postings.sort_unstable_by_key(|(pair, posting)| (*pair, posting.unit));
+        let piece = &mut self.piece;
+        for run in self.postings.chunk_by(|left, right| left.0 == right.0) {
+            let range = piece.postings.len()..piece.postings.len() + run.len();
+            piece.postings.extend(run.iter().map(|(_, posting)| *posting));
+            let id = run.first().and_then(|(id, _)| usize::try_from(*id).ok());
+            if let Some(info) = id.and_then(|id| piece.terms.get_mut(id)) {
+                info.postings = range;
+                info.wordings = run.iter().map(|(_, posting)| u32::from(posting.count)).sum();
+            }
+        }
+        for run in self.pair_postings.chunk_by(|left, right| left.0 == right.0) {
+            let postings = piece.postings.len()..piece.postings.len() + run.len();
+            piece.postings.extend(run.iter().map(|(_, posting)| *posting));
+            if let Some((pair, _)) = run.first() {
+                let wordings = run.iter().map(|(_, posting)| u32::from(posting.count)).sum();
+                piece.pairs.insert(*pair, TermInfo { stem: *pair, postings, wordings, ..TermInfo::default() });
+            }
+        }
+        piece.patterns = Patterns::new(self.patterns.iter().map(|(pattern, unit)| (pattern.as_str(), *unit)));
+        self.piece
+    }
+
+    fn form(&mut self, words: &[Word], role: Role, reworded: bool) {
+        let start = self.piece.tokens.len();
+        for word in words {
+            let terms = &mut self.piece.terms;
+            let id = *self.piece.dictionary.entry(word.stem).or_insert_with(|| {
+                let class = word.class.base();
+                terms.push(TermInfo { stem: word.stem, exact: word.exact, class, ..TermInfo::default() });
+                index(terms.len() - 1)
+            });
+            self.piece.tokens.push(Token { id, word: *word });
+        }
+        let any = |bits| words.iter().any(|word| word.class.any(bits));
+        let (has_negation, has_failure) = (any(Class::NEGATION), any(Class::FAILURE));
+        let tokens = start..self.piece.tokens.len();
+        self.piece.forms.push(Form { tokens, role, reworded, has_negation, has_failure });
+        if role == Role::Wording {
+            self.equals(words);
+            let bare = without_fillers(words);
+            if bare.len() < words.len() && bare.iter().any(|word| word.class.is_content()) {
+                self.equals(&bare);
+            }
+        }
+    }
+
+    fn last_form(&self) -> &[Token] {
+        self.piece.forms.last().map(|form| self.piece.tokens_of(form)).unwrap_or_default()
+    }
+
+    fn count(&mut self, mut seen: Vec<u32>, mut pairs: Vec<Term>) {
+        seen.sort_unstable();
+        seen.dedup();
+        for id in seen {
+            let count = self.counts.entry(id).or_default();
+            *count = count.saturating_add(1);
+        }
+        pairs.sort_unstable();
+        pairs.dedup();
+        for pair in pairs {
+            let count = self.pair_counts.entry(pair).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+
+    fn spell(&mut self, text: &str, words: &[Word]) {
+        for word in words {
+            let range = usize::try_from(word.start).ok().zip(usize::try_from(word.end).ok());
+            let Some(spelled) = range.and_then(|(start, end)| text.get(start..end)) else { continue };
+            if hash::term(spelled) == word.exact && self.spelled.insert(word.exact, ()).is_none() {
+                let entry = Entry { exact: word.exact, stem: word.stem, class: word.class.base() };
+                self.piece.spelling.add(spelled, entry);
+            }
+        }
+    }
+}
+
+/// A trigger without fillers that are grammar, courtesy or nearly empty; what names something stays.
+pub(crate) fn without_fillers(words: &[Word]) -> Vec<Word> {
+    let empty = Class::FUNCTION.with(Class::WEAK);
+    let is_filler = |word: &&Word| {
+        !word.class.is_protected()
+            && (word.class.any(Class::COURTESY) || word.class.any(Class::FILLER) && word.class.any(empty))
+    };
+    words.iter().filter(|word| !is_filler(word)).copied().collect()
+}
+
+fn pairs_of(words: &[Word]) -> Vec<Term> {
+    words.windows(2).filter_map(|two| if let [first, second] = two { Some(hash::pair(first.stem, second.stem)) } else { None }).collect()
+}
+
+pub(crate) fn index(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,344 @@
+//! Tier 1: one pass over an utterance, which asks all pieces of a company's knowledge at once.
+//!
+//! The words are read once, reworded by the company's synonyms, repaired where a recogniser misheard, and looked up in each
+//! piece. Each term votes for the units whose wordings have it; the few best units of each source are then looked at
+//! closely, wording by wording, and their evidence becomes a probability. Thresholds are the caller's business.
+
+mod reading;
+
+use std::cell::RefCell;
+
+use frontdesk_domain::confidence::Confidence;
+
+use crate::{
+    calibration::Calibration,
+    evidence::{Features, Ground, NoneFeatures, Overlap, Positions, float, is_marked, overlap, share},
+    hash::Term,
+    knowledge::{Knowledge, Place, Source},
+    language::Class,
+    lexicon::exact_sequence,
+    piece::Role,
+    words::Word,
+};
+use reading::Scratch;
+
+/// How many candidates of a source are given.
+const CANDIDATES: usize = 5;
+/// How many units of a source are looked at closely.
+const LOOKED_AT: usize = 8;
+
+/// Something that could answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Candidate {
+    /// Its number in the knowledge that was asked; [`Knowledge::target`] says what it stands for.
+    pub unit: u32,
+    /// The source it belongs to.
+    pub source: Source,
+    /// The probability that it is right.
+    pub confidence: Confidence,
+    positions: Positions,
+}
+
+impl Candidate {
+    /// A unit without evidence, to look it up.
+    #[must_use]
+    pub fn of_unit(unit: u32, source: Source) -> Self {
+        Self { unit, source, confidence: Confidence::NONE, positions: Positions::default() }
+    }
+}
+
+/// What rules found for one utterance.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Findings {
+    /// What the utterance equals after normalisation, in ladder order, with confidence 1.
+    pub equal: Vec<Candidate>,
+    candidates: Vec<Candidate>,
+    /// The byte range of each word that was considered.
+    words: Vec<(u32, u32)>,
+}
+
+impl Findings {
+    /// The candidates of a source, best first, at most five; those that are equal are among them.
+    #[must_use]
+    pub fn of(&self, source: Source) -> &[Candidate] {
+        let start = self.candidates.partition_point(|candidate| candidate.source < source);
+        let end = self.candidates.partition_point(|candidate| candidate.source <= source);
+        self.candidates.get(start..end).unwrap_or_default()
+    }
+
+    /// The words of the utterance that matched a candidate; `utterance` is the one that was decided.
+    #[must_use]
+    pub fn matched_words<'a>(&self, candidate: &Candidate, utterance: &'a str) -> Vec<&'a str> {
+        let mut words = Vec::new();
+        let mut until = 0;
+        for (at, (start, end)) in self.words.iter().enumerate() {
+            let range = usize::try_from(*start).ok().zip(usize::try_from(*end).ok());
+            if is_marked(&candidate.positions, at)
+                && *start >= until
+                && let Some(word) = range.and_then(|(start, end)| utterance.get(start..end))
+            {
+                words.push(word);
+                until = *end;
+            }
+        }
+        words
+    }
+}
+
+/// The evidence for each unit that was looked at: what coefficients are fitted on.
+#[derive(Debug, Clone, Default)]
+pub struct Evidence {
+    /// Source, unit and features.
+    pub candidates: Vec<(Source, u32, Features)>,
+    /// The features of "none of them".
+    pub none: NoneFeatures,
+}
+
+thread_local! {
+    /// Buffers, so that a decision allocates its findings only.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+impl Knowledge {
+    /// Decides one utterance in normal form: everything that equals it, and of each source the best candidates.
+    #[must_use]
+    pub fn decide(&self, utterance: &str) -> Findings {
+        self.decide_with(utterance, Calibration::embedded())
+    }
+
+    /// Decides with other coefficients than those of the build.
+    #[must_use]
+    pub fn decide_with(&self, utterance: &str, calibration: &Calibration) -> Findings {
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.read(self, utterance);
+            findings(self, scratch, calibration)
+        })
+    }
+
+    /// The evidence that [`Knowledge::decide`] judges, for fitting and for explaining.
+    #[must_use]
+    pub fn evidence(&self, utterance: &str) -> Evidence {
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.read(self, utterance);
+            let mut evidence = Evidence { candidates: Vec::new(), none: scratch.none_features() };
+            for source in Source::ALL {
+                let looked_at = best_units(self, scratch, source);
+                for unit in looked_at.into_iter().flatten() {
+                    if let Some((features, _)) = features(self, scratch, unit, source) {
+                        evidence.candidates.push((source, unit, features));
+                    }
+                }
+            }
+            evidence
+        })
+    }
+}
+
+fn findings(knowledge: &Knowledge, scratch: &Scratch, calibration: &Calibration) -> Findings {
+    let mut found = Findings {
+        equal: equal(knowledge, scratch),
+        candidates: Vec::with_capacity(Source::ALL.len() * CANDIDATES),
+        words: scratch.words.iter().map(|word| (word.start, word.end)).collect(),
+    };
+    let none = calibration.none(&scratch.none_features());
+    for source in Source::ALL {
+        let start = found.candidates.len();
+        let mut log_odds = [f64::NEG_INFINITY; LOOKED_AT];
+        let mut seen: [Option<(u32, Positions)>; LOOKED_AT] = [None; LOOKED_AT];
+        for ((unit, place), value) in best_units(knowledge, scratch, source).into_iter().zip(&mut seen).zip(&mut log_odds) {
+            let Some(unit) = unit else { continue };
+            if let Some((features, positions)) = features(knowledge, scratch, unit, source) {
+                *place = Some((unit, positions));
+                *value = calibration.candidate(&features);
+            }
+        }
+        Calibration::probabilities(none, &mut log_odds);
+        for (place, probability) in seen.iter().zip(log_odds) {
+            let Some((unit, positions)) = *place else { continue };
+            let is_equal = found.equal.iter().any(|candidate| candidate.unit == unit);
+            let confidence = if is_equal { Confidence::CERTAIN } else { Confidence::clamped(probability.min(0.999)) };
+            found.candidates.push(Candidate { unit, source, confidence, positions });
+        }
+        let of_source = found.candidates.get_mut(start..).unwrap_or_default();
+        of_source.sort_by(|left, right| {
+            let (first, second) = (left.confidence.get(), right.confidence.get());
+            second.total_cmp(&first).then_with(|| ladder_order(knowledge, left).cmp(&ladder_order(knowledge, right)))
+        });
+        found.candidates.truncate(start + CANDIDATES);
+    }
+    found
+}
+
+/// Ladder order; of two in one source the one of higher priority, then the one listed first.
+fn ladder_order(knowledge: &Knowledge, candidate: &Candidate) -> (Source, i64, u32) {
+    let priority = knowledge.target(candidate).map_or(0, |target| i64::from(target.priority()));
+    (candidate.source, -priority, candidate.unit)
+}
+
+/// The units that the utterance equals: as it is, without fillers, and reworded.
+fn equal(knowledge: &Knowledge, scratch: &Scratch) -> Vec<Candidate> {
+    let mut found: Vec<Candidate> = Vec::new();
+    let counted: Vec<Term> = scratch.whole_wordings().collect();
+    let mut positions = Positions::default();
+    (0..=u8::MAX).zip(&scratch.words).for_each(|(at, _)| crate::evidence::mark(&mut positions, at));
+    for place in &knowledge.pieces {
+        let units = counted.iter().filter_map(|sequence| place.piece.equal.get(sequence)).flatten();
+        for unit in units.map(|unit| place.number(*unit)) {
+            let allowed = knowledge.place(unit).is_some_and(|place| !place.disabled) && !scratch.is_ruled_out(unit);
+            if allowed && !found.iter().any(|candidate| candidate.unit == unit) {
+                let source = knowledge.place(unit).map_or(place.source, |place| place.source);
+                found.push(Candidate { unit, source, confidence: Confidence::CERTAIN, positions });
+            }
+        }
+    }
+    found.sort_by_key(|candidate| ladder_order(knowledge, candidate));
+    found
+}
+
+/// The units of a source with the most votes, in no particular order but always the same.
+fn best_units(knowledge: &Knowledge, scratch: &Scratch, source: Source) -> [Option<u32>; LOOKED_AT] {
+    let mut best: [Option<(f32, u32)>; LOOKED_AT] = [None; LOOKED_AT];
+    for unit in &scratch.touched {
+        let Some(place) = knowledge.place(*unit) else { continue };
+        if place.source != source || place.disabled || scratch.is_ruled_out(*unit) {
+            continue;
+        }
+        let mut entry = Some((scratch.vote(*unit).rank(), *unit));
+        for kept in &mut best {
+            let is_better = match (&entry, &*kept) {
+                (Some(entry), Some(kept)) => entry.0 > kept.0 || entry.0 >= kept.0 && entry.1 < kept.1,
+                (entry, None) => entry.is_some(),
+                (None, Some(_)) => false,
+            };
+            if is_better {
+                std::mem::swap(kept, &mut entry);
+            }
+        }
+    }
+    best.map(|entry| entry.map(|(_, unit)| unit))
+}
+
+/// The features of a unit and the words it matched; `None` where the utterance says the contrary.
+fn features(knowledge: &Knowledge, scratch: &Scratch, unit: u32, source: Source) -> Option<(Features, Positions)> {
+    let place = knowledge.place(unit)?;
+    let ground = scratch.ground();
+    let closest = closest_wordings(knowledge, scratch, place, &ground)?;
+    let vote = scratch.vote(unit);
+    let best = &closest.best;
+    let of = |is: Source| f64::from(u8::from(source == is));
+    let features = [
+        of(Source::CompanyQna),
+        of(Source::TradeQna),
+        of(Source::Template),
+        f64::from(best.wording_covered),
+        f64::from(best.utterance_covered),
+        f64::from(best.harmony()),
+        f64::from(best.order),
+        f64::from(best.complete),
+        f64::from(best.window_covered * best.complete),
+        f64::from(closest.next),
+        f64::from(share(vote.votes, ground.total)),
+        f64::from((vote.votes / 8.0).min(1.5)),
+        f64::from((vote.pairs / 8.0).min(1.5)),
+        f64::from(share(vote.covered, ground.total)),
+        f64::from(u8::from(vote.pattern)),
+        f64::from(share(closest.keywords, ground.total)),
+        f64::from(best.doubt),
+    ];
+    Some((features, best.positions))
+}
+
+struct Closest {
+    best: Overlap,
+    /// Mean harmony of the two wordings after it.
+    next: f32,
+    /// Weight of the keywords that the utterance has.
+    keywords: f32,
+}
+
+fn closest_wordings(knowledge: &Knowledge, scratch: &Scratch, place: &Place, ground: &Ground<'_>) -> Option<Closest> {
+    let mut best = Overlap::default();
+    let mut contrary = 0.0_f32;
+    let mut top = [0.0_f32; 3];
+    let mut keywords = 0.0;
+    let own = Some((place.piece, place.unit));
+    let added = place.addition.map(|unit| (knowledge.pieces.len() - 1, unit));
+    for (at, unit) in own.into_iter().chain(added) {
+        let Some(placed) = knowledge.pieces.get(at) else { continue };
+        let slots = scratch.slots(at);
+        for form in placed.piece.forms_of(unit) {
+            if form.role == Role::Name {
+                continue;
+            }
+            let over = overlap(&placed.piece, form, &placed.weights, slots, ground);
+            if form.role == Role::Keyword {
+                if over.complete > 0.0 && over.wording_covered > 0.99 {
+                    keywords += over.utterance_covered * ground.total;
+                }
+            } else if over.contradicts {
+                contrary = contrary.max(over.strength());
+            } else {
+                insert(&mut top, over.harmony(), form.reworded);
+                if over.strength() > best.strength() {
+                    best = over;
+                }
+            }
+        }
+    }
+    // What the utterance denies is closer than what it says.
+    if contrary > best.strength() {
+        return None;
+    }
+    let [_, second, third] = top;
+    Some(Closest { best, next: (second + third) / 2.0, keywords })
+}
+
+/// Keeps the three highest. A rewording replaces the wording before it where it is higher, roughly: it is one wording.
+fn insert(top: &mut [f32; 3], value: f32, reworded: bool) {
+    let mut value = value;
+    if reworded && top.contains(&value) {
+        return;
+    }
+    for kept in top {
+        if value > *kept {
+            std::mem::swap(kept, &mut value);
+        }
+    }
+}
+
+/// The share of the utterance's content that no piece knows, and how many words it has.
+fn unknown_share(words: &[Word], weights: &[f32], known: &Positions) -> (f32, u32) {
+    let (mut unknown, mut total, mut content) = (0.0, 0.0, 0);
+    for (at, (word, weight)) in words.iter().zip(weights).enumerate() {
+        total += weight;
+        if word.class.is_content() {
+            content += 1;
+            if !is_marked(known, at) {
+                unknown += weight;
+            }
+        }
+    }
+    (share(unknown, total), content)
+}
+
+impl Scratch {
+    fn none_features(&self) -> NoneFeatures {
+        let (unknown, content) = unknown_share(&self.words, &self.weights, &self.known);
+        [
+            1.0,
+            f64::from((1.0 + self.total).ln()),
+            f64::from(unknown),
+            f64::from(1.0 / (1.0 + float(content))),
+        ]
+    }
+
+    /// The hashes of the utterance as a whole: as it is, without fillers, and both reworded.
+    fn whole_wordings(&self) -> impl Iterator<Item = Term> {
+        let is_bare = |word: &&Word| word.class.is_protected() || !word.class.any(Class::COURTESY.with(Class::FILLER));
+        let all = &self.words;
+        let bare = all.iter().filter(is_bare);
+        let reworded = self.reworded().map(|canonical| &canonical.word);
+        let reworded_bare = self.reworded().map(|canonical| &canonical.word).filter(is_bare);
+        [exact_sequence(all), exact_sequence(bare), exact_sequence(reworded), exact_sequence(reworded_bare)].into_iter()
+    }
+}

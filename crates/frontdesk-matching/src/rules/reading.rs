@@ -1,0 +1,457 @@
+//! Reading an utterance against a company's knowledge: which terms it has, where, and what they vote for.
+
+use crate::{
+    evidence::{Ground, Positions, Slot, Weight, class_factor, filler_factor, mark, rarity},
+    hash::{self, Term},
+    knowledge::{Knowledge, Placed},
+    language::{Class, Entry, Language},
+    lexicon::{Canonical, Rewording},
+    piece::{Posting, TermInfo},
+    spelling::is_repairable,
+    words::{Reader, Word, counts_from},
+};
+
+/// A term of the utterance, as it was said or as it was meant.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    stem: Term,
+    class: Class,
+    at: u8,
+    /// How much of a vote it has: a rewording of several words is one thing.
+    vote: f32,
+}
+
+/// What the terms of the utterance say for one unit.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Vote {
+    generation: u32,
+    /// Each term's weight times the share of its wordings that are this unit's.
+    pub(super) votes: f32,
+    /// The same for two words in a row.
+    pub(super) pairs: f32,
+    /// Weight of the terms that occur in the unit at all.
+    pub(super) covered: f32,
+    /// One of its patterns matches.
+    pub(super) pattern: bool,
+    /// One of its negatives occurs.
+    ruled_out: bool,
+    last_term: u32,
+}
+
+impl Vote {
+    /// What units are preselected by.
+    pub(super) fn rank(&self) -> f32 {
+        self.votes + 0.5 * self.pairs + 0.1 * self.covered + if self.pattern { 2.0 } else { 0.0 }
+    }
+}
+
+/// Buffers of a decision. Nothing in them outlives it but their capacity.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    generation: u32,
+    reader: Reader,
+    pub(super) words: Vec<Word>,
+    rewording: Rewording,
+    is_reworded: bool,
+    seen: Vec<Seen>,
+    slots: Vec<Vec<Slot>>,
+    votes: Vec<Vote>,
+    /// Units with a vote, in the order in which they got the first.
+    pub(super) touched: Vec<u32>,
+    pub(super) weights: Vec<f32>,
+    before: Vec<f32>,
+    pub(super) total: f32,
+    pub(super) known: Positions,
+    repaired: Positions,
+    due: Vec<usize>,
+    text: String,
+    stem: String,
+}
+
+impl Scratch {
+    pub(super) fn read(&mut self, knowledge: &Knowledge, utterance: &str) {
+        self.begin(knowledge);
+        let language = knowledge.language;
+        self.reader.read(utterance, language, &mut self.words);
+        knowledge.lexicon.mark_fillers(&mut self.words);
+        self.is_reworded = knowledge.lexicon.reword(&self.words, &mut self.rewording);
+        self.rule_out(knowledge);
+        let from = counts_from(&self.words, language);
+        self.collect(from);
+        self.look_up(knowledge, from);
+        self.repair(knowledge, utterance, from);
+        self.pairs(knowledge, from);
+        self.patterns(knowledge, utterance, from);
+        self.weigh_positions(from);
+    }
+
+    /// The words laid out for wordings to be compared with.
+    pub(super) fn ground(&self) -> Ground<'_> {
+        Ground {
+            words: &self.words,
+            weights: &self.weights,
+            before: &self.before,
+            repaired: &self.repaired,
+            total: self.total,
+            generation: self.generation,
+        }
+    }
+
+    pub(super) fn slots(&self, piece: usize) -> &[Slot] {
+        self.slots.get(piece).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    pub(super) fn vote(&self, unit: u32) -> Vote {
+        let vote = usize::try_from(unit).ok().and_then(|unit| self.votes.get(unit)).copied().unwrap_or_default();
+        if vote.generation == self.generation { vote } else { Vote::default() }
+    }
+
+    pub(super) fn is_ruled_out(&self, unit: u32) -> bool {
+        self.vote(unit).ruled_out
+    }
+
+    /// The utterance in the company's technical terms; empty when it has no synonym.
+    pub(super) fn reworded(&self) -> impl Iterator<Item = &Canonical> {
+        let words = if self.is_reworded { self.rewording.words.as_slice() } else { &[] };
+        words.iter()
+    }
+
+    fn begin(&mut self, knowledge: &Knowledge) {
+        // Slots and votes of another generation count as empty, so nothing is cleared.
+        self.generation = self.generation.wrapping_add(1);
+        if self.generation == 0 {
+            self.slots.clear();
+            self.votes.clear();
+            self.generation = 1;
+        }
+        if self.slots.len() < knowledge.pieces.len() {
+            self.slots.resize_with(knowledge.pieces.len(), Vec::new);
+        }
+        for (slots, placed) in self.slots.iter_mut().zip(&knowledge.pieces) {
+            if slots.len() < placed.piece.terms.len() {
+                slots.resize(placed.piece.terms.len(), Slot::default());
+            }
+        }
+        if self.votes.len() < knowledge.units.len() {
+            self.votes.resize(knowledge.units.len(), Vote::default());
+        }
+        self.seen.clear();
+        self.touched.clear();
+        self.weights.clear();
+        self.known = Positions::default();
+        self.repaired = Positions::default();
+    }
+
+    fn collect(&mut self, from: usize) {
+        for (at, word) in self.words.iter().enumerate().skip(from) {
+            self.seen.push(Seen { stem: word.stem, class: word.class, at: position(at), vote: 1.0 });
+        }
+        if self.is_reworded {
+            for canonical in self.rewording.words.iter().filter(|canonical| canonical.replaced && canonical.start >= from) {
+                let word = canonical.word;
+                self.seen.push(Seen { stem: word.stem, class: word.class, at: position(canonical.start), vote: 0.5 });
+            }
+        }
+    }
+
+    fn look_up(&mut self, knowledge: &Knowledge, from: usize) {
+        self.weights.resize(self.words.len(), 0.0);
+        for index in 0..self.seen.len() {
+            if let Some(seen) = self.seen.get(index).copied() {
+                self.look_up_term(knowledge, seen, index);
+            }
+        }
+        // Words that stand for something else weigh as much as that, together.
+        if self.is_reworded {
+            let replaced = self.rewording.words.iter().filter(|canonical| canonical.replaced && canonical.start >= from);
+            for canonical in replaced {
+                let others = canonical.start + 1..canonical.start + canonical.length;
+                self.weights.get_mut(others).into_iter().flatten().for_each(|weight| *weight = 0.0);
+            }
+        }
+        // A filler that the company uses as a word is no filler when wordings are compared as a whole.
+        for (at, word) in self.words.iter_mut().enumerate() {
+            let means_something = word.class.is_content() && !word.class.any(Class::WEAK);
+            if word.class.any(Class::FILLER) && means_something && crate::evidence::is_marked(&self.known, at) {
+                word.class = word.class.base();
+            }
+        }
+    }
+
+    /// Finds a term in every piece, notes where it stands, and lets it vote. Returns whether any piece has it.
+    fn look_up_term(&mut self, knowledge: &Knowledge, seen: Seen, index: usize) -> bool {
+        let at = usize::from(seen.at);
+        let mut value = None;
+        for (placed, slots) in knowledge.pieces.iter().zip(&mut self.slots) {
+            let Some(id) = placed.piece.dictionary.get(&seen.stem).and_then(|id| usize::try_from(*id).ok()) else { continue };
+            let weight = placed.weights.get(id).copied().unwrap_or_default();
+            value = Some(weight.value);
+            let Some(slot) = slots.get_mut(id) else { continue };
+            let is_first = slot.generation != self.generation;
+            if is_first {
+                *slot = Slot { generation: self.generation, ..Slot::default() };
+            }
+            if let Some(place) = slot.at.get_mut(usize::from(slot.count)) {
+                *place = seen.at;
+                slot.count += 1;
+            }
+            if is_first && seen.class.is_content() {
+                let term = crate::piece::index(index) + 1;
+                let scaled = Weight { value: weight.value * seen.vote, ..weight };
+                if let Some(info) = placed.piece.terms.get(id) {
+                    vote_for(&mut self.votes, &mut self.touched, self.generation, placed, info, scaled, term);
+                }
+            }
+        }
+        let known = value.is_some();
+        let value = value.unwrap_or_else(|| unknown_weight(knowledge, seen.class));
+        let factor = filler_factor(seen.class.any(Class::FILLER));
+        if let Some(weight) = self.weights.get_mut(at) {
+            *weight = weight.max(value * factor);
+        }
+        if known {
+            mark(&mut self.known, seen.at);
+        }
+        known
+    }
+
+    /// Looks for words that were heard as two, as one, or with a wrong letter.
+    fn repair(&mut self, knowledge: &Knowledge, utterance: &str, from: usize) {
+        for at in from..self.words.len() {
+            let Some(word) = self.words.get(at).copied() else { break };
+            let Some(spelled) = slice(utterance, word) else { continue };
+            let is_known = crate::evidence::is_marked(&self.known, at);
+            if let Some(next) = self.words.get(at + 1).copied()
+                && let Some(following) = slice(utterance, next)
+            {
+                let next_known = crate::evidence::is_marked(&self.known, at + 1) && next.class.is_content();
+                let letters = (spelled.len() == 1, following.len() == 1);
+                let worth_it = match letters {
+                    (false, false) => {
+                        (!is_known || !next_known || !word.class.is_content())
+                            && (word.class.is_content() || next.class.is_content())
+                    }
+                    (true, true) => true,
+                    _ => false,
+                };
+                if worth_it && spelled.len() + following.len() <= 24 {
+                    self.text.clear();
+                    self.text.push_str(spelled);
+                    self.text.push_str(following);
+                    self.try_joined(knowledge, at);
+                }
+            }
+            if !is_known && word.class.is_content() && is_repairable(spelled) && knowledge.language.knows_words() {
+                self.try_near(knowledge, word, spelled, at);
+            }
+        }
+    }
+
+    fn try_joined(&mut self, knowledge: &Knowledge, at: usize) {
+        let exact = hash::term(&self.text);
+        let entry = knowledge.language.look_up(&self.text, exact, &mut self.stem);
+        if entry.class.is_content() && self.add_meant(knowledge, entry, at)
+            && let Some(weight) = self.weights.get_mut(at + 1)
+            && !crate::evidence::is_marked(&self.known, at + 1)
+        {
+            *weight = 0.0;
+        }
+    }
+
+    fn try_near(&mut self, knowledge: &Knowledge, word: Word, spelled: &str, at: usize) {
+        let entry = Entry { exact: word.exact, stem: word.stem, class: word.class };
+        if knowledge.language.is_common(&entry) {
+            return;
+        }
+        if self.try_split(knowledge, knowledge.language, spelled, at) {
+            return;
+        }
+        let near = knowledge.pieces.iter().filter_map(|placed| placed.piece.spelling.nearest(spelled));
+        let Some((distance, nearest)) = near.clone().min_by_key(|(distance, _)| *distance) else { return };
+        if near.filter(|(other, _)| *other == distance).all(|(_, entry)| entry.stem == nearest.stem) {
+            let meant = *nearest;
+            if self.add_meant(knowledge, meant, at) {
+                mark(&mut self.repaired, position(at));
+            }
+        }
+    }
+
+    /// "heatpump": two words that the company has in a row.
+    fn try_split(&mut self, knowledge: &Knowledge, language: &Language, spelled: &str, at: usize) -> bool {
+        for cut in 3..spelled.len().saturating_sub(2) {
+            let Some((left, right)) = spelled.split_at_checked(cut) else { continue };
+            let first = language.look_up(left, hash::term(left), &mut self.stem);
+            let second = language.look_up(right, hash::term(right), &mut self.stem);
+            let pair = hash::pair(first.stem, second.stem);
+            if knowledge.pieces.iter().any(|placed| placed.piece.pairs.contains_key(&pair)) {
+                let one = self.add_meant(knowledge, first, at);
+                return self.add_meant(knowledge, second, at) || one;
+            }
+        }
+        false
+    }
+
+    /// Adds a term that was not said but meant, if the company has it.
+    fn add_meant(&mut self, knowledge: &Knowledge, entry: Entry, at: usize) -> bool {
+        let scope = self.words.get(at).map(|word| word.class).unwrap_or_default();
+        let class = if scope.any(Class::NEGATED) { entry.class.with(Class::NEGATED) } else { entry.class };
+        let seen = Seen { stem: entry.stem, class, at: position(at), vote: 0.8 };
+        if !knowledge.pieces.iter().any(|placed| placed.piece.dictionary.contains_key(&entry.stem)) {
+            return false;
+        }
+        if let Some(weight) = self.weights.get_mut(at)
+            && !crate::evidence::is_marked(&self.known, at)
+        {
+            *weight = 0.0;
+        }
+        self.seen.push(seen);
+        self.look_up_term(knowledge, seen, self.seen.len() - 1)
+    }
+
+    fn pairs(&mut self, knowledge: &Knowledge, from: usize) {
+        for index in from + 1..self.words.len() {
+            if let (Some(first), Some(second)) = (self.words.get(index - 1), self.words.get(index)) {
+                let pair = hash::pair(first.stem, second.stem);
+                let factor = class_factor(first.class).max(class_factor(second.class));
+                self.vote_pair(knowledge, pair, factor);
+            }
+        }
+        if !self.is_reworded {
+            return;
+        }
+        for index in 1..self.rewording.words.len() {
+            let two = (self.rewording.words.get(index - 1), self.rewording.words.get(index));
+            let (Some(first), Some(second)) = two else { break };
+            if (first.replaced || second.replaced) && first.start >= from {
+                let pair = hash::pair(first.word.stem, second.word.stem);
+                self.vote_pair(knowledge, pair, 0.5);
+            }
+        }
+    }
+
+    fn vote_pair(&mut self, knowledge: &Knowledge, pair: Term, factor: f32) {
+        let found = knowledge.pieces.iter().filter_map(|placed| Some((placed, placed.piece.pairs.get(&pair)?)));
+        let (mut in_units, mut in_wordings) = (0, 0);
+        for (_, info) in found.clone() {
+            in_units += crate::piece::index(info.postings.len());
+            in_wordings += info.wordings;
+        }
+        if in_units == 0 {
+            return;
+        }
+        let share = 1.0 / (crate::evidence::float(in_wordings) + 0.5);
+        let value = rarity(knowledge.units.len(), in_units) * factor;
+        for (placed, info) in found {
+            for (unit, count) in numbered(placed, info) {
+                let vote = touch(&mut self.votes, &mut self.touched, self.generation, unit);
+                if let Some(vote) = vote {
+                    vote.pairs += value * f32::from(count) * share;
+                }
+            }
+        }
+    }
+
+    fn patterns(&mut self, knowledge: &Knowledge, utterance: &str, from: usize) {
+        // What was taken back is no evidence.
+        let start = if from == 0 { 0 } else { self.words.get(from).map_or(0, |word| word.start) };
+        let counted = usize::try_from(start).ok().and_then(|start| utterance.get(start..)).unwrap_or(utterance);
+        for placed in &knowledge.pieces {
+            let (votes, touched, generation) = (&mut self.votes, &mut self.touched, self.generation);
+            placed.piece.patterns.matches(counted, &mut self.due, |unit| {
+                if let Some(vote) = touch(votes, touched, generation, placed.number(unit)) {
+                    vote.pattern = true;
+                }
+            });
+        }
+    }
+
+    fn rule_out(&mut self, knowledge: &Knowledge) {
+        for placed in &knowledge.pieces {
+            if placed.piece.negatives.is_empty() {
+                continue;
+            }
+            let reworded = if self.is_reworded { self.rewording.words.as_slice() } else { &[] };
+            for start in 0..self.words.len().max(reworded.len()) {
+                let said = self.words.get(start..).unwrap_or_default().iter().map(|word| word.exact);
+                let meant = reworded.get(start..).unwrap_or_default().iter().map(|canonical| canonical.word.exact);
+                let (votes, touched, generation) = (&mut self.votes, &mut self.touched, self.generation);
+                let mut rule_out = |unit: u32| {
+                    if let Some(vote) = touch(votes, touched, generation, placed.number(unit)) {
+                        vote.ruled_out = true;
+                    }
+                };
+                negatives_at(placed, said).for_each(&mut rule_out);
+                negatives_at(placed, meant).for_each(&mut rule_out);
+            }
+        }
+    }
+
+    fn weigh_positions(&mut self, from: usize) {
+        self.weights.iter_mut().take(from).for_each(|weight| *weight = 0.0);
+        self.before.clear();
+        let mut sum = 0.0;
+        for weight in &self.weights {
+            self.before.push(sum);
+            sum += weight;
+        }
+        self.total = sum;
+    }
+}
+
+/// Units with a negative trigger that begins here.
+fn negatives_at<'a>(
+    placed: &'a Placed,
+    terms: impl Iterator<Item = Term> + Clone + 'a,
+) -> impl Iterator<Item = u32> + 'a {
+    let first = terms.clone().next();
+    let phrases = first.and_then(|first| placed.piece.negatives.get(&first)).into_iter().flatten();
+    phrases.filter_map(move |(phrase, unit)| {
+        let here = terms.clone().take(phrase.len());
+        here.eq(phrase.iter().copied()).then_some(*unit)
+    })
+}
+
+fn vote_for(
+    votes: &mut [Vote],
+    touched: &mut Vec<u32>,
+    generation: u32,
+    placed: &Placed,
+    info: &TermInfo,
+    weight: Weight,
+    term: u32,
+) {
+    for (unit, count) in numbered(placed, info) {
+        let Some(vote) = touch(votes, touched, generation, unit) else { continue };
+        vote.votes += weight.value * f32::from(count) * weight.share;
+        if vote.last_term != term {
+            vote.covered += weight.value;
+            vote.last_term = term;
+        }
+    }
+}
+
+fn numbered<'a>(placed: &'a Placed, info: &TermInfo) -> impl Iterator<Item = (u32, u16)> + 'a {
+    placed.piece.postings_of(info).iter().map(|Posting { unit, count }| (placed.number(*unit), *count))
+}
+
+fn touch<'a>(votes: &'a mut [Vote], touched: &mut Vec<u32>, generation: u32, unit: u32) -> Option<&'a mut Vote> {
+    let vote = votes.get_mut(usize::try_from(unit).ok()?)?;
+    if vote.generation != generation {
+        *vote = Vote { generation, ..Vote::default() };
+        touched.push(unit);
+    }
+    Some(vote)
+}
+
+/// A word that the company does not have weighs as much as one that a single unit has.
+fn unknown_weight(knowledge: &Knowledge, class: Class) -> f32 {
+    if class.is_content() { rarity(knowledge.units.len(), 1) * class_factor(class) } else { 0.0 }
+}
+
+fn slice(text: &str, word: Word) -> Option<&str> {
+    text.get(usize::try_from(word.start).ok()?..usize::try_from(word.end).ok()?)
+}
+
+fn position(at: usize) -> u8 {
+    u8::try_from(at).unwrap_or(u8::MAX)
+}

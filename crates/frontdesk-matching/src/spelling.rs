@@ -1,0 +1,188 @@
+//! Near spellings: what a recogniser heard wrong, put right with the tenant's own words.
+//!
+//! A word index of deletions (`SymSpell`): two words at distance 1 share one of their forms with one letter left out, so a
+//! repair costs a few look-ups and never a walk over the vocabulary.
+
+use crate::{
+    hash::{self, Term, TermMap},
+    language::{Class, Entry},
+};
+
+/// Shortest word that is repaired.
+const SHORTEST: usize = 5;
+/// Shortest word of a vocabulary that two errors may lead to.
+const SHORTEST_FOR_TWO: usize = 8;
+/// Longer words are names or noise.
+const LONGEST: usize = 18;
+
+/// The words of one piece of knowledge, found by what is left when letters are left out.
+#[derive(Debug, Default)]
+pub(crate) struct Spelling {
+    words: Vec<(Box<str>, Entry)>,
+    deletions: TermMap<Vec<u32>>,
+}
+
+impl Spelling {
+    /// Adds a word that an utterance may have meant.
+    pub(crate) fn add(&mut self, word: &str, entry: Entry) {
+        if !is_repairable(word) || !entry.class.is_content() || entry.class.any(Class::WEAK) {
+            return;
+        }
+        let Ok(index) = u32::try_from(self.words.len()) else { return };
+        let deletions = &mut self.deletions;
+        each_deletion(word, word.len() >= SHORTEST_FOR_TWO, |key| {
+            let list = deletions.entry(key).or_default();
+            if list.last() != Some(&index) {
+                list.push(index);
+            }
+        });
+        self.words.push((word.into(), entry));
+    }
+
+    /// The nearest word and its distance; `None` when there is none, or two are equally near.
+    pub(crate) fn nearest(&self, word: &str) -> Option<(usize, &Entry)> {
+        if !is_repairable(word) || self.words.is_empty() {
+            return None;
+        }
+        let mut best: Option<(usize, &Entry)> = None;
+        let mut tied = false;
+        each_deletion(word, word.len() + 1 >= SHORTEST_FOR_TWO, |key| {
+            for (candidate, entry) in self.deletions.get(&key).into_iter().flatten().filter_map(|index| self.word(*index)) {
+                let allowed = if candidate.len() >= SHORTEST_FOR_TWO { 2 } else { 1 };
+                let Some(distance) = distance(word, candidate, allowed) else { continue };
+                match best {
+                    Some((nearest, known)) if known.stem == entry.stem => best = Some((nearest.min(distance), known)),
+                    Some((nearest, _)) if distance > nearest => {}
+                    Some((nearest, _)) if distance == nearest => tied = true,
+                    _ => {
+                        best = Some((distance, entry));
+                        tied = false;
+                    }
+                }
+            }
+        });
+        best.filter(|_| !tied)
+    }
+
+    fn word(&self, index: u32) -> Option<(&str, &Entry)> {
+        let (word, entry) = self.words.get(usize::try_from(index).ok()?)?;
+        Some((word, entry))
+    }
+}
+
+/// Only plain words are repaired: long enough to be told apart, no digits, no other script.
+pub(crate) fn is_repairable(word: &str) -> bool {
+    (SHORTEST..=LONGEST).contains(&word.len()) && word.bytes().all(|letter| letter.is_ascii_lowercase())
+}
+
+/// The word itself and its forms with one letter left out, with two where `twice`.
+fn each_deletion(word: &str, twice: bool, mut found: impl FnMut(Term)) {
+    let mut one = [0; LONGEST];
+    let mut two = [0; LONGEST];
+    found(bytes_term(word.as_bytes()));
+    for left_out in 0..word.len() {
+        let once = without(word.as_bytes(), left_out, &mut one);
+        found(bytes_term(once));
+        if twice {
+            for also in left_out..once.len() {
+                found(bytes_term(without(once, also, &mut two)));
+            }
+        }
+    }
+}
+
+fn without<'a>(word: &[u8], left_out: usize, buffer: &'a mut [u8; LONGEST]) -> &'a [u8] {
+    let kept = word.iter().enumerate().filter(|(at, _)| *at != left_out);
+    let mut length = 0;
+    for ((_, letter), place) in kept.zip(buffer.iter_mut()) {
+        *place = *letter;
+        length += 1;
+    }
+    buffer.get(..length).unwrap_or_default()
+}
+
+fn bytes_term(word: &[u8]) -> Term {
+    std::str::from_utf8(word).map(hash::term).unwrap_or_default()
+}
+
+/// The number of letters put in, left out, changed or swapped with their neighbour, if at most `allowed`.
+fn distance(left: &str, right: &str, allowed: usize) -> Option<usize> {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    if left.len().abs_diff(right.len()) > allowed || left.len() > LONGEST || right.len() > LONGEST {
+        return None;
+    }
+    let mut before_last = [0_usize; LONGEST + 1];
+    let mut last = [0_usize; LONGEST + 1];
+    last.iter_mut().enumerate().for_each(|(at, cell)| *cell = at);
+    for (row, letter) in left.iter().enumerate() {
+        let mut next = [usize::MAX; LONGEST + 1];
+        let mut to_the_left = row + 1;
+        if let Some(first) = next.first_mut() {
+            *first = to_the_left;
+        }
+        for (column, other) in right.iter().enumerate() {
+            let change = last.get(column)? + usize::from(letter != other);
+            let mut cost = change.min(last.get(column + 1)? + 1).min(to_the_left + 1);
+            let swapped = row > 0
+                && column > 0
+                && left.get(row - 1) == Some(other)
+                && right.get(column - 1) == Some(letter);
+            if swapped {
+                cost = cost.min(before_last.get(column - 1)? + 1);
+            }
+            *next.get_mut(column + 1)? = cost;
+            to_the_left = cost;
+        }
+        before_last = last;
+        last = next;
+    }
+    last.get(right.len()).copied().filter(|distance| *distance <= allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::Language;
+
+    #[track_caller]
+    fn check(vocabulary: &[&str], word: &str, expected: Option<&str>) {
+        let look_up = |word: &str| Language::english().look_up(word, hash::term(word), &mut String::new());
+        let mut spelling = Spelling::default();
+        vocabulary.iter().for_each(|word| spelling.add(word, look_up(word)));
+        let found = spelling.nearest(word).map(|(_, entry)| entry.stem);
+        assert_eq!(found, expected.map(|word| look_up(word).stem), "{word}");
+    }
+
+    const WORDS: &[&str] = &["faucet", "toilet", "schedule", "appointment", "drain", "drains", "train", "price"];
+
+    #[test]
+    fn one_error_is_forgiven_from_five_letters_and_two_from_eight() {
+        check(WORDS, "fawcet", Some("faucet"));
+        check(WORDS, "toylet", Some("toilet"));
+        check(WORDS, "skedule", Some("schedule"));
+        check(WORDS, "apointmint", Some("appointment"));
+        check(WORDS, "fowcit", None);
+        check(WORDS, "pricy", Some("price"));
+    }
+
+    #[test]
+    fn neighbours_that_swapped_are_one_error() {
+        check(WORDS, "facuet", Some("faucet"));
+    }
+
+    #[test]
+    fn short_words_and_numbers_are_not_repaired() {
+        check(WORDS, "pric", None);
+        check(WORDS, "pr1ce", None);
+    }
+
+    #[test]
+    fn two_words_equally_near_are_no_repair() {
+        check(WORDS, "grain", None);
+    }
+
+    #[test]
+    fn forms_of_one_word_are_no_tie() {
+        check(WORDS, "drainz", Some("drains"));
+    }
+}
