@@ -97,6 +97,12 @@ impl Wording {
             .filter_map(|place| self.text.get(place.start + 1..place.end - 1))
     }
 
+    /// Whether every placeholder can be filled in.
+    #[must_use]
+    pub fn is_complete(&self, variables: &Variables) -> bool {
+        self.names().all(|name| variables.get(name).is_some())
+    }
+
     /// Fills in the placeholders. Borrows the text when it has none.
     ///
     /// # Errors
@@ -122,6 +128,12 @@ impl Wording {
         } else {
             Err(Unset(unset.into_iter().collect()))
         }
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Wording {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <Arc<str>>::deserialize(deserializer).map(Self::new)
     }
 }
 

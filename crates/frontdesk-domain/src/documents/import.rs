@@ -189,7 +189,7 @@ impl Found<'_> {
                 if fields.get("document").is_some() && fields.get("type").is_some() {
                     let document = fields.shift_remove("document").unwrap_or_default();
                     self.typed(line, &pointer, fields.get("type"), document);
-                } else if fields.get("company").is_some_and(Value::is_object) {
+                } else if is_wrapper(&fields) {
                     self.wrapper(line, &pointer, fields);
                 } else {
                     self.bare(line, pointer, Value::Object(fields));
@@ -270,7 +270,10 @@ impl Found<'_> {
         if let (Some(name), Some(fields)) = (kind.id_field(), document.as_object_mut())
             && fields.get(name).is_none_or(Value::is_null)
         {
-            fields.insert(name.into(), (self.make_id)().to_string().into());
+            // `MongoDB` calls every id `_id`.
+            let given = fields.get("_id").and_then(|id| unwrap(id).as_str().map(Value::from));
+            let id = given.unwrap_or_else(|| (self.make_id)().to_string().into());
+            fields.insert(name.into(), id);
         }
         self.items.push(Item {
             kind,
@@ -279,6 +282,12 @@ impl Found<'_> {
             document,
         });
     }
+}
+
+/// A company beside its Q&As; a company document may have a field called `company` itself.
+fn is_wrapper(fields: &Map<String, Value>) -> bool {
+    fields.get("company").is_some_and(Value::is_object)
+        && !["_id", "name", "phone"].iter().any(|name| fields.contains_key(*name))
 }
 
 /// What a document without a `type` is, by fields that only such documents have.

@@ -21,6 +21,8 @@ pub mod qna;
 mod reader;
 pub mod safety;
 pub mod template;
+#[cfg(test)]
+mod tests;
 pub mod trade;
 
 pub use merge::merge_patch;
@@ -82,11 +84,27 @@ pub fn place_id(document: &mut Value, name: &'static str, id: &str) -> Result<()
     Ok(())
 }
 
-/// The id of the owner that a document names.
-fn owner_of<T: std::str::FromStr>(document: &Value, name: &str, should: &str) -> Result<T, Faults> {
+/// The owner that a document names.
+fn owner_of<T>(document: &Value, name: &str, should: &str, read: impl Fn(&str) -> Option<T>) -> Result<T, Faults> {
+    if !document.is_object() {
+        return Err(Faults::one("", "should be an object"));
+    }
     let given = document.get(name).map(unwrap);
-    let id = given.as_deref().and_then(Value::as_str).and_then(|id| id.parse().ok());
-    id.ok_or_else(|| Faults::one(format!("/{name}"), format!("should be {should}")))
+    let owner = given.as_deref().and_then(Value::as_str).and_then(read);
+    owner.ok_or_else(|| Faults::one(format!("/{name}"), format!("should be {should}")))
+}
+
+/// Reads a document that names its owner itself, and names the faults of both.
+fn with_owner<O, T>(owner: Result<O, Faults>, parsed: Result<Parsed<T>, Faults>) -> Result<(O, Parsed<T>), Faults> {
+    match (owner, parsed) {
+        (Ok(owner), Ok(parsed)) => Ok((owner, parsed)),
+        (Ok(_), Err(faults)) | (Err(faults), Ok(_)) => Err(faults),
+        (Err(Faults(mut faults)), Err(Faults(more))) => {
+            // What is no object is said once.
+            faults.extend(more.into_iter().filter(|fault| !fault.pointer.is_empty()));
+            Err(Faults(faults))
+        }
+    }
 }
 
 /// A field that this version does not know. It is kept and written back.
@@ -106,8 +124,10 @@ pub enum Mode<'a> {
         /// The stored document, `Value::Null` if there is none.
         known_before: &'a Value,
     },
-    /// Import, and reading back what is stored: unknown fields are kept and listed, `MongoDB` Extended JSON is accepted.
+    /// Import: unknown fields are kept and listed, `MongoDB` Extended JSON is accepted, as is what is plainly meant.
     Import,
+    /// Reading back the canonical JSON of a document that got in.
+    Stored,
 }
 
 impl Mode<'static> {

@@ -12,6 +12,7 @@ use super::{
         shapes::{is_slug, list, map, slug, string},
     },
     template::{SynonymMap, synonyms},
+    with_owner,
 };
 use crate::ids::{CompanyId, ScenarioId};
 
@@ -37,20 +38,30 @@ impl Overlay {
     /// # Errors
     /// Every fault that it has.
     pub fn parse(document: &Value, company: CompanyId, mode: Mode<'_>) -> Result<Parsed<Self>, Faults> {
-        parse(document, mode, |doc| overlay(doc, company))
+        parse(document, mode, |doc| overlay(doc, Some(company)))
     }
 
-    /// Whose overlay a document is.
+    /// Reads an overlay document that says itself whose it is.
     ///
     /// # Errors
-    /// It does not say.
-    pub fn company_of(document: &Value) -> Result<CompanyId, Faults> {
-        owner_of(document, "companyId", "the id of a company, of 24 hexadecimal digits")
+    /// Every fault that it has.
+    pub fn parse_owned(document: &Value, mode: Mode<'_>) -> Result<(CompanyId, Parsed<Self>), Faults> {
+        let owner = owner_of(
+            document,
+            "companyId",
+            "the id of a company, of 24 hexadecimal digits",
+            |id| id.parse().ok(),
+        );
+        let company = owner.as_ref().ok().copied();
+        with_owner(owner, parse(document, mode, |doc| overlay(doc, company)))
     }
 }
 
-fn overlay(doc: &mut Reader<'_, '_>, company: CompanyId) -> Option<Overlay> {
-    doc.owner("companyId", &company.to_string());
+fn overlay(doc: &mut Reader<'_, '_>, company: Option<CompanyId>) -> Option<Overlay> {
+    match company {
+        Some(company) => doc.owner("companyId", &company.to_string()),
+        None => doc.ignored("companyId"),
+    }
     let triggers = doc.or("triggers", json!({}), words_of_scenarios);
     let negative_triggers = doc.or("negativeTriggers", json!({}), words_of_scenarios);
     let synonym_map = doc.or("synonymMap", json!({}), synonyms);

@@ -10,6 +10,7 @@ use super::{
         shapes::{boolean, list, slug, string, wording},
     },
     trade::TradeName,
+    with_owner,
 };
 use crate::{
     ids::{CompanyId, QnaId},
@@ -23,30 +24,6 @@ pub enum Owner {
     Company(CompanyId),
     /// Of every company of the trade.
     Trade(TradeName),
-}
-
-impl Owner {
-    /// The company that a Q&A document names.
-    ///
-    /// # Errors
-    /// It names none.
-    pub fn company_of(document: &Value) -> Result<Self, Faults> {
-        owner_of(document, "companyId", "the id of a company, of 24 hexadecimal digits").map(Self::Company)
-    }
-
-    /// The trade that a Q&A document names.
-    ///
-    /// # Errors
-    /// It names none.
-    pub fn trade_of(document: &Value) -> Result<Self, Faults> {
-        match document.get("trade").and_then(Value::as_str).map(str::trim) {
-            Some(trade) if (1..=100).contains(&trade.chars().count()) => Ok(Self::Trade(TradeName::new(trade))),
-            _ => Err(Faults::one(
-                "/trade",
-                "should be the name of a trade, as text of 1 to 100 characters",
-            )),
-        }
-    }
 }
 
 /// A question with its answer. Whose it is, the set that holds it knows.
@@ -80,15 +57,62 @@ impl Qna {
     /// # Errors
     /// Every fault that it has.
     pub fn parse(document: &Value, owner: &Owner, mode: Mode<'_>) -> Result<Parsed<Self>, Faults> {
-        parse(document, mode, |doc| qna(doc, owner))
+        parse(document, mode, |doc| qna(doc, Some(owner)))
+    }
+
+    /// Reads a Q&A document that says itself of which company it is.
+    ///
+    /// # Errors
+    /// Every fault that it has.
+    pub fn parse_of_company(document: &Value, mode: Mode<'_>) -> Result<(Owner, Parsed<Self>), Faults> {
+        let owner = owner_of(
+            document,
+            "companyId",
+            "the id of a company, of 24 hexadecimal digits",
+            |id| id.parse().ok().map(Owner::Company),
+        );
+        Self::parse_owned(document, owner, mode)
+    }
+
+    /// Reads a Q&A document that says itself of which trade it is.
+    ///
+    /// # Errors
+    /// Every fault that it has.
+    pub fn parse_of_trade(document: &Value, mode: Mode<'_>) -> Result<(Owner, Parsed<Self>), Faults> {
+        let owner = owner_of(
+            document,
+            "trade",
+            "the name of a trade, as text of 1 to 100 characters",
+            |trade| {
+                let trade = TradeName::new(trade);
+                (1..=100)
+                    .contains(&trade.as_str().chars().count())
+                    .then_some(Owner::Trade(trade))
+            },
+        );
+        Self::parse_owned(document, owner, mode)
+    }
+
+    fn parse_owned(
+        document: &Value,
+        owner: Result<Owner, Faults>,
+        mode: Mode<'_>,
+    ) -> Result<(Owner, Parsed<Self>), Faults> {
+        let known = owner.as_ref().ok().cloned();
+        with_owner(owner, parse(document, mode, |doc| qna(doc, known.as_ref())))
     }
 }
 
-fn qna(doc: &mut Reader<'_, '_>, owner: &Owner) -> Option<Qna> {
+fn qna(doc: &mut Reader<'_, '_>, owner: Option<&Owner>) -> Option<Qna> {
     let id = doc.required("id", slug(QnaId::new));
     match owner {
-        Owner::Company(company) => doc.owner("companyId", &company.to_string()),
-        Owner::Trade(trade) => doc.owner("trade", trade.as_str()),
+        Some(Owner::Company(company)) => doc.owner("companyId", &company.to_string()),
+        Some(Owner::Trade(trade)) => doc.owner("trade", trade.as_str()),
+        // The caller has found this fault already.
+        None => {
+            doc.ignored("companyId");
+            doc.ignored("trade");
+        }
     }
     let question = doc.required("question", string(1..=500));
     let variants = doc.or("variants", json!([]), list(0..=200, string(1..=500)));

@@ -14,6 +14,7 @@ use crate::{
     variables::{Variables, Wording},
 };
 
+mod agent;
 mod legacy;
 mod read;
 mod secrets;
@@ -72,6 +73,9 @@ pub struct Company {
     /// Its templates, in the order in which they are asked, disabled ones included.
     pub template_references: Vec<TemplateReference>,
 }
+
+/// The most characters of a text that is spoken.
+const SPOKEN: usize = 2_000;
 
 /// What the server owns of a company; a PATCH must not name it.
 const SERVER_OWNED: [&str; 3] = [

@@ -115,3 +115,9 @@ fn a_cut_file_is_named_at_its_end() {
 fn nothing_is_nothing() {
     assert_eq!(read_all(" \n\n"), Ok(vec![]));
 }
+
+#[test]
+fn a_question_of_mongodb_keeps_its_id() {
+    let text = r#"{"_id":{"$oid":"507f1f77bcf86cd799439011"},"question":"q","answer":"a","trade":"y"}"#;
+    assert_eq!(read_all(text).unwrap()[0].document["id"], "507f1f77bcf86cd799439011");
+}

@@ -190,19 +190,24 @@ impl Place<'_> {
         }
         match self.mode {
             Mode::Strict { known_before } => walk(known_before, &self.steps, name),
-            Mode::Import => true,
+            Mode::Import | Mode::Stored => true,
         }
     }
 }
 
 /// Finds a fault wherever a text repeats an earlier one; the pointers begin at the reader's object.
 pub(super) fn refuse_repeats<'a>(place: &mut Place<'_>, texts: impl IntoIterator<Item = (String, Cow<'a, str>)>) {
+    let here = place.pointer();
     let mut first = HashMap::new();
     for (pointer, text) in texts {
         match first.entry(text) {
             Entry::Vacant(entry) => _ = entry.insert(pointer),
             Entry::Occupied(entry) => {
-                let detail = format!("repeats \"{}\" of `{}`; it should be unique", entry.key(), entry.get());
+                let detail = format!(
+                    "repeats \"{}\" of `{here}{}`; it should be unique",
+                    entry.key(),
+                    entry.get()
+                );
                 place.fault_below(&pointer, detail);
             }
         }

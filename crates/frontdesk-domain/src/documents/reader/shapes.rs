@@ -220,7 +220,7 @@ pub(in crate::documents) fn choice<T: Copy>(
 
 /// A regular expression that compiles within limits; matching takes linear time.
 pub(in crate::documents) fn pattern(value: &Value, place: &mut Place<'_>) -> Read<String> {
-    let (pattern, json) = string(1..=1_000)(value, place)?;
+    let (pattern, json) = string(1..=10_000)(value, place)?;
     match RegexBuilder::new(&pattern).size_limit(PATTERN_BYTES).build() {
         Ok(_) => Some((pattern, json)),
         Err(regex::Error::CompiledTooBig(_)) => place.refuse("is too large once compiled; use smaller repetitions"),
@@ -240,7 +240,7 @@ pub(in crate::documents) fn pattern(value: &Value, place: &mut Place<'_>) -> Rea
 }
 
 /// What a compiled pattern may take.
-const PATTERN_BYTES: usize = 1 << 20;
+const PATTERN_BYTES: usize = 2 << 20;
 
 /// A list whose items have one shape.
 pub(in crate::documents) fn list<T>(
