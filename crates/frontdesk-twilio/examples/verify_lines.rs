@@ -23,18 +23,18 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn decide(line: &Value) -> String {
     let text = |name: &str| line.get(name).and_then(Value::as_str);
-    let public = match PublicUrl::parse(text("public").unwrap_or_default()) {
-        Ok(public) => public,
+    let public_url = match PublicUrl::parse(text("public").unwrap_or_default()) {
+        Ok(url) => url,
         Err(fault) => return format!("refuse {fault}"),
     };
-    let mut verifier = Verifier::new(text("current")).with_previous(text("previous"));
+    let mut company = Verifier::new(text("current")).with_previous(text("previous"));
     for pair in line.get("shared").and_then(Value::as_array).into_iter().flatten() {
         if let (Some(id), Some(secret)) = (pair.get(0).and_then(Value::as_str), pair.get(1).and_then(Value::as_str)) {
-            verifier = verifier.with_shared_key(id, secret);
+            company = company.with_shared_key(id, secret);
         }
     }
-    let body = if text("json").is_some() { None } else { text("form") };
-    let form = match Form::parse(body.unwrap_or_default().as_bytes()) {
+    let encoded = if text("json").is_some() { None } else { text("form") };
+    let form = match Form::parse(encoded.unwrap_or_default().as_bytes()) {
         Ok(form) => form,
         Err(fault) => return format!("refuse {fault}"),
     };
@@ -44,7 +44,7 @@ fn decide(line: &Value) -> String {
         signature: text("signature").map(str::as_bytes),
         settings: text("settings").map(str::as_bytes),
     };
-    match verifier.verify(&public, &request) {
+    match company.verify(&public_url, &request) {
         Ok(verified) => format!("accept {:?}", verified.by),
         Err(refusal) => format!("refuse {refusal}"),
     }

@@ -411,6 +411,11 @@ proptest! {
             prop_assert_eq!(said, [expected]);
         }
     }
+}
+
+proptest! {
+    // A case may write hundreds of kilobytes.
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn any_speech_of_any_length_fits(text in "[a .!?é🙂<&\"\u{200d}\n]{0,400}", times in 1_usize..250, count in 1_usize..3) {
