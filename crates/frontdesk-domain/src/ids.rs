@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Twelve bytes written as 24 lower-case hexadecimal digits; the first four are Unix seconds,
-/// so ids sort by the time they were made (the shape of MongoDB's `ObjectId`).
+/// so ids sort by the time they were made (the shape of `MongoDB`'s `ObjectId`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectId([u8; 12]);
 

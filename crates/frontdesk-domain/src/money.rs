@@ -80,7 +80,8 @@ impl FromStr for PicoUsd {
         }
         let trailing_zeros = digits.len() - digits.trim_end_matches('0').len();
         // value = significant × 10^scale pico-dollars
-        let scale = i64::from(exponent) + (DIGITS + trailing_zeros) as i64 - fraction.len() as i64;
+        let count = |digits: usize| i64::try_from(digits).map_err(|_| NotMoney::TooLarge);
+        let scale = i64::from(exponent) + count(DIGITS + trailing_zeros)? - count(fraction.len())?;
         let scale = u32::try_from(scale).map_err(|_| NotMoney::TooFine)?;
         let pico = significant.parse::<i64>().ok()
             .and_then(|value| 10_i64.checked_pow(scale).and_then(|power| value.checked_mul(power)))
