@@ -1,3 +1,7 @@
-//! Store ports, the SQLite backend and the caches in front of it.
+//! Store ports, the `SQLite` backend and the caches in front of it.
 
 pub mod ports;
+pub mod queue;
+pub mod seal;
+pub mod system;
+pub mod tasks;

@@ -188,6 +188,8 @@ pub trait QnaStore: Send + Sync {
     async fn qna(&self, owner: &QnaOwner, id: &QnaId) -> Result<Option<Stored>, StoreError>;
     /// An owner's Q&As in the order in which they were made.
     async fn qnas(&self, owner: &QnaOwner, page: Page<QnaId>) -> Result<Vec<Stored>, StoreError>;
+    /// The trades that have Q&As, as they were first written, in the order of their keys: an export lists them.
+    async fn qna_trades(&self) -> Result<Vec<TradeName>, StoreError>;
     /// Makes a Q&A whose id is free.
     async fn insert_qna(&self, owner: &QnaOwner, id: &QnaId, json: Map<String, Value>) -> Result<Written, WriteError>;
     /// Replaces a Q&A whose revision is `expected`.
@@ -238,6 +240,15 @@ pub struct CompanySnapshot {
     pub company: Option<StoredCompany>,
 }
 
+/// An owner's Q&As, as one read saw them.
+#[derive(Debug, Clone, Default)]
+pub struct QnaSetSnapshot {
+    /// Grows with each change to the set, deletions included, and never falls; 0 if there never was a Q&A.
+    pub rev: Rev,
+    /// The Q&As in the order in which they were made.
+    pub qnas: Vec<Stored>,
+}
+
 /// What a company's knowledge is compiled from, as one read saw it.
 #[derive(Debug, Clone, Default)]
 pub struct KnowledgeSnapshot {
@@ -245,10 +256,10 @@ pub struct KnowledgeSnapshot {
     pub as_of: Seq,
     /// The enabled templates in effective order; a template that is gone is left out.
     pub templates: Vec<(TemplateId, Stored)>,
-    /// The company's Q&As in the order in which they were made.
-    pub company_qna: Vec<Stored>,
+    /// The company's own Q&As.
+    pub company_qna: QnaSetSnapshot,
     /// The Q&As of its trades, in the order of its trades.
-    pub trade_qna: Vec<(TradeName, Vec<Stored>)>,
+    pub trade_qna: Vec<(TradeName, QnaSetSnapshot)>,
     /// Its additions.
     pub overlay: Option<Stored>,
 }
@@ -278,6 +289,8 @@ pub trait SnapshotStore: Send + Sync {
 /// What changed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Changed {
+    /// More than the store remembers: whoever asks must take everything for changed.
+    Everything,
     /// A company's settings.
     Company(CompanyId),
     /// A template.
@@ -293,7 +306,8 @@ pub enum Changed {
 pub trait ChangeFeed: Send + Sync {
     /// The number of the newest change.
     async fn newest(&self) -> Result<Seq, StoreError>;
-    /// The changes after `seq`, oldest first. Reads nothing when nobody else wrote since the last call.
+    /// The changes after `seq`, oldest first; [`Changed::Everything`] stands for those that are no longer remembered.
+    /// Reads nothing when nobody wrote since the last call.
     async fn changes_after(&self, seq: Seq) -> Result<Vec<(Seq, Changed)>, StoreError>;
 }
 
@@ -376,8 +390,8 @@ pub struct CallCursor {
 /// The call log.
 #[async_trait]
 pub trait CallLog: Send + Sync {
-    /// Stores turns; a turn that is there already is left as it is.
-    async fn append_turns(&self, turns: Vec<TurnRecord>) -> Result<(), StoreError>;
+    /// Stores turns; a turn that is there already is left as it is. The caller keeps them until they are stored.
+    async fn append_turns(&self, turns: Arc<Vec<TurnRecord>>) -> Result<(), StoreError>;
     /// A company's calls, newest first.
     async fn calls(
         &self,

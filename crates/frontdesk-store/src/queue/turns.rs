@@ -1,0 +1,192 @@
+//! The queue of turn records: never waits on the caller's side, stores in batches.
+
+use std::{
+    error::Error,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use frontdesk_domain::record::TurnRecord;
+use tokio::{
+    sync::mpsc,
+    time::{self, Instant},
+};
+use tracing::{error, info};
+
+use super::{FIRST_PAUSE, LONGEST_PAUSE};
+use crate::{
+    ports::CallLog,
+    tasks::{Stopping, TaskSet},
+};
+
+/// How the queue of turn records works.
+#[derive(Debug, Clone, Copy)]
+pub struct TurnQueueOptions {
+    /// So many records wait at most; a record of a full trace takes about 3 KB.
+    pub capacity: usize,
+    /// So many records are stored at once at most.
+    pub batch: usize,
+    /// A record waits at most so long for others to be stored with it.
+    pub gather: Duration,
+}
+
+impl Default for TurnQueueOptions {
+    fn default() -> Self {
+        Self {
+            capacity: 65_536,
+            batch: 500,
+            gather: Duration::from_millis(50),
+        }
+    }
+}
+
+/// How many records went through the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TurnCounts {
+    /// Taken.
+    pub pushed: u64,
+    /// On disk.
+    pub stored: u64,
+    /// Not taken, because the queue was full.
+    pub dropped: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    pushed: AtomicU64,
+    stored: AtomicU64,
+    dropped: AtomicU64,
+}
+
+/// Takes turn records; cheap to clone.
+///
+/// A record is on disk within a second of its push while the store answers. While it does not, records wait in memory
+/// and the oldest batch is tried again; when the queue is full, new records are counted and let go.
+#[derive(Debug, Clone)]
+pub struct TurnQueue {
+    sender: mpsc::Sender<TurnRecord>,
+    counters: Arc<Counters>,
+}
+
+impl TurnQueue {
+    /// Starts a queue in front of a call log. On shutdown it stores what it holds; what is pushed after that is dropped.
+    #[must_use]
+    pub fn start(log: Arc<dyn CallLog>, tasks: &TaskSet, options: TurnQueueOptions) -> Self {
+        let (sender, receiver) = mpsc::channel(options.capacity.max(1));
+        let counters = Arc::<Counters>::default();
+        let flusher = Flusher {
+            log,
+            receiver,
+            counters: Arc::clone(&counters),
+            options,
+            stopping: tasks.stopping(),
+        };
+        tasks.spawn("store turn records", flusher.run());
+        Self { sender, counters }
+    }
+
+    /// Hands over a record. `false` if the queue is full or has ended: the record is counted as dropped.
+    pub fn push(&self, record: TurnRecord) -> bool {
+        let taken = self.sender.try_send(record).is_ok();
+        let counter = if taken {
+            &self.counters.pushed
+        } else {
+            &self.counters.dropped
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        taken
+    }
+
+    /// How many records went through.
+    #[must_use]
+    pub fn counts(&self) -> TurnCounts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let Counters {
+            pushed,
+            stored,
+            dropped,
+        } = &*self.counters;
+        TurnCounts {
+            pushed: read(pushed),
+            stored: read(stored),
+            dropped: read(dropped),
+        }
+    }
+
+    /// How many records wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.sender.max_capacity() - self.sender.capacity()
+    }
+}
+
+struct Flusher {
+    log: Arc<dyn CallLog>,
+    receiver: mpsc::Receiver<TurnRecord>,
+    counters: Arc<Counters>,
+    options: TurnQueueOptions,
+    stopping: Stopping,
+}
+
+impl Flusher {
+    async fn run(mut self) {
+        loop {
+            let batch = self.gather().await;
+            if batch.is_empty() {
+                return;
+            }
+            self.store(batch).await;
+        }
+    }
+
+    /// The next records; none when the process ends and all are stored.
+    async fn gather(&mut self) -> Vec<TurnRecord> {
+        let mut batch = Vec::with_capacity(self.options.batch);
+        tokio::select! {
+            biased;
+            _ = self.receiver.recv_many(&mut batch, self.options.batch) => {}
+            () = self.stopping.wait() => {
+                // Nothing new gets in; what is there still comes out.
+                self.receiver.close();
+                self.receiver.recv_many(&mut batch, self.options.batch).await;
+                return batch;
+            }
+        }
+        let until = Instant::now() + self.options.gather;
+        while !batch.is_empty() && batch.len() < self.options.batch && !self.stopping.is_set() {
+            let room = self.options.batch - batch.len();
+            tokio::select! {
+                received = self.receiver.recv_many(&mut batch, room) => if received == 0 { break },
+                () = time::sleep_until(until) => break,
+                () = self.stopping.wait() => break,
+            }
+        }
+        batch
+    }
+
+    /// Stores a batch, trying until it is stored or shutdown aborts this task.
+    async fn store(&self, batch: Vec<TurnRecord>) {
+        let batch = Arc::new(batch);
+        let mut pause = FIRST_PAUSE;
+        let mut failures = 0_u32;
+        while let Err(failure) = self.log.append_turns(Arc::clone(&batch)).await {
+            failures += 1;
+            if failures == 1 {
+                error!(
+                    error = &failure as &dyn Error,
+                    records = batch.len(),
+                    "turn records cannot be stored; they are kept and tried again"
+                );
+            }
+            time::sleep(pause).await;
+            pause = LONGEST_PAUSE.min(pause * 2);
+        }
+        if failures > 0 {
+            info!(records = batch.len(), failures, "turn records are stored again");
+        }
+        self.counters.stored.fetch_add(batch.len() as u64, Ordering::Relaxed);
+    }
+}
