@@ -13,9 +13,7 @@ use crate::{
         prompts::PromptTexts,
         reader::{
             Place, Read, Reader, refuse_repeats,
-            shapes::{
-                boolean, checked, choice, date, free_object, integer, list, map, object, parsed, slug, text, wording,
-            },
+            shapes::{boolean, checked, choice, date, free_object, integer, list, map, object, parsed, text, wording},
             texts_of,
         },
         trade::TradeName,
@@ -192,7 +190,7 @@ fn twilio(doc: &mut Reader<'_, '_>) -> (Option<Arc<str>>, SecretChanges) {
 }
 
 fn shared_key(doc: &mut Reader<'_, '_>) -> Option<SharedKeyChange> {
-    let id = doc.required("id", slug(|text| text.into()));
+    let id = doc.required("id", text(1..=200));
     let secret = match doc.secret("secret") {
         Change::Set(secret) => Some(secret),
         Change::Keep => None,

@@ -99,6 +99,11 @@ impl Place<'_> {
         matches!(self.mode, Mode::Import)
     }
 
+    /// Whether the document got in before.
+    pub(super) const fn is_stored(&self) -> bool {
+        matches!(self.mode, Mode::Stored)
+    }
+
     /// Finds a fault here.
     pub(super) fn fault(&mut self, detail: impl Into<String>) {
         self.fault_below("", detail);
