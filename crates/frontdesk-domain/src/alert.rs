@@ -104,6 +104,12 @@ pub struct Alert {
     pub details: serde_json::Value,
 }
 
+/// Takes alerts. Never blocks and is never awaited: the call path raises them.
+pub trait Notifier: Send + Sync {
+    /// Takes one alert; what cannot be taken is counted.
+    fn raise(&self, alert: Alert);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

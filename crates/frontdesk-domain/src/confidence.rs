@@ -30,7 +30,11 @@ impl Confidence {
     /// The nearest confidence; NaN becomes [`Confidence::NONE`].
     #[must_use]
     pub fn clamped(value: f64) -> Self {
-        if value.is_nan() { Self::NONE } else { Self(value.clamp(0.0, 1.0)) }
+        if value.is_nan() {
+            Self::NONE
+        } else {
+            Self(value.clamp(0.0, 1.0))
+        }
     }
 
     /// The number itself.

@@ -160,7 +160,12 @@ pub enum FallbackKind {
 
 impl FallbackKind {
     /// Every kind there is.
-    pub const ALL: [Self; 4] = [Self::ClarificationNeeded, Self::NoMatchFound, Self::TechnicalIssue, Self::OutOfScope];
+    pub const ALL: [Self; 4] = [
+        Self::ClarificationNeeded,
+        Self::NoMatchFound,
+        Self::TechnicalIssue,
+        Self::OutOfScope,
+    ];
 
     /// Its name in `fallbackResponses` and on a decision.
     #[must_use]

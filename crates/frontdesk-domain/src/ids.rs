@@ -172,7 +172,12 @@ mod tests {
 
     #[test]
     fn anything_but_24_hex_digits_is_refused() {
-        for text in ["", "507f1f77bcf86cd79943901", "507f1f77bcf86cd79943901g", "é".repeat(12).as_str()] {
+        for text in [
+            "",
+            "507f1f77bcf86cd79943901",
+            "507f1f77bcf86cd79943901g",
+            "é".repeat(12).as_str(),
+        ] {
             assert_eq!(text.parse::<ObjectId>(), Err(NotAnObjectId), "{text}");
         }
     }

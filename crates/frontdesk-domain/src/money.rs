@@ -83,7 +83,9 @@ impl FromStr for PicoUsd {
         let count = |digits: usize| i64::try_from(digits).map_err(|_| NotMoney::TooLarge);
         let scale = i64::from(exponent) + count(DIGITS + trailing_zeros)? - count(fraction.len())?;
         let scale = u32::try_from(scale).map_err(|_| NotMoney::TooFine)?;
-        let pico = significant.parse::<i64>().ok()
+        let pico = significant
+            .parse::<i64>()
+            .ok()
             .and_then(|value| 10_i64.checked_pow(scale).and_then(|power| value.checked_mul(power)))
             .filter(|pico| *pico <= 9_000_000_000_000_000_000)
             .ok_or(NotMoney::TooLarge)?;
@@ -125,7 +127,14 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, want: Result<&str, NotMoney>) {
-        assert_eq!(text.parse::<PicoUsd>().map(|money| money.to_string()).as_deref().map_err(|e| *e), want, "{text}");
+        assert_eq!(
+            text.parse::<PicoUsd>()
+                .map(|money| money.to_string())
+                .as_deref()
+                .map_err(|e| *e),
+            want,
+            "{text}"
+        );
     }
 
     #[test]

@@ -19,7 +19,10 @@ pub fn choose(n: u64, len: usize, heard: &[u16]) -> Option<Chosen> {
     let from_start = || (start..len).chain(0..start);
     let was_heard = |index: &usize| heard.iter().any(|&old| usize::from(old) == *index);
     if let Some(index) = from_start().find(|index| !was_heard(index)) {
-        return Some(Chosen { index, all_heard: false });
+        return Some(Chosen {
+            index,
+            all_heard: false,
+        });
     }
     let last = heard.last().map(|&last| usize::from(last));
     let index = from_start().find(|index| Some(*index) != last).unwrap_or(start);
@@ -32,7 +35,11 @@ mod tests {
 
     #[track_caller]
     fn check(n: u64, len: usize, heard: &[u16], want: Option<(usize, bool)>) {
-        assert_eq!(choose(n, len, heard).map(|c| (c.index, c.all_heard)), want, "n {n} of {len}, heard {heard:?}");
+        assert_eq!(
+            choose(n, len, heard).map(|c| (c.index, c.all_heard)),
+            want,
+            "n {n} of {len}, heard {heard:?}"
+        );
     }
 
     #[test]

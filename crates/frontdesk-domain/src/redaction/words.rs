@@ -430,7 +430,6 @@ fn push_piece(piece: &str, start: usize, is_money: bool, found: &mut Vec<Lexeme>
 /// Letters and digits stuck together are a model number, unless the digits alone are as many as a card has.
 fn push_mixture(piece: &str, start: usize, found: &mut Vec<Lexeme>) {
     let end = start + piece.len();
-    let mut at = 0;
     found.push(Lexeme {
         start,
         end: start,
