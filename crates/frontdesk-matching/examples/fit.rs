@@ -32,7 +32,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let crate_path = Path::new(env!("CARGO_MANIFEST_DIR"));
     let data = crate_path.join("../../data/trades");
     let read = |name: &str| fs::read_to_string(data.join(name));
-    let templates = [read("universal.template.json")?, read("hvac.template.json")?, read("plumbing.template.json")?];
+    let templates = [
+        read("universal.template.json")?,
+        read("hvac.template.json")?,
+        read("plumbing.template.json")?,
+    ];
     let templates: Vec<&str> = templates.iter().map(String::as_str).collect();
     let businesses = Businesses::read(&templates, &read("companies.jsonl")?, &read("trades-qna.json")?)?;
     let utterances = read_utterances(&read("utterances.train.jsonl")?)?;
@@ -44,20 +48,38 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut error = 0.0;
     for company in &companies {
         let fitted = fit(choices.iter().filter(|choice| choice.company != **company));
-        let tested: Vec<Labelled> = utterances.iter().filter(|one| one.company == **company).cloned().collect();
+        let tested: Vec<Labelled> = utterances
+            .iter()
+            .filter(|one| one.company == **company)
+            .cloned()
+            .collect();
         let report = measure(&businesses, &tested, &Calibration::new(&named(&fitted, String::new())));
         held_out = add(&held_out, &report.total);
         error += report.calibration_error * ratio(report.total.asked);
     }
-    println!("each company held out:  {held_out}  calibration error {:.1} %", 100.0 * error / ratio(held_out.asked));
+    println!(
+        "each company held out:  {held_out}  calibration error {:.1} %",
+        100.0 * error / ratio(held_out.asked)
+    );
     // The first three companies are of one trade, the next three of the other, the last two of both.
-    for (name, trained, tested) in [("first trade to second", 0..3, 3..6), ("second trade to first", 3..6, 0..3)] {
+    for (name, trained, tested) in [
+        ("first trade to second", 0..3, 3..6),
+        ("second trade to first", 3..6, 0..3),
+    ] {
         let of = |range: std::ops::Range<usize>| companies.get(range).unwrap_or_default().to_vec();
         let (trained, tested) = (of(trained), of(tested));
         let fitted = fit(choices.iter().filter(|choice| trained.contains(&&choice.company)));
-        let tested: Vec<Labelled> = utterances.iter().filter(|one| tested.contains(&&one.company)).cloned().collect();
+        let tested: Vec<Labelled> = utterances
+            .iter()
+            .filter(|one| tested.contains(&&one.company))
+            .cloned()
+            .collect();
         let report = measure(&businesses, &tested, &Calibration::new(&named(&fitted, String::new())));
-        println!("{name}:  {}  calibration error {:.1} %", report.total, 100.0 * report.calibration_error);
+        println!(
+            "{name}:  {}  calibration error {:.1} %",
+            report.total,
+            100.0 * report.calibration_error
+        );
     }
 
     let fitted = fit(choices.iter());
@@ -73,7 +95,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("  {name:20} {value:8.3}");
     }
     if std::env::args().any(|argument| argument == "write") {
-        let path = std::env::args().nth(2).map_or_else(|| crate_path.join("data/calibration.json"), Into::into);
+        let path = std::env::args()
+            .nth(2)
+            .map_or_else(|| crate_path.join("data/calibration.json"), Into::into);
         fs::write(path, serde_json::to_string_pretty(&named)? + "\n")?;
     }
     Ok(())
@@ -82,21 +106,33 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn choices(businesses: &Businesses, utterances: &[Labelled]) -> Vec<Choice> {
     let mut choices = Vec::new();
     for labelled in utterances.iter().filter(|labelled| labelled.expect.source != "safety") {
-        let Some(knowledge) = businesses.knowledge.get(&labelled.company) else { continue };
+        let Some(knowledge) = businesses.knowledge.get(&labelled.company) else {
+            continue;
+        };
         let text = normalize(&labelled.utterance);
         if !knowledge.decide(&text).equal.is_empty() {
             continue; // Decided before any probability is asked for.
         }
         let evidence = knowledge.evidence(&text);
         for (source, name) in Source::ALL.into_iter().zip(["company_qna", "trade_qna", "template"]) {
-            if labelled.second.as_ref().is_some_and(|second| second.source == name && labelled.expect.source != name) {
+            if labelled
+                .second
+                .as_ref()
+                .is_some_and(|second| second.source == name && labelled.expect.source != name)
+            {
                 continue; // Either answer would do.
             }
             let mut none = vec![0.0; FEATURES.len()];
             none.extend(evidence.none);
-            let mut choice = Choice { company: labelled.company.clone(), rows: vec![none], right: 0 };
+            let mut choice = Choice {
+                company: labelled.company.clone(),
+                rows: vec![none],
+                right: 0,
+            };
             for (_, unit, features) in evidence.candidates.iter().filter(|candidate| candidate.0 == source) {
-                let id = knowledge.target(&Candidate::of_unit(*unit, source)).map(|target| target.id().to_owned());
+                let id = knowledge
+                    .target(&Candidate::of_unit(*unit, source))
+                    .map(|target| target.id().to_owned());
                 if labelled.expect.source == name && labelled.expect.id == id {
                     choice.right = choice.rows.len();
                 }
@@ -130,22 +166,33 @@ fn fit<'a>(choices: impl Iterator<Item = &'a Choice>) -> Vec<f64> {
             odds.insert(0, 1.0 - odds.iter().sum::<f64>());
             let mut mean = vec![0.0; WIDTH];
             for (row, probability) in choice.rows.iter().zip(&odds) {
-                mean.iter_mut().zip(row).for_each(|(mean, value)| *mean += probability * value);
+                mean.iter_mut()
+                    .zip(row)
+                    .for_each(|(mean, value)| *mean += probability * value);
             }
             if let Some(right) = choice.rows.get(choice.right) {
-                gradient.iter_mut().zip(right).zip(&mean).for_each(|((cell, right), mean)| *cell += right - mean);
+                gradient
+                    .iter_mut()
+                    .zip(right)
+                    .zip(&mean)
+                    .for_each(|((cell, right), mean)| *cell += right - mean);
             }
             for (row, probability) in choice.rows.iter().zip(&odds) {
                 let away: Vec<f64> = row.iter().zip(&mean).map(|(value, mean)| value - mean).collect();
                 for (line, one) in curvature.iter_mut().zip(&away) {
-                    line.iter_mut().zip(&away).for_each(|(cell, other)| *cell += probability * one * other);
+                    line.iter_mut()
+                        .zip(&away)
+                        .for_each(|(cell, other)| *cell += probability * one * other);
                 }
             }
         }
         let step = solve(curvature, gradient);
         let largest = step.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
         let damping = if largest > 5.0 { 5.0 / largest } else { 1.0 };
-        weights.iter_mut().zip(&step).for_each(|(weight, step)| *weight += damping * step);
+        weights
+            .iter_mut()
+            .zip(&step)
+            .for_each(|(weight, step)| *weight += damping * step);
         if largest < 1e-9 {
             break;
         }
@@ -162,23 +209,37 @@ fn solve(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
         let pivot_right = right.get(at).copied().unwrap_or_default();
         for (below, line) in matrix.iter_mut().enumerate().filter(|(row, _)| *row != at) {
             let factor = line.get(at).copied().unwrap_or_default() / pivot;
-            line.iter_mut().zip(&pivot_row).for_each(|(cell, value)| *cell -= factor * value);
+            line.iter_mut()
+                .zip(&pivot_row)
+                .for_each(|(cell, value)| *cell -= factor * value);
             if let Some(cell) = right.get_mut(below) {
                 *cell -= factor * pivot_right;
             }
         }
     }
     let diagonal = |at: usize| matrix.get(at).and_then(|row| row.get(at)).copied().unwrap_or(1.0);
-    right.iter().enumerate().map(|(at, value)| value / diagonal(at)).collect()
+    right
+        .iter()
+        .enumerate()
+        .map(|(at, value)| value / diagonal(at))
+        .collect()
 }
 
 fn named(weights: &[f64], provenance: String) -> CalibrationData {
     let rounded = |value: &f64| (value * 1e4).round() / 1e4;
     let (candidate, none) = weights.split_at(FEATURES.len());
     let name = |names: &[&str], values: &[f64]| -> BTreeMap<String, f64> {
-        names.iter().map(|name| (*name).to_owned()).zip(values.iter().map(rounded)).collect()
+        names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .zip(values.iter().map(rounded))
+            .collect()
     };
-    CalibrationData { provenance, candidate: name(&FEATURES, candidate), none: name(&NONE_FEATURES, none) }
+    CalibrationData {
+        provenance,
+        candidate: name(&FEATURES, candidate),
+        none: name(&NONE_FEATURES, none),
+    }
 }
 
 fn add(left: &Tally, right: &Tally) -> Tally {

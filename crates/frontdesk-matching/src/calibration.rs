@@ -67,7 +67,9 @@ impl Calibration {
             *value = (*value - highest).exp();
             sum += *value;
         }
-        log_odds.iter_mut().for_each(|value| *value /= sum);
+        for value in log_odds.iter_mut() {
+            *value /= sum;
+        }
     }
 }
 

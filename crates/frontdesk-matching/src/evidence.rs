@@ -2,7 +2,7 @@
 
 use crate::{
     language::Class,
-    piece::{Form, Piece},
+    piece::{Form, Piece, Token},
     words::Word,
 };
 
@@ -12,7 +12,7 @@ pub type Features = [f64; FEATURES.len()];
 pub type NoneFeatures = [f64; NONE_FEATURES.len()];
 
 /// The names of a candidate's features, as they stand in the file of coefficients.
-pub const FEATURES: [&str; 17] = [
+pub const FEATURES: [&str; 23] = [
     "companyQna",
     "tradeQna",
     "template",
@@ -30,13 +30,22 @@ pub const FEATURES: [&str; 17] = [
     "pattern",
     "keywords",
     "doubt",
+    "commonWeight",
+    "commonWords",
+    "exclusive",
+    "lead",
+    "left",
+    "product",
 ];
 
 /// The names of the features of "none of them".
-pub const NONE_FEATURES: [&str; 4] = ["always", "length", "unknown", "fewWords"];
+pub const NONE_FEATURES: [&str; 5] = ["always", "length", "unknown", "fewWords", "foreign"];
 
 /// A share of the utterance's weight that a negation may govern before a wording without one is contradicted.
 const CONTRADICTION: f32 = 0.25;
+/// In a ramble only this many words before the first common word, and after the last, count against a wording.
+const REACH_BACK: u8 = 4;
+const REACH_ON: u8 = 6;
 /// Words apart that still count as one after the other.
 const GAP: u8 = 3;
 
@@ -51,18 +60,27 @@ pub(crate) struct Weight {
 
 impl Weight {
     pub(crate) fn new(units: usize, in_units: u32, in_wordings: u32, class: Class, filler: bool) -> Self {
-        let value = rarity(units, in_units) * class_factor(class) * filler_factor(filler && !class.is_protected());
-        Self { value, share: 1.0 / (float(in_wordings) + 0.5) }
+        let value =
+            relative_rarity(units, in_units) * class_factor(class) * filler_factor(filler && !class.is_protected());
+        Self {
+            value,
+            share: 1.0 / (float(in_wordings) + 0.5),
+        }
     }
 }
 
+/// Rarity on one scale for companies of every size: 1 for what a single unit has.
+pub(crate) fn relative_rarity(units: usize, in_units: u32) -> f32 {
+    rarity(units, in_units) / rarity(units, 1).max(0.5)
+}
+
 /// Inverse document frequency as in BM25: positive, and nearly 0 for what everything has.
-pub(crate) fn rarity(units: usize, in_units: u32) -> f32 {
+fn rarity(units: usize, in_units: u32) -> f32 {
     let (units, having) = (float(u32::try_from(units).unwrap_or(u32::MAX)), float(in_units));
     (1.0 + (units - having + 0.5).max(0.0) / (having + 0.5)).ln()
 }
 
-pub(crate) fn class_factor(class: Class) -> f32 {
+pub(crate) const fn class_factor(class: Class) -> f32 {
     if class.any(Class::COURTESY) {
         0.1
     } else if class.any(Class::FUNCTION) {
@@ -115,6 +133,14 @@ pub(crate) struct Ground<'a> {
     pub(crate) generation: u32,
 }
 
+impl Ground<'_> {
+    /// The weight of the words from one position to another.
+    fn stretch(&self, first: u8, last: u8) -> f32 {
+        let before = |at: usize| self.before.get(at).copied().unwrap_or(self.total);
+        before(usize::from(last) + 1) - before(usize::from(first))
+    }
+}
+
 /// A wording laid over an utterance.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Overlap {
@@ -132,6 +158,10 @@ pub(crate) struct Overlap {
     pub(crate) doubt: f32,
     /// One negates what the other does not.
     pub(crate) contradicts: bool,
+    /// Weight of the common words in the utterance.
+    pub(crate) common: f32,
+    /// Common words with content of their own.
+    pub(crate) common_words: u32,
     pub(crate) positions: Positions,
 }
 
@@ -139,7 +169,11 @@ impl Overlap {
     /// Harmonic mean of both coverages, raised by order: what wordings of one unit are compared by.
     pub(crate) fn harmony(&self) -> f32 {
         let sum = self.wording_covered + self.utterance_covered;
-        if sum <= 0.0 { 0.0 } else { 2.0 * self.wording_covered * self.utterance_covered / sum }
+        if sum <= 0.0 {
+            0.0
+        } else {
+            2.0 * self.wording_covered * self.utterance_covered / sum
+        }
     }
 
     pub(crate) fn strength(&self) -> f32 {
@@ -147,49 +181,89 @@ impl Overlap {
     }
 }
 
-/// Lays a wording over the utterance, word by word, in order where it can.
-pub(crate) fn overlap(piece: &Piece, form: &Form, weights: &[Weight], slots: &[Slot], ground: &Ground<'_>) -> Overlap {
+/// Lays a wording over the utterance, word by word, in order where it can; `None` where they have no content in common.
+pub(crate) fn overlap(
+    piece: &Piece,
+    form: &Form,
+    weights: &[Weight],
+    slots: &[Slot],
+    ground: &Ground<'_>,
+) -> Option<Overlap> {
+    let tokens = piece.tokens_of(form);
+    let slot = |token: &Token| {
+        usize::try_from(token.id)
+            .ok()
+            .and_then(|id| slots.get(id))
+            .copied()
+            .unwrap_or_default()
+    };
+    let heard = |token: &Token| slot(token).generation == ground.generation;
+    if !tokens
+        .iter()
+        .any(|token| (token.class.is_content() || !form.has_content) && heard(token))
+    {
+        return None;
+    }
     let mut sums = Sums::default();
     let mut positions = Positions::default();
     let (mut run, mut best_run) = (0.0_f32, 0.0_f32);
     let mut previous: Option<u8> = None;
     let (mut first, mut last) = (u8::MAX, 0);
-    for token in piece.tokens_of(form) {
-        let id = usize::try_from(token.id).unwrap_or(usize::MAX);
-        let weight = weights.get(id).copied().unwrap_or_default().value;
-        let class = token.word.class;
+    for token in tokens {
+        let weight = usize::try_from(token.id)
+            .ok()
+            .and_then(|id| weights.get(id))
+            .map_or(0.0, |weight| weight.value);
+        let class = token.class;
         let is_content = class.is_content();
         sums.total += weight;
         if is_content {
             sums.content += weight;
         }
-        let slot = slots.get(id).copied().unwrap_or_default();
+        let slot = slot(token);
         if slot.generation != ground.generation {
             continue;
         }
-        let Some((at, spoken)) = place(&slot, previous, class, ground) else { continue };
+        let Some((at, spoken)) = place(slot, previous, class, ground) else {
+            continue;
+        };
         sums.matched += weight;
         let follows = previous.is_some_and(|previous| at >= previous && at - previous <= GAP);
         run = if follows { run + weight } else { weight };
         best_run = best_run.max(run);
         previous = Some(at);
         (first, last) = (first.min(at), last.max(at));
-        mark(&mut positions, at);
+        if !is_marked(&positions, usize::from(at)) {
+            mark(&mut positions, at);
+            sums.common += ground.weights.get(usize::from(at)).copied().unwrap_or_default();
+        }
         if is_content {
             sums.content_matched += weight;
+            sums.words += u32::from(!class.any(Class::WEAK));
             sums.judge(class, spoken, form, weight);
             if is_marked(ground.repaired, usize::from(at)) {
                 sums.doubt += weight;
             }
         }
     }
-    sums.into_overlap(form, positions, first, last, best_run, ground)
+    sums.into_overlap(form, positions, (first, last), best_run, ground)
 }
 
 /// The occurrence that continues what was placed before it, with the same negation if there is a choice.
-fn place(slot: &Slot, previous: Option<u8>, class: Class, ground: &Ground<'_>) -> Option<(u8, Class)> {
-    let spoken = |at: u8| ground.words.get(usize::from(at)).map(|word| word.class).unwrap_or_default();
+fn place(slot: Slot, previous: Option<u8>, class: Class, ground: &Ground<'_>) -> Option<(u8, Class)> {
+    let spoken = |at: u8| {
+        ground
+            .words
+            .get(usize::from(at))
+            .map(|word| word.class)
+            .unwrap_or_default()
+    };
     let agrees = |at: u8| spoken(at).any(Class::NEGATED) == class.any(Class::NEGATED);
+    if let [at, ..] = slot.at
+        && slot.count == 1
+    {
+        return Some((at, spoken(at)));
+    }
     let occurrences = slot.at.iter().copied().take(usize::from(slot.count));
     let chosen = occurrences.min_by_key(|at| {
         let behind = previous.is_some_and(|previous| *at < previous);
@@ -210,6 +284,9 @@ struct Sums {
     /// A matched word is negated in the wording; in the utterance.
     negated_in_wording: f32,
     negated_in_utterance: bool,
+    words: u32,
+    /// Weight of the utterance's words that the wording has.
+    common: f32,
 }
 
 impl Sums {
@@ -220,39 +297,56 @@ impl Sums {
         if wording.any(Class::NEGATED) {
             self.negated_in_wording += weight;
         }
-        let plain = !form.has_negation && !form.has_failure;
+        let plain = !form.classes.any(Class::NEGATION.with(Class::FAILURE));
         // "Won't stop running" is the opposite of "stopped running".
-        let opposite = both && form.has_failure && !form.has_negation;
+        let opposite = both && form.classes.any(Class::FAILURE) && !form.classes.any(Class::NEGATION);
         if negated && !failed && plain || opposite {
             self.contradicted += weight;
-        } else if failed && !negated && plain || wording.any(Class::FAILED) && !failed && !negated {
+        } else if !negated && (failed && plain || !failed && wording.any(Class::FAILED)) {
             self.doubt += weight;
         }
     }
 
-    fn into_overlap(self, form: &Form, positions: Positions, first: u8, last: u8, run: f32, ground: &Ground<'_>) -> Overlap {
+    fn into_overlap(
+        self,
+        form: &Form,
+        positions: Positions,
+        (first, last): (u8, u8),
+        run: f32,
+        ground: &Ground<'_>,
+    ) -> Option<Overlap> {
         if self.matched <= 0.0 || self.total <= 0.0 {
-            return Overlap::default();
+            return None;
         }
-        let marked = (first..=last).map(usize::from).filter(|at| is_marked(&positions, *at));
-        let common: f32 = marked.filter_map(|at| ground.weights.get(at)).sum();
-        let end = ground.before.get(usize::from(last) + 1).copied().unwrap_or(ground.total);
-        let stretch = end - ground.before.get(usize::from(first)).copied().unwrap_or_default();
-        let missing_negation = form.has_negation && self.negated_in_wording > 0.0 && !self.negated_in_utterance;
+        let common = self.common;
+        let around = ground.stretch(first.saturating_sub(REACH_BACK), last.saturating_add(REACH_ON));
+        let stretch = ground.stretch(first, last);
+        let missing_negation =
+            form.classes.any(Class::NEGATION) && self.negated_in_wording > 0.0 && !self.negated_in_utterance;
         let content = self.content_matched.max(f32::EPSILON);
-        Overlap {
+        Some(Overlap {
             wording_covered: self.matched / self.total,
-            utterance_covered: share(common, ground.total),
+            utterance_covered: share(common, around),
             window_covered: share(common, stretch),
             order: run / self.total,
-            complete: if self.content > 0.0 && self.content_matched >= self.content * 0.999 { 1.0 } else { 0.0 },
+            complete: if self.content > 0.0 && self.content_matched >= self.content * 0.999 {
+                1.0
+            } else {
+                0.0
+            },
+            common,
+            common_words: self.words,
             doubt: (self.doubt / content).min(1.0),
             contradicts: missing_negation || self.contradicted / content > CONTRADICTION,
             positions,
-        }
+        })
     }
 }
 
 pub(crate) fn share(part: f32, whole: f32) -> f32 {
-    if whole <= 0.0 { 0.0 } else { (part / whole).clamp(0.0, 1.0) }
+    if whole <= 0.0 {
+        0.0
+    } else {
+        (part / whole).clamp(0.0, 1.0)
+    }
 }

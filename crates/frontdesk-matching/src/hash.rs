@@ -1,7 +1,7 @@
 //! Words as numbers. One fixed hash for all pieces, so that an utterance is read once and asked of every piece.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     hash::{BuildHasherDefault, Hasher},
 };
 
@@ -10,6 +10,9 @@ pub(crate) type Term = u64;
 
 /// A map keyed by [`Term`]; the key is a hash already.
 pub(crate) type TermMap<V> = HashMap<Term, V, BuildHasherDefault<Ready>>;
+
+/// A set of terms.
+pub(crate) type TermSet = HashSet<Term, BuildHasherDefault<Ready>>;
 
 /// Passes a key through that is a hash already. Fixed, so iteration order never differs between runs.
 #[derive(Debug, Default, Clone, Copy)]

@@ -16,10 +16,10 @@ use frontdesk_domain::{
 
 use crate::{
     evidence::Weight,
-    hash::TermMap,
+    hash::{Term, TermMap},
     language::{Class, Language},
     lexicon::{Lexicon, Rewording},
-    piece::{Form, Piece, PieceBuilder, Role, Target, index, without_fillers},
+    piece::{Form, Piece, PieceBuilder, Role, Target, TermInfo, index, without_fillers},
     rules::Candidate,
     words::Word,
 };
@@ -43,12 +43,24 @@ impl CompiledTemplate {
         let mut lexicon = Lexicon::default();
         lexicon.add(&template.synonym_map, &template.filler_words, language);
         let mut builder = PieceBuilder::new(language, &lexicon);
-        for scenario in template.scenarios().filter(|scenario| scenario.status == ScenarioStatus::Live) {
-            scenario.triggers.iter().for_each(|trigger| builder.wording(trigger, Role::Wording));
+        for scenario in template
+            .scenarios()
+            .filter(|scenario| scenario.status == ScenarioStatus::Live)
+        {
+            for trigger in &scenario.triggers {
+                builder.wording(trigger, Role::Wording);
+            }
             builder.wording(&scenario.name, Role::Name);
-            scenario.negative_triggers.iter().for_each(|negative| builder.negative(negative));
-            scenario.regex_triggers.iter().for_each(|pattern| builder.pattern(pattern));
-            builder.close(Some(Target::Scenario { template: template.id, scenario: Arc::new(scenario.clone()) }));
+            for negative in &scenario.negative_triggers {
+                builder.negative(negative);
+            }
+            for pattern in &scenario.regex_triggers {
+                builder.pattern(pattern);
+            }
+            builder.close(Some(Target::Scenario {
+                template: template.id,
+                scenario: Arc::new(scenario.clone()),
+            }));
         }
         Self {
             id: template.id,
@@ -88,7 +100,11 @@ impl CompiledTemplate {
     #[must_use]
     pub fn best(self: &Arc<Self>, utterance: &str) -> Option<Candidate> {
         let findings = self.alone().decide(utterance);
-        findings.equal.first().or_else(|| findings.of(Source::Template).first()).copied()
+        findings
+            .equal
+            .first()
+            .or_else(|| findings.of(Source::Template).first())
+            .copied()
     }
 }
 
@@ -106,11 +122,17 @@ impl CompiledQna {
         let mut builder = PieceBuilder::new(language, &lexicon);
         for qna in qna.iter().filter(|qna| qna.active) {
             builder.wording(&qna.question, Role::Wording);
-            qna.variants.iter().for_each(|variant| builder.wording(variant, Role::Wording));
-            qna.keywords.iter().for_each(|keyword| builder.wording(keyword, Role::Keyword));
+            for variant in &qna.variants {
+                builder.wording(variant, Role::Wording);
+            }
+            for keyword in &qna.keywords {
+                builder.wording(keyword, Role::Keyword);
+            }
             builder.close(Some(Target::Qna(Arc::new(qna.clone()))));
         }
-        Self { piece: Arc::new(builder.finish()) }
+        Self {
+            piece: Arc::new(builder.finish()),
+        }
     }
 }
 
@@ -124,7 +146,9 @@ impl CompiledOverlay {
     /// Takes the additions; they are compiled together with what they add to.
     #[must_use]
     pub fn new(overlay: &Overlay) -> Self {
-        Self { overlay: overlay.clone() }
+        Self {
+            overlay: overlay.clone(),
+        }
     }
 }
 
@@ -142,6 +166,14 @@ pub enum Source {
 impl Source {
     /// All of them, in ladder order.
     pub const ALL: [Self; 3] = [Self::CompanyQna, Self::TradeQna, Self::Template];
+
+    pub(crate) const fn index(self) -> usize {
+        match self {
+            Self::CompanyQna => 0,
+            Self::TradeQna => 1,
+            Self::Template => 2,
+        }
+    }
 }
 
 /// The pieces of which a company's knowledge is made.
@@ -199,6 +231,17 @@ pub struct Knowledge {
     /// In ladder order; the company's additions last.
     pub(crate) pieces: Vec<Placed>,
     pub(crate) units: Vec<Place>,
+    /// Every term of every piece, so that one look-up finds it everywhere: the first of its spots.
+    vocabulary: TermMap<u32>,
+    spots: Vec<Spot>,
+}
+
+/// Where one piece has a term.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spot {
+    pub(crate) piece: usize,
+    pub(crate) id: usize,
+    next: Option<u32>,
 }
 
 impl Knowledge {
@@ -212,17 +255,36 @@ impl Knowledge {
         for template in &parts.templates {
             lexicon.add(&template.synonyms, &template.fillers, language);
         }
-        let company = parts.company_qna.iter().map(|qna| (Source::CompanyQna, Arc::clone(&qna.piece)));
-        let trades = parts.trade_qna.iter().map(|qna| (Source::TradeQna, Arc::clone(&qna.piece)));
-        let templates = parts.templates.iter().map(|template| (Source::Template, Arc::clone(&template.piece)));
-        Self::combine(language, company.chain(trades).chain(templates).collect(), lexicon, overlay)
+        let company = parts
+            .company_qna
+            .iter()
+            .map(|qna| (Source::CompanyQna, Arc::clone(&qna.piece)));
+        let trades = parts
+            .trade_qna
+            .iter()
+            .map(|qna| (Source::TradeQna, Arc::clone(&qna.piece)));
+        let templates = parts
+            .templates
+            .iter()
+            .map(|template| (Source::Template, Arc::clone(&template.piece)));
+        Self::combine(
+            language,
+            company.chain(trades).chain(templates).collect(),
+            lexicon,
+            overlay,
+        )
     }
 
     /// What a candidate of this knowledge stands for; `None` for a candidate of another one.
     #[must_use]
     pub fn target(&self, candidate: &Candidate) -> Option<&Target> {
         let place = self.place(candidate.unit)?;
-        let unit = self.pieces.get(place.piece)?.piece.units.get(usize::try_from(place.unit).ok()?)?;
+        let unit = self
+            .pieces
+            .get(place.piece)?
+            .piece
+            .units
+            .get(usize::try_from(place.unit).ok()?)?;
         unit.target.as_ref()
     }
 
@@ -243,9 +305,21 @@ impl Knowledge {
             for (unit, compiled) in (0..).zip(&piece.units) {
                 let disabled = matches!(&compiled.target, Some(Target::Scenario { scenario, .. })
                     if overlay.disabled_scenarios.contains(&scenario.id));
-                units.push(Place { piece: at, unit, addition: None, source, disabled });
+                units.push(Place {
+                    piece: at,
+                    unit,
+                    addition: None,
+                    source,
+                    disabled,
+                });
             }
-            placed.push(Placed { piece, source, base, weights: Vec::new(), stands_for: Vec::new() });
+            placed.push(Placed {
+                piece,
+                source,
+                base,
+                weights: Vec::new(),
+                stands_for: Vec::new(),
+            });
         }
         let (additions, stands_for) = additions(language, &lexicon, &placed, overlay);
         for (addition, unit) in (0..).zip(&stands_for) {
@@ -255,9 +329,33 @@ impl Knowledge {
         }
         let base = index(units.len());
         let piece = Arc::new(additions);
-        placed.push(Placed { piece, source: Source::Template, base, weights: Vec::new(), stands_for });
-        weigh(&mut placed, units.len(), &lexicon);
-        Self { language, lexicon, pieces: placed, units }
+        placed.push(Placed {
+            piece,
+            source: Source::Template,
+            base,
+            weights: Vec::new(),
+            stands_for,
+        });
+        let (vocabulary, spots) = vocabulary(&placed);
+        weigh(&mut placed, units.len(), &lexicon, &vocabulary, &spots);
+        Self {
+            language,
+            lexicon,
+            pieces: placed,
+            units,
+            vocabulary,
+            spots,
+        }
+    }
+
+    /// Where a term stands in the pieces.
+    pub(crate) fn spots(&self, term: Term) -> impl Iterator<Item = Spot> {
+        chain(&self.vocabulary, &self.spots, term)
+    }
+
+    /// Whether any piece has the term.
+    pub(crate) fn has(&self, term: Term) -> bool {
+        self.vocabulary.contains_key(&term)
     }
 }
 
@@ -281,13 +379,24 @@ fn additions(
             };
             let triggers = added(&overlay.triggers, id);
             let negatives = added(&overlay.negative_triggers, id);
-            let any_touched = compiled.forms.clone().any(|form| touched.get(form).copied().unwrap_or_default());
+            let any_touched = compiled
+                .forms
+                .clone()
+                .any(|form| touched.get(form).copied().unwrap_or_default());
             if triggers.is_empty() && negatives.is_empty() && !any_touched {
                 continue;
             }
-            triggers.iter().for_each(|trigger| builder.wording(trigger, Role::Wording));
-            negatives.iter().for_each(|negative| builder.negative(negative));
-            for form in compiled.forms.clone().filter(|form| touched.get(*form).copied().unwrap_or_default()) {
+            for trigger in triggers {
+                builder.wording(trigger, Role::Wording);
+            }
+            for negative in negatives {
+                builder.negative(negative);
+            }
+            for form in compiled
+                .forms
+                .clone()
+                .filter(|form| touched.get(*form).copied().unwrap_or_default())
+            {
                 reword_form(&mut builder, &place.piece, form, lexicon, &mut rewording);
             }
             builder.close(None);
@@ -303,8 +412,18 @@ fn added<'a>(map: &'a BTreeMap<ScenarioId, Vec<String>>, id: Option<&ScenarioId>
 
 /// Which original wordings hold a word with which an alias or a filler begins.
 fn touched_forms(piece: &Piece, lexicon: &Lexicon) -> Vec<bool> {
-    let begins: Vec<bool> = piece.terms.iter().map(|term| lexicon.may_begin(term.stem, term.exact)).collect();
-    let begins = |id: u32| usize::try_from(id).ok().and_then(|id| begins.get(id)).copied().unwrap_or_default();
+    let begins: Vec<bool> = piece
+        .terms
+        .iter()
+        .map(|term| lexicon.may_begin(term.stem, term.exact))
+        .collect();
+    let begins = |id: u32| {
+        usize::try_from(id)
+            .ok()
+            .and_then(|id| begins.get(id))
+            .copied()
+            .unwrap_or_default()
+    };
     let touched = |form: &Form| !form.reworded && piece.tokens_of(form).iter().any(|token| begins(token.id));
     piece.forms.iter().map(touched).collect()
 }
@@ -312,7 +431,7 @@ fn touched_forms(piece: &Piece, lexicon: &Lexicon) -> Vec<bool> {
 /// Adds what the company's lexicon makes of a wording, if that is new.
 fn reword_form(builder: &mut PieceBuilder<'_>, piece: &Piece, form: usize, lexicon: &Lexicon, buffer: &mut Rewording) {
     let Some(original) = piece.forms.get(form) else { return };
-    let mut words: Vec<Word> = piece.tokens_of(original).iter().map(|token| token.word).collect();
+    let mut words: Vec<Word> = piece.words_of(original).to_vec();
     let marked_before = words.iter().filter(|word| word.class.any(Class::FILLER)).count();
     lexicon.mark_fillers(&mut words);
     let marked = words.iter().filter(|word| word.class.any(Class::FILLER)).count();
@@ -326,7 +445,11 @@ fn reword_form(builder: &mut PieceBuilder<'_>, piece: &Piece, form: usize, lexic
         let reworded: Vec<Word> = buffer.words.iter().map(|canonical| canonical.word).collect();
         let known = piece.forms.get(form + 1).filter(|next| next.reworded);
         let same = known.is_some_and(|known| {
-            piece.tokens_of(known).iter().map(|token| token.word.stem).eq(reworded.iter().map(|word| word.stem))
+            piece
+                .words_of(known)
+                .iter()
+                .map(|word| word.stem)
+                .eq(reworded.iter().map(|word| word.stem))
         });
         if !same {
             builder.reworded(&reworded, original.role);
@@ -334,22 +457,45 @@ fn reword_form(builder: &mut PieceBuilder<'_>, piece: &Piece, form: usize, lexic
     }
 }
 
-/// Weighs every term of every piece by how few of the company's units have it.
-fn weigh(placed: &mut [Placed], units: usize, lexicon: &Lexicon) {
+fn chain(vocabulary: &TermMap<u32>, spots: &[Spot], term: Term) -> impl Iterator<Item = Spot> {
+    let spot = |at: u32| usize::try_from(at).ok().and_then(|at| spots.get(at)).copied();
+    let first = vocabulary.get(&term).and_then(|at| spot(*at));
+    std::iter::successors(first, move |known| known.next.and_then(spot))
+}
+
+fn vocabulary(placed: &[Placed]) -> (TermMap<u32>, Vec<Spot>) {
     let terms = placed.iter().map(|place| place.piece.terms.len()).sum();
-    let mut counts: TermMap<(u32, u32)> = TermMap::with_capacity_and_hasher(terms, std::hash::BuildHasherDefault::default());
-    for place in placed.iter() {
-        for term in &place.piece.terms {
-            let (in_units, in_wordings) = counts.entry(term.stem).or_default();
-            *in_units += index(term.postings.len());
-            *in_wordings += term.wordings;
+    let mut vocabulary = TermMap::with_capacity_and_hasher(terms, std::hash::BuildHasherDefault::default());
+    let mut spots = Vec::with_capacity(terms);
+    for (piece, place) in placed.iter().enumerate() {
+        for (id, term) in place.piece.terms.iter().enumerate() {
+            let next = vocabulary.insert(term.stem, index(spots.len()));
+            spots.push(Spot { piece, id, next });
         }
     }
-    for place in placed.iter_mut() {
-        let weights = place.piece.terms.iter().map(|term| {
-            let (in_units, in_wordings) = counts.get(&term.stem).copied().unwrap_or_default();
-            Weight::new(units, in_units, in_wordings, term.class, lexicon.is_filler(term.exact))
-        });
-        place.weights = weights.collect();
-    }
+    (vocabulary, spots)
+}
+
+/// Weighs every term of every piece by how few of the company's units have it.
+fn weigh(placed: &mut [Placed], units: usize, lexicon: &Lexicon, vocabulary: &TermMap<u32>, spots: &[Spot]) {
+    let weights: Vec<Vec<Weight>> = placed
+        .iter()
+        .map(|place| {
+            let weight = |term: &TermInfo| {
+                let (mut in_units, mut in_wordings) = (0, 0);
+                for spot in chain(vocabulary, spots, term.stem) {
+                    if let Some(info) = placed.get(spot.piece).and_then(|place| place.piece.terms.get(spot.id)) {
+                        in_units += index(info.postings.len());
+                        in_wordings += info.wordings;
+                    }
+                }
+                Weight::new(units, in_units, in_wordings, term.class, lexicon.is_filler(term.exact))
+            };
+            place.piece.terms.iter().map(weight).collect()
+        })
+        .collect();
+    placed
+        .iter_mut()
+        .zip(weights)
+        .for_each(|(place, weights)| place.weights = weights);
 }

@@ -1,15 +1,11 @@
 //! What is known of a language: its closed word classes, contractions and irregular forms. Data, never a trade's words.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    hash::BuildHasherDefault,
-    sync::LazyLock,
-};
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde::Deserialize;
 
 use crate::{
-    hash::{self, Ready, Term, TermMap},
+    hash::{self, Term, TermMap, TermSet},
     normal::normalize,
     stem,
 };
@@ -93,7 +89,7 @@ pub struct Language {
     contractions: TermMap<Box<[Entry]>>,
     split_contractions: TermMap<Box<[Entry]>>,
     retractions: TermMap<Vec<Box<[Term]>>>,
-    common: HashSet<Term, BuildHasherDefault<Ready>>,
+    common: TermSet,
     stems: bool,
 }
 
@@ -126,7 +122,11 @@ impl Language {
     #[must_use]
     pub fn of_tag(tag: &str) -> &'static Self {
         let primary = tag.split(['-', '_']).next().unwrap_or_default();
-        if primary.eq_ignore_ascii_case("en") { &ENGLISH } else { &NEUTRAL }
+        if primary.eq_ignore_ascii_case("en") {
+            &ENGLISH
+        } else {
+            &NEUTRAL
+        }
     }
 
     /// English.
@@ -138,10 +138,20 @@ impl Language {
     fn read(json: &str, words: &str) -> Self {
         // The file is embedded; a test holds that it parses.
         let data: LanguageData = serde_json::from_str(json).unwrap_or_default();
-        let mut language = Self { stems: data.stemmer.as_deref() == Some("english"), ..Self::default() };
+        let mut language = Self {
+            stems: data.stemmer.as_deref() == Some("english"),
+            ..Self::default()
+        };
         for (word, base) in &data.irregular {
             let stem = language.stem(base);
-            language.entries.insert(hash::term(word), Entry { exact: hash::term(word), stem, class: Class::default() });
+            language.entries.insert(
+                hash::term(word),
+                Entry {
+                    exact: hash::term(word),
+                    stem,
+                    class: Class::default(),
+                },
+            );
         }
         let function = [
             (&data.negations, Class::NEGATION),
@@ -155,19 +165,35 @@ impl Language {
             (&data.courtesies, Class::COURTESY),
         ];
         for (list, class) in function {
-            list.iter().for_each(|word| language.classify(word, class.with(Class::FUNCTION)));
+            for word in list {
+                language.classify(word, class.with(Class::FUNCTION));
+            }
         }
-        let content = [(&data.failures, Class::FAILURE), (&data.opinions, Class::OPINION.with(Class::WEAK)), (&data.weak, Class::WEAK)];
+        let content = [
+            (&data.failures, Class::FAILURE),
+            (&data.opinions, Class::OPINION.with(Class::WEAK)),
+            (&data.weak, Class::WEAK),
+        ];
         for (list, class) in content {
-            list.iter().for_each(|word| language.classify_forms(word, class, &data.irregular));
+            for word in list {
+                language.classify_forms(word, class, &data.irregular);
+            }
         }
         for (short, long) in &data.contractions {
             let expansion: Box<[Entry]> = long.split(' ').map(|word| language.entry(word)).collect();
             if let Some((head, tail)) = short.split_once('\'') {
                 let tail_term = hash::term(tail);
-                language.split_contractions.insert(hash::pair(hash::term(head), tail_term), expansion.clone());
+                language
+                    .split_contractions
+                    .insert(hash::pair(hash::term(head), tail_term), expansion.clone());
                 let entry = language.entry(tail);
-                language.entries.insert(tail_term, Entry { class: entry.class.with(Class::TAIL), ..entry });
+                language.entries.insert(
+                    tail_term,
+                    Entry {
+                        class: entry.class.with(Class::TAIL),
+                        ..entry
+                    },
+                );
             }
             language.contractions.insert(hash::term(short), expansion);
         }
@@ -184,19 +210,30 @@ impl Language {
     /// A function word is its own stem: "does" is not "doe".
     fn classify(&mut self, word: &str, class: Class) {
         let exact = hash::term(word);
-        let entry = self.entries.entry(exact).or_insert(Entry { exact, stem: exact, class });
+        let entry = self.entries.entry(exact).or_insert(Entry {
+            exact,
+            stem: exact,
+            class,
+        });
         entry.class = entry.class.with(class);
         entry.stem = exact;
     }
 
     fn classify_forms(&mut self, word: &str, class: Class, irregular: &BTreeMap<String, String>) {
         let stem = self.stem(word);
-        let doubled = word.chars().last().map(|last| format!("{word}{last}")).unwrap_or_default();
+        let doubled = word
+            .chars()
+            .last()
+            .map(|last| format!("{word}{last}"))
+            .unwrap_or_default();
         let short = word.strip_suffix('e').unwrap_or(word);
-        let regular = ["s", "es", "ing", "ed", "d"].into_iter().flat_map(|ending| {
-            [word, short, doubled.as_str()].map(|base| format!("{base}{ending}"))
-        });
-        let forms = irregular.iter().filter(|(_, base)| *base == word).map(|(form, _)| form.clone());
+        let regular = ["s", "es", "ing", "ed", "d"]
+            .into_iter()
+            .flat_map(|ending| [word, short, doubled.as_str()].map(|base| format!("{base}{ending}")));
+        let forms = irregular
+            .iter()
+            .filter(|(_, base)| *base == word)
+            .map(|(form, _)| form.clone());
         for form in std::iter::once(word.to_owned()).chain(regular).chain(forms) {
             let exact = hash::term(&form);
             if form == word || self.entries.contains_key(&exact) || self.stem(&form) == stem {
@@ -208,7 +245,11 @@ impl Language {
 
     fn entry(&self, word: &str) -> Entry {
         let exact = hash::term(word);
-        self.entries.get(&exact).copied().unwrap_or_else(|| Entry { exact, stem: self.stem(word), class: Class::default() })
+        self.entries.get(&exact).copied().unwrap_or_else(|| Entry {
+            exact,
+            stem: self.stem(word),
+            class: Class::default(),
+        })
     }
 
     fn stem(&self, word: &str) -> Term {
@@ -231,7 +272,11 @@ impl Language {
         }
         let stem = self.stem_with(word, buffer);
         let exact = word.strip_suffix("'s").map_or(exact, hash::term);
-        Entry { exact, stem, class: Class::default() }
+        Entry {
+            exact,
+            stem,
+            class: Class::default(),
+        }
     }
 
     /// What a contraction stands for.
@@ -246,7 +291,9 @@ impl Language {
 
     /// Whether the word can be the second half of a split contraction.
     pub(crate) fn is_tail(&self, exact: Term) -> bool {
-        self.entries.get(&exact).is_some_and(|entry| entry.class.any(Class::TAIL))
+        self.entries
+            .get(&exact)
+            .is_some_and(|entry| entry.class.any(Class::TAIL))
     }
 
     /// The phrases that take back what was said before, by their first word.
@@ -279,7 +326,12 @@ mod tests {
     #[test]
     fn a_language_without_data_has_no_classes() {
         let german = Language::of_tag("de-DE");
-        assert!(german.look_up("not", hash::term("not"), &mut String::new()).class.is_content());
+        assert!(
+            german
+                .look_up("not", hash::term("not"), &mut String::new())
+                .class
+                .is_content()
+        );
         assert!(!german.knows_words());
     }
 

@@ -88,7 +88,10 @@ impl Lexicon {
         let Some(first) = from.first() else { return };
         let terms: Box<[Term]> = from.iter().map(|word| word.stem).collect();
         let list = self.by_first.entry(first.stem).or_default();
-        let known = list.iter().copied().find(|entry| self.entries.get(*entry).is_some_and(|known| known.from == terms));
+        let known = list
+            .iter()
+            .copied()
+            .find(|entry| self.entries.get(*entry).is_some_and(|known| known.from == terms));
         match known.and_then(|entry| self.entries.get_mut(entry)) {
             // An alias of one template may be a technical term of another: there it is still an alias.
             Some(known) if known.to.is_none() => known.to = to,
@@ -103,12 +106,17 @@ impl Lexicon {
     /// Whether an alias or a filler begins with this word.
     pub(crate) fn may_begin(&self, stem: Term, exact: Term) -> bool {
         let is_alias = |entry: &usize| self.entries.get(*entry).is_some_and(|synonym| synonym.to.is_some());
-        self.by_first.get(&stem).is_some_and(|entries| entries.iter().any(is_alias)) || self.fillers.contains_key(&exact)
+        self.by_first
+            .get(&stem)
+            .is_some_and(|entries| entries.iter().any(is_alias))
+            || self.fillers.contains_key(&exact)
     }
 
     /// Whether the word alone is a filler.
     pub(crate) fn is_filler(&self, exact: Term) -> bool {
-        self.fillers.get(&exact).is_some_and(|phrases| phrases.iter().any(|phrase| phrase.len() == 1))
+        self.fillers
+            .get(&exact)
+            .is_some_and(|phrases| phrases.iter().any(|phrase| phrase.len() == 1))
     }
 
     /// Rewords in one pass, longest first, so nothing cascades. Returns whether anything was replaced.
@@ -120,24 +128,33 @@ impl Lexicon {
         }
         for (start, word) in words.iter().enumerate() {
             for entry in self.by_first.get(&word.stem).into_iter().flatten() {
-                let Some(from) = self.entries.get(*entry).map(|synonym| &synonym.from) else { continue };
+                let Some(from) = self.entries.get(*entry).map(|synonym| &synonym.from) else {
+                    continue;
+                };
                 let rest = words.get(start..).unwrap_or_default();
                 if rest.len() >= from.len() && rest.iter().zip(from).all(|(word, term)| word.stem == *term) {
-                    out.found.push(Found { start, length: from.len(), entry: *entry });
+                    out.found.push(Found {
+                        start,
+                        length: from.len(),
+                        entry: *entry,
+                    });
                 }
             }
         }
         if !out.found.iter().any(|found| self.replacement(*found).is_some()) {
             return false;
         }
-        out.found.sort_unstable_by_key(|found| (usize::MAX - found.length, found.start));
+        out.found
+            .sort_unstable_by_key(|found| (usize::MAX - found.length, found.start));
         let mut kept = 0;
         for index in 0..out.found.len() {
-            let Some(found) = out.found.get(index).copied() else { break };
+            let Some(found) = out.found.get(index).copied() else {
+                break;
+            };
             let before = out.found.get(..kept).unwrap_or_default();
-            let free = before.iter().all(|other| {
-                found.start + found.length <= other.start || other.start + other.length <= found.start
-            });
+            let free = before
+                .iter()
+                .all(|other| found.start + found.length <= other.start || other.start + other.length <= found.start);
             if free {
                 out.found.swap(kept, index);
                 kept += 1;
@@ -153,7 +170,12 @@ impl Lexicon {
         let mut at = 0;
         for found in &out.found {
             let plain = words.iter().enumerate().take(found.start).skip(at);
-            out.words.extend(plain.map(|(start, word)| Canonical { word: *word, start, length: 1, replaced: false }));
+            out.words.extend(plain.map(|(start, word)| Canonical {
+                word: *word,
+                start,
+                length: 1,
+                replaced: false,
+            }));
             at = found.start;
             if let Some(to) = self.replacement(*found)
                 && let (Some(first), Some(last)) = (words.get(at), words.get(at + found.length - 1))
@@ -163,7 +185,12 @@ impl Lexicon {
                 let scope = scope.chain(first.class.any(Class::FAILED).then_some(Class::FAILED));
                 let scope = scope.fold(Class::default(), Class::with);
                 out.words.extend(to.iter().map(|word| Canonical {
-                    word: Word { class: word.class.with(scope), start: first.start, end: last.end, ..*word },
+                    word: Word {
+                        class: word.class.with(scope),
+                        start: first.start,
+                        end: last.end,
+                        ..*word
+                    },
                     start: found.start,
                     length: found.length,
                     replaced: true,
@@ -173,7 +200,12 @@ impl Lexicon {
             }
         }
         let plain = words.iter().enumerate().skip(at);
-        out.words.extend(plain.map(|(start, word)| Canonical { word: *word, start, length: 1, replaced: false }));
+        out.words.extend(plain.map(|(start, word)| Canonical {
+            word: *word,
+            start,
+            length: 1,
+            replaced: false,
+        }));
         replaced
     }
 
@@ -189,9 +221,13 @@ impl Lexicon {
         for start in 0..words.len() {
             let Some(first) = words.get(start) else { break };
             for phrase in self.fillers.get(&first.exact).into_iter().flatten() {
-                let Some(run) = words.get_mut(start..start + phrase.len()) else { continue };
+                let Some(run) = words.get_mut(start..start + phrase.len()) else {
+                    continue;
+                };
                 if run.iter().zip(phrase).all(|(word, term)| word.exact == *term) {
-                    run.iter_mut().for_each(|word| word.class = word.class.with(Class::FILLER));
+                    for word in run {
+                        word.class = word.class.with(Class::FILLER);
+                    }
                 }
             }
         }
@@ -210,7 +246,12 @@ mod tests {
     fn lexicon(synonyms: &[(&str, &[&str])]) -> Lexicon {
         let map = synonyms
             .iter()
-            .map(|(technical, aliases)| ((*technical).to_owned(), aliases.iter().map(|alias| (*alias).to_owned()).collect()))
+            .map(|(technical, aliases)| {
+                (
+                    (*technical).to_owned(),
+                    aliases.iter().map(|alias| (*alias).to_owned()).collect(),
+                )
+            })
             .collect();
         let mut lexicon = Lexicon::default();
         lexicon.add(&map, &[], Language::english());
@@ -228,10 +269,21 @@ mod tests {
         let changed = lexicon(synonyms).reword(&read(text), &mut out);
         let stems: Vec<Term> = out.words.iter().map(|canonical| canonical.word.stem).collect();
         let expected: Vec<Term> = read(expected).iter().map(|word| word.stem).collect();
-        assert_eq!(if changed { stems } else { read(text).iter().map(|word| word.stem).collect() }, expected, "{text}");
+        assert_eq!(
+            if changed {
+                stems
+            } else {
+                read(text).iter().map(|word| word.stem).collect()
+            },
+            expected,
+            "{text}"
+        );
     }
 
-    const COOLING: &[(&str, &[&str])] = &[("air conditioner", &["ac", "a c", "air"]), ("unit", &["ac unit", "air handler"])];
+    const COOLING: &[(&str, &[&str])] = &[
+        ("air conditioner", &["ac", "a c", "air"]),
+        ("unit", &["ac unit", "air handler"]),
+    ];
 
     #[test]
     fn synonyms_do_not_cascade() {

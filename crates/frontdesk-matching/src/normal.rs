@@ -19,16 +19,28 @@ pub fn normalize(text: &str) -> String {
 /// Like [`normalize`], into a buffer that is cleared first.
 pub fn normalize_into(text: &str, out: &mut String) {
     out.clear();
-    let mut writer = Writer { out, gap: false, apostrophe: false };
+    let mut writer = Writer {
+        out,
+        gap: false,
+        apostrophe: false,
+    };
     if text.is_ascii() {
         for byte in text.bytes() {
-            writer.put(char::from(byte.to_ascii_lowercase()));
+            writer.put(if byte == b'`' {
+                '\''
+            } else {
+                char::from(byte.to_ascii_lowercase())
+            });
         }
         return;
     }
     // Lower case first and once more after NFKC: each can make work for the other.
     let folded = text.chars().filter_map(straight).flat_map(fold).nfkc();
-    folded.flat_map(fold).nfkc().filter_map(straight).for_each(|letter| writer.put(letter));
+    folded
+        .flat_map(fold)
+        .nfkc()
+        .filter_map(straight)
+        .for_each(|letter| writer.put(letter));
 }
 
 /// Joins words by one blank and keeps an apostrophe only between two letters of a word.
@@ -65,9 +77,8 @@ impl Writer<'_> {
 fn straight(letter: char) -> Option<char> {
     match letter {
         '\u{2018}' | '\u{2019}' | '\u{201a}' | '\u{201b}' | '\u{2032}' | '\u{2035}' | '\u{02b9}' | '\u{02bb}'
-        | '\u{02bc}' | '\u{02bd}' | '\u{02c8}' | '\u{a78c}' | '\u{ff07}' | '\u{55a}' | '\u{7f4}' | '\u{60}' | '\u{b4}' => {
-            Some('\'')
-        }
+        | '\u{02bc}' | '\u{02bd}' | '\u{02c8}' | '\u{a78c}' | '\u{ff07}' | '\u{55a}' | '\u{7f4}' | '\u{60}'
+        | '\u{b4}' => Some('\''),
         '\u{ad}'
         | '\u{34f}'
         | '\u{61c}'
@@ -112,7 +123,9 @@ mod tests {
 
     #[test]
     fn curly_apostrophes_are_straight() {
-        for apostrophe in ['\'', '\u{2019}', '\u{2018}', '\u{02bc}', '\u{ff07}', '\u{201b}', '\u{b4}', '`'] {
+        for apostrophe in [
+            '\'', '\u{2019}', '\u{2018}', '\u{02bc}', '\u{ff07}', '\u{201b}', '\u{b4}', '`',
+        ] {
             check(&format!("Don{apostrophe}t"), "don't");
         }
     }

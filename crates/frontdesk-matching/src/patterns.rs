@@ -1,6 +1,6 @@
 //! Regular expressions of scenarios: evidence, never proof.
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex::{Regex, RegexBuilder};
 use regex_syntax::hir::literal::{ExtractKind, Extractor};
 
@@ -14,7 +14,8 @@ const LITERALS: usize = 64;
 /// The patterns of one piece of knowledge. A pattern runs only where one of the literals that it needs occurs.
 #[derive(Debug, Default)]
 pub(crate) struct Patterns {
-    patterns: Vec<(Regex, u32)>,
+    /// Each with its unit.
+    all: Vec<(Regex, u32)>,
     literals: Option<AhoCorasick>,
     /// The pattern that needs a literal, by literal.
     needed_by: Vec<usize>,
@@ -42,7 +43,10 @@ pub fn compile(pattern: &str) -> Result<Regex, PatternFault> {
         .dfa_size_limit(CACHE_LIMIT)
         .case_insensitive(true)
         .build()
-        .map_err(|error| PatternFault { pattern: pattern.to_owned(), reason: error.to_string() })
+        .map_err(|error| PatternFault {
+            pattern: pattern.to_owned(),
+            reason: error.to_string(),
+        })
 }
 
 impl Patterns {
@@ -52,7 +56,7 @@ impl Patterns {
         let mut literals: Vec<Vec<u8>> = Vec::new();
         for (pattern, unit) in patterns {
             let Ok(regex) = compile(pattern) else { continue };
-            let index = made.patterns.len();
+            let index = made.all.len();
             match needed_literals(pattern) {
                 Some(needed) => {
                     made.needed_by.extend(needed.iter().map(|_| index));
@@ -60,20 +64,21 @@ impl Patterns {
                 }
                 None => made.always.push(index),
             }
-            made.patterns.push((regex, unit));
+            made.all.push((regex, unit));
         }
-        made.literals = AhoCorasick::builder().ascii_case_insensitive(true).build(&literals).ok();
+        made.literals = AhoCorasick::builder()
+            .kind(Some(AhoCorasickKind::DFA))
+            .ascii_case_insensitive(true)
+            .build(&literals)
+            .ok();
         if made.literals.is_none() {
-            made.always = (0..made.patterns.len()).collect();
+            made.always = (0..made.all.len()).collect();
         }
         made
     }
 
-    /// Calls `hit` with the unit of every pattern that matches; `due` is a buffer.
-    pub(crate) fn matches(&self, text: &str, due: &mut Vec<usize>, mut hit: impl FnMut(u32)) {
-        if self.patterns.is_empty() {
-            return;
-        }
+    /// Writes to `due` the patterns whose literals occur, by their numbers.
+    pub(crate) fn due(&self, text: &str, due: &mut Vec<usize>) {
         due.clear();
         due.extend(&self.always);
         if let Some(literals) = &self.literals {
@@ -82,11 +87,21 @@ impl Patterns {
         }
         due.sort_unstable();
         due.dedup();
-        for (regex, unit) in due.iter().filter_map(|index| self.patterns.get(*index)) {
-            if regex.is_match(text) {
-                hit(*unit);
-            }
-        }
+    }
+
+    /// The unit that a pattern belongs to.
+    pub(crate) fn unit(&self, pattern: usize) -> Option<u32> {
+        self.all.get(pattern).map(|(_, unit)| *unit)
+    }
+
+    /// Whether a pattern matches.
+    pub(crate) fn is_match(&self, pattern: usize, text: &str) -> bool {
+        self.all.get(pattern).is_some_and(|(regex, _)| regex.is_match(text))
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty()
     }
 }
 
@@ -97,7 +112,11 @@ fn needed_literals(pattern: &str) -> Option<Vec<Vec<u8>>> {
         let mut extractor = Extractor::new();
         extractor.kind(kind).limit_total(LITERALS);
         let sequence = extractor.extract(&hir);
-        let literals: Vec<Vec<u8>> = sequence.literals()?.iter().map(|literal| literal.as_bytes().to_vec()).collect();
+        let literals: Vec<Vec<u8>> = sequence
+            .literals()?
+            .iter()
+            .map(|literal| literal.as_bytes().to_vec())
+            .collect();
         let telling = !literals.is_empty() && literals.iter().all(|literal| literal.len() >= 2);
         telling.then_some(literals)
     })
@@ -110,14 +129,24 @@ mod tests {
     #[track_caller]
     fn check(patterns: &[&str], text: &str, expected: &[u32]) {
         let made = Patterns::new(patterns.iter().zip(0..).map(|(pattern, unit)| (*pattern, unit)));
-        let mut hits = Vec::new();
-        made.matches(text, &mut Vec::new(), |unit| hits.push(unit));
+        let mut due = Vec::new();
+        made.due(text, &mut due);
+        let hits: Vec<u32> = due
+            .into_iter()
+            .filter(|pattern| made.is_match(*pattern, text))
+            .filter_map(|pattern| made.unit(pattern))
+            .collect();
         assert_eq!(hits, expected, "{text}");
     }
 
     #[test]
     fn every_pattern_that_matches_is_found() {
-        let patterns = [r"\b(book|make)\b.{0,20}\bvisit\b", r"^\w+ing$", r"\b(on and off|starts? and stops?)\b", "[a-z]x"];
+        let patterns = [
+            r"\b(book|make)\b.{0,20}\bvisit\b",
+            r"^\w+ing$",
+            r"\b(on and off|starts? and stops?)\b",
+            "[a-z]x",
+        ];
         check(&patterns, "i want to book a visit", &[0]);
         check(&patterns, "it starts and stops", &[2]);
         check(&patterns, "leaking", &[1]);

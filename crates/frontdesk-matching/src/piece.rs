@@ -6,7 +6,7 @@ use frontdesk_domain::documents::{qna::Qna, template::Scenario};
 use frontdesk_domain::ids::TemplateId;
 
 use crate::{
-    hash::{self, Term, TermMap},
+    hash::{self, Term, TermMap, TermSet},
     language::{Class, Entry, Language},
     lexicon::{Lexicon, Rewording, exact_sequence},
     normal::normalize,
@@ -60,12 +60,12 @@ pub(crate) enum Role {
     Name,
 }
 
-/// A word of a wording.
+/// A word of a wording, as small as what a decision reads of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Token {
     /// Index into the piece's terms.
     pub(crate) id: u32,
-    pub(crate) word: Word,
+    pub(crate) class: Class,
 }
 
 /// One wording of one unit: a trigger as written, or reworded by synonyms.
@@ -75,8 +75,9 @@ pub(crate) struct Form {
     pub(crate) role: Role,
     /// Whether it is the one before it, reworded.
     pub(crate) reworded: bool,
-    pub(crate) has_negation: bool,
-    pub(crate) has_failure: bool,
+    pub(crate) has_content: bool,
+    /// What any of its words is.
+    pub(crate) classes: Class,
 }
 
 /// A scenario or a Q&A, compiled.
@@ -111,6 +112,8 @@ pub(crate) struct Piece {
     pub(crate) units: Vec<Unit>,
     pub(crate) forms: Vec<Form>,
     pub(crate) tokens: Vec<Token>,
+    /// The words that the tokens were, for rewording them by a company's own synonyms.
+    words: Vec<Word>,
     pub(crate) dictionary: TermMap<u32>,
     pub(crate) terms: Vec<TermInfo>,
     pub(crate) pairs: TermMap<TermInfo>,
@@ -128,9 +131,14 @@ impl Piece {
         self.tokens.get(form.tokens.clone()).unwrap_or_default()
     }
 
+    pub(crate) fn words_of(&self, form: &Form) -> &[Word] {
+        self.words.get(form.tokens.clone()).unwrap_or_default()
+    }
+
     pub(crate) fn forms_of(&self, unit: u32) -> &[Form] {
         let unit = usize::try_from(unit).ok().and_then(|unit| self.units.get(unit));
-        unit.and_then(|unit| self.forms.get(unit.forms.clone())).unwrap_or_default()
+        unit.and_then(|unit| self.forms.get(unit.forms.clone()))
+            .unwrap_or_default()
     }
 
     pub(crate) fn postings_of(&self, info: &TermInfo) -> &[Posting] {
@@ -151,7 +159,7 @@ pub(crate) struct PieceBuilder<'a> {
     pair_counts: BTreeMap<Term, u16>,
     postings: Vec<(u32, Posting)>,
     pair_postings: Vec<(Term, Posting)>,
-    spelled: TermMap<()>,
+    spelled: TermSet,
     first_form: usize,
 }
 
@@ -168,7 +176,7 @@ impl<'a> PieceBuilder<'a> {
             pair_counts: BTreeMap::new(),
             postings: Vec::new(),
             pair_postings: Vec::new(),
-            spelled: TermMap::default(),
+            spelled: TermSet::default(),
             first_form: 0,
         }
     }
@@ -244,9 +252,14 @@ impl<'a> PieceBuilder<'a> {
     pub(crate) fn close(&mut self, target: Option<Target>) {
         let unit = self.unit();
         let posting = |count| Posting { unit, count };
-        self.postings.extend(std::mem::take(&mut self.counts).into_iter().map(|(id, count)| (id, posting(count))));
+        self.postings.extend(
+            std::mem::take(&mut self.counts)
+                .into_iter()
+                .map(|(id, count)| (id, posting(count))),
+        );
         let pairs = std::mem::take(&mut self.pair_counts);
-        self.pair_postings.extend(pairs.into_iter().map(|(pair, count)| (pair, posting(count))));
+        self.pair_postings
+            .extend(pairs.into_iter().map(|(pair, count)| (pair, posting(count))));
         let forms = self.first_form..self.piece.forms.len();
         self.first_form = forms.end;
         self.piece.units.push(Unit { target, forms });
@@ -254,7 +267,8 @@ impl<'a> PieceBuilder<'a> {
 
     pub(crate) fn finish(mut self) -> Piece {
         self.postings.sort_unstable_by_key(|(id, posting)| (*id, posting.unit));
-        self.pair_postings.sort_unstable_by_key(|(pair, posting)| (*pair, posting.unit));
+        self.pair_postings
+            .sort_unstable_by_key(|(pair, posting)| (*pair, posting.unit));
         let piece = &mut self.piece;
         for run in self.postings.chunk_by(|left, right| left.0 == right.0) {
             let range = piece.postings.len()..piece.postings.len() + run.len();
@@ -270,7 +284,15 @@ impl<'a> PieceBuilder<'a> {
             piece.postings.extend(run.iter().map(|(_, posting)| *posting));
             if let Some((pair, _)) = run.first() {
                 let wordings = run.iter().map(|(_, posting)| u32::from(posting.count)).sum();
-                piece.pairs.insert(*pair, TermInfo { stem: *pair, postings, wordings, ..TermInfo::default() });
+                piece.pairs.insert(
+                    *pair,
+                    TermInfo {
+                        stem: *pair,
+                        postings,
+                        wordings,
+                        ..TermInfo::default()
+                    },
+                );
             }
         }
         piece.patterns = Patterns::new(self.patterns.iter().map(|(pattern, unit)| (pattern.as_str(), *unit)));
@@ -283,15 +305,29 @@ impl<'a> PieceBuilder<'a> {
             let terms = &mut self.piece.terms;
             let id = *self.piece.dictionary.entry(word.stem).or_insert_with(|| {
                 let class = word.class.base();
-                terms.push(TermInfo { stem: word.stem, exact: word.exact, class, ..TermInfo::default() });
+                terms.push(TermInfo {
+                    stem: word.stem,
+                    exact: word.exact,
+                    class,
+                    ..TermInfo::default()
+                });
                 index(terms.len() - 1)
             });
-            self.piece.tokens.push(Token { id, word: *word });
+            self.piece.tokens.push(Token { id, class: word.class });
+            self.piece.words.push(*word);
         }
-        let any = |bits| words.iter().any(|word| word.class.any(bits));
-        let (has_negation, has_failure) = (any(Class::NEGATION), any(Class::FAILURE));
+        let classes = words
+            .iter()
+            .fold(Class::default(), |classes, word| classes.with(word.class));
+        let has_content = words.iter().any(|word| word.class.is_content());
         let tokens = start..self.piece.tokens.len();
-        self.piece.forms.push(Form { tokens, role, reworded, has_negation, has_failure });
+        self.piece.forms.push(Form {
+            tokens,
+            role,
+            reworded,
+            has_content,
+            classes,
+        });
         if role == Role::Wording {
             self.equals(words);
             let bare = without_fillers(words);
@@ -302,7 +338,11 @@ impl<'a> PieceBuilder<'a> {
     }
 
     fn last_form(&self) -> &[Token] {
-        self.piece.forms.last().map(|form| self.piece.tokens_of(form)).unwrap_or_default()
+        self.piece
+            .forms
+            .last()
+            .map(|form| self.piece.tokens_of(form))
+            .unwrap_or_default()
     }
 
     fn count(&mut self, mut seen: Vec<u32>, mut pairs: Vec<Term>) {
@@ -323,9 +363,15 @@ impl<'a> PieceBuilder<'a> {
     fn spell(&mut self, text: &str, words: &[Word]) {
         for word in words {
             let range = usize::try_from(word.start).ok().zip(usize::try_from(word.end).ok());
-            let Some(spelled) = range.and_then(|(start, end)| text.get(start..end)) else { continue };
-            if hash::term(spelled) == word.exact && self.spelled.insert(word.exact, ()).is_none() {
-                let entry = Entry { exact: word.exact, stem: word.stem, class: word.class.base() };
+            let Some(spelled) = range.and_then(|(start, end)| text.get(start..end)) else {
+                continue;
+            };
+            if hash::term(spelled) == word.exact && self.spelled.insert(word.exact) {
+                let entry = Entry {
+                    exact: word.exact,
+                    stem: word.stem,
+                    class: word.class.base(),
+                };
                 self.piece.spelling.add(spelled, entry);
             }
         }
@@ -343,7 +389,16 @@ pub(crate) fn without_fillers(words: &[Word]) -> Vec<Word> {
 }
 
 fn pairs_of(words: &[Word]) -> Vec<Term> {
-    words.windows(2).filter_map(|two| if let [first, second] = two { Some(hash::pair(first.stem, second.stem)) } else { None }).collect()
+    words
+        .windows(2)
+        .filter_map(|two| {
+            if let [first, second] = two {
+                Some(hash::pair(first.stem, second.stem))
+            } else {
+                None
+            }
+        })
+        .collect()
 }
 
 pub(crate) fn index(at: usize) -> u32 {

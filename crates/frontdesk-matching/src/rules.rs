@@ -5,6 +5,8 @@
 //! closely, wording by wording, and their evidence becomes a probability. Thresholds are the caller's business.
 
 mod reading;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 
@@ -20,12 +22,12 @@ use crate::{
     piece::Role,
     words::Word,
 };
-use reading::Scratch;
+use reading::{LOOKED_AT, Scratch};
 
+/// Weight of an utterance, in words that a single unit has, above which it rambles: more words count no more against a unit.
+const RAMBLE: f32 = 5.0;
 /// How many candidates of a source are given.
 const CANDIDATES: usize = 5;
-/// How many units of a source are looked at closely.
-const LOOKED_AT: usize = 8;
 
 /// Something that could answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,7 +45,12 @@ impl Candidate {
     /// A unit without evidence, to look it up.
     #[must_use]
     pub fn of_unit(unit: u32, source: Source) -> Self {
-        Self { unit, source, confidence: Confidence::NONE, positions: Positions::default() }
+        Self {
+            unit,
+            source,
+            confidence: Confidence::NONE,
+            positions: Positions::default(),
+        }
     }
 }
 
@@ -120,10 +127,12 @@ impl Knowledge {
     pub fn evidence(&self, utterance: &str) -> Evidence {
         SCRATCH.with_borrow_mut(|scratch| {
             scratch.read(self, utterance);
-            let mut evidence = Evidence { candidates: Vec::new(), none: scratch.none_features() };
-            for source in Source::ALL {
-                let looked_at = best_units(self, scratch, source);
-                for unit in looked_at.into_iter().flatten() {
+            let mut evidence = Evidence {
+                candidates: Vec::new(),
+                none: scratch.none_features(),
+            };
+            for (source, chosen) in Source::ALL.into_iter().zip(scratch.chosen) {
+                for unit in chosen.into_iter().flatten() {
                     if let Some((features, _)) = features(self, scratch, unit, source) {
                         evidence.candidates.push((source, unit, features));
                     }
@@ -141,11 +150,11 @@ fn findings(knowledge: &Knowledge, scratch: &Scratch, calibration: &Calibration)
         words: scratch.words.iter().map(|word| (word.start, word.end)).collect(),
     };
     let none = calibration.none(&scratch.none_features());
-    for source in Source::ALL {
+    for (source, chosen) in Source::ALL.into_iter().zip(scratch.chosen) {
         let start = found.candidates.len();
         let mut log_odds = [f64::NEG_INFINITY; LOOKED_AT];
         let mut seen: [Option<(u32, Positions)>; LOOKED_AT] = [None; LOOKED_AT];
-        for ((unit, place), value) in best_units(knowledge, scratch, source).into_iter().zip(&mut seen).zip(&mut log_odds) {
+        for ((unit, place), value) in chosen.into_iter().zip(&mut seen).zip(&mut log_odds) {
             let Some(unit) = unit else { continue };
             if let Some((features, positions)) = features(knowledge, scratch, unit, source) {
                 *place = Some((unit, positions));
@@ -156,13 +165,24 @@ fn findings(knowledge: &Knowledge, scratch: &Scratch, calibration: &Calibration)
         for (place, probability) in seen.iter().zip(log_odds) {
             let Some((unit, positions)) = *place else { continue };
             let is_equal = found.equal.iter().any(|candidate| candidate.unit == unit);
-            let confidence = if is_equal { Confidence::CERTAIN } else { Confidence::clamped(probability.min(0.999)) };
-            found.candidates.push(Candidate { unit, source, confidence, positions });
+            let confidence = if is_equal {
+                Confidence::CERTAIN
+            } else {
+                Confidence::clamped(probability.min(0.999))
+            };
+            found.candidates.push(Candidate {
+                unit,
+                source,
+                confidence,
+                positions,
+            });
         }
         let of_source = found.candidates.get_mut(start..).unwrap_or_default();
         of_source.sort_by(|left, right| {
             let (first, second) = (left.confidence.get(), right.confidence.get());
-            second.total_cmp(&first).then_with(|| ladder_order(knowledge, left).cmp(&ladder_order(knowledge, right)))
+            second
+                .total_cmp(&first)
+                .then_with(|| ladder_order(knowledge, left).cmp(&ladder_order(knowledge, right)))
         });
         found.candidates.truncate(start + CANDIDATES);
     }
@@ -171,7 +191,9 @@ fn findings(knowledge: &Knowledge, scratch: &Scratch, calibration: &Calibration)
 
 /// Ladder order; of two in one source the one of higher priority, then the one listed first.
 fn ladder_order(knowledge: &Knowledge, candidate: &Candidate) -> (Source, i64, u32) {
-    let priority = knowledge.target(candidate).map_or(0, |target| i64::from(target.priority()));
+    let priority = knowledge
+        .target(candidate)
+        .map_or(0, |target| i64::from(target.priority()));
     (candidate.source, -priority, candidate.unit)
 }
 
@@ -180,42 +202,29 @@ fn equal(knowledge: &Knowledge, scratch: &Scratch) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = Vec::new();
     let counted: Vec<Term> = scratch.whole_wordings().collect();
     let mut positions = Positions::default();
-    (0..=u8::MAX).zip(&scratch.words).for_each(|(at, _)| crate::evidence::mark(&mut positions, at));
+    (0..=u8::MAX)
+        .zip(&scratch.words)
+        .for_each(|(at, _)| crate::evidence::mark(&mut positions, at));
     for place in &knowledge.pieces {
-        let units = counted.iter().filter_map(|sequence| place.piece.equal.get(sequence)).flatten();
+        let units = counted
+            .iter()
+            .filter_map(|sequence| place.piece.equal.get(sequence))
+            .flatten();
         for unit in units.map(|unit| place.number(*unit)) {
             let allowed = knowledge.place(unit).is_some_and(|place| !place.disabled) && !scratch.is_ruled_out(unit);
             if allowed && !found.iter().any(|candidate| candidate.unit == unit) {
                 let source = knowledge.place(unit).map_or(place.source, |place| place.source);
-                found.push(Candidate { unit, source, confidence: Confidence::CERTAIN, positions });
+                found.push(Candidate {
+                    unit,
+                    source,
+                    confidence: Confidence::CERTAIN,
+                    positions,
+                });
             }
         }
     }
     found.sort_by_key(|candidate| ladder_order(knowledge, candidate));
     found
-}
-
-/// The units of a source with the most votes, in no particular order but always the same.
-fn best_units(knowledge: &Knowledge, scratch: &Scratch, source: Source) -> [Option<u32>; LOOKED_AT] {
-    let mut best: [Option<(f32, u32)>; LOOKED_AT] = [None; LOOKED_AT];
-    for unit in &scratch.touched {
-        let Some(place) = knowledge.place(*unit) else { continue };
-        if place.source != source || place.disabled || scratch.is_ruled_out(*unit) {
-            continue;
-        }
-        let mut entry = Some((scratch.vote(*unit).rank(), *unit));
-        for kept in &mut best {
-            let is_better = match (&entry, &*kept) {
-                (Some(entry), Some(kept)) => entry.0 > kept.0 || entry.0 >= kept.0 && entry.1 < kept.1,
-                (entry, None) => entry.is_some(),
-                (None, Some(_)) => false,
-            };
-            if is_better {
-                std::mem::swap(kept, &mut entry);
-            }
-        }
-    }
-    best.map(|entry| entry.map(|(_, unit)| unit))
 }
 
 /// The features of a unit and the words it matched; `None` where the utterance says the contrary.
@@ -225,6 +234,7 @@ fn features(knowledge: &Knowledge, scratch: &Scratch, unit: u32, source: Source)
     let closest = closest_wordings(knowledge, scratch, place, &ground)?;
     let vote = scratch.vote(unit);
     let best = &closest.best;
+    let counted = ground.total.min(RAMBLE);
     let of = |is: Source| f64::from(u8::from(source == is));
     let features = [
         of(Source::CompanyQna),
@@ -237,13 +247,19 @@ fn features(knowledge: &Knowledge, scratch: &Scratch, unit: u32, source: Source)
         f64::from(best.complete),
         f64::from(best.window_covered * best.complete),
         f64::from(closest.next),
-        f64::from(share(vote.votes, ground.total)),
-        f64::from((vote.votes / 8.0).min(1.5)),
-        f64::from((vote.pairs / 8.0).min(1.5)),
-        f64::from(share(vote.covered, ground.total)),
+        f64::from(share(vote.votes, counted)),
+        f64::from((vote.votes / 2.0).min(1.5)),
+        f64::from((vote.pairs / 2.0).min(1.5)),
+        f64::from(share(vote.covered, counted)),
         f64::from(u8::from(vote.pattern)),
-        f64::from(share(closest.keywords, ground.total)),
+        f64::from(share(closest.keywords, counted)),
         f64::from(best.doubt),
+        f64::from((best.common / 3.0).min(1.5)),
+        f64::from(float(best.common_words.min(4)) / 4.0),
+        f64::from(share(vote.votes, vote.covered)),
+        f64::from(((vote.votes - scratch.rival(unit)) / counted.max(0.25)).clamp(-1.0, 1.0)),
+        f64::from(((ground.total - best.common) / 5.0).min(1.5)),
+        f64::from(best.wording_covered * best.utterance_covered),
     ];
     Some((features, best.positions))
 }
@@ -264,13 +280,17 @@ fn closest_wordings(knowledge: &Knowledge, scratch: &Scratch, place: &Place, gro
     let own = Some((place.piece, place.unit));
     let added = place.addition.map(|unit| (knowledge.pieces.len() - 1, unit));
     for (at, unit) in own.into_iter().chain(added) {
-        let Some(placed) = knowledge.pieces.get(at) else { continue };
+        let Some(placed) = knowledge.pieces.get(at) else {
+            continue;
+        };
         let slots = scratch.slots(at);
         for form in placed.piece.forms_of(unit) {
             if form.role == Role::Name {
                 continue;
             }
-            let over = overlap(&placed.piece, form, &placed.weights, slots, ground);
+            let Some(over) = overlap(&placed.piece, form, &placed.weights, slots, ground) else {
+                continue;
+            };
             if form.role == Role::Keyword {
                 if over.complete > 0.0 && over.wording_covered > 0.99 {
                     keywords += over.utterance_covered * ground.total;
@@ -290,7 +310,11 @@ fn closest_wordings(knowledge: &Knowledge, scratch: &Scratch, place: &Place, gro
         return None;
     }
     let [_, second, third] = top;
-    Some(Closest { best, next: (second + third) / 2.0, keywords })
+    Some(Closest {
+        best,
+        next: f32::midpoint(second, third),
+        keywords,
+    })
 }
 
 /// Keeps the three highest. A rewording replaces the wording before it where it is higher, roughly: it is one wording.
@@ -307,28 +331,30 @@ fn insert(top: &mut [f32; 3], value: f32, reworded: bool) {
 }
 
 /// The share of the utterance's content that no piece knows, and how many words it has.
-fn unknown_share(words: &[Word], weights: &[f32], known: &Positions) -> (f32, u32) {
-    let (mut unknown, mut total, mut content) = (0.0, 0.0, 0);
+fn unknown_share(words: &[Word], weights: &[f32], known: &Positions) -> (f32, u32, u32) {
+    let (mut unknown, mut total, mut content, mut foreign) = (0.0, 0.0, 0, 0);
     for (at, (word, weight)) in words.iter().zip(weights).enumerate() {
         total += weight;
         if word.class.is_content() {
             content += 1;
             if !is_marked(known, at) {
                 unknown += weight;
+                foreign += u32::from(!word.class.any(Class::WEAK));
             }
         }
     }
-    (share(unknown, total), content)
+    (share(unknown, total), content, foreign)
 }
 
 impl Scratch {
     fn none_features(&self) -> NoneFeatures {
-        let (unknown, content) = unknown_share(&self.words, &self.weights, &self.known);
+        let (unknown, content, foreign) = unknown_share(&self.words, &self.weights, &self.known);
         [
             1.0,
             f64::from((1.0 + self.total).ln()),
             f64::from(unknown),
             f64::from(1.0 / (1.0 + float(content))),
+            f64::from(float(foreign.min(5)) / 5.0),
         ]
     }
 
@@ -339,6 +365,12 @@ impl Scratch {
         let bare = all.iter().filter(is_bare);
         let reworded = self.reworded().map(|canonical| &canonical.word);
         let reworded_bare = self.reworded().map(|canonical| &canonical.word).filter(is_bare);
-        [exact_sequence(all), exact_sequence(bare), exact_sequence(reworded), exact_sequence(reworded_bare)].into_iter()
+        [
+            exact_sequence(all),
+            exact_sequence(bare),
+            exact_sequence(reworded),
+            exact_sequence(reworded_bare),
+        ]
+        .into_iter()
     }
 }

@@ -1,7 +1,8 @@
 //! Near spellings: what a recogniser heard wrong, put right with the tenant's own words.
 //!
 //! A word index of deletions (`SymSpell`): two words at distance 1 share one of their forms with one letter left out, so a
-//! repair costs a few look-ups and never a walk over the vocabulary.
+//! repair costs a few look-ups and never a walk over the vocabulary. Long words are indexed with two letters left out as
+//! well; of two errors all are found but two changed letters.
 
 use crate::{
     hash::{self, Term, TermMap},
@@ -28,7 +29,9 @@ impl Spelling {
         if !is_repairable(word) || !entry.class.is_content() || entry.class.any(Class::WEAK) {
             return;
         }
-        let Ok(index) = u32::try_from(self.words.len()) else { return };
+        let Ok(index) = u32::try_from(self.words.len()) else {
+            return;
+        };
         let deletions = &mut self.deletions;
         each_deletion(word, word.len() >= SHORTEST_FOR_TWO, |key| {
             let list = deletions.entry(key).or_default();
@@ -46,10 +49,18 @@ impl Spelling {
         }
         let mut best: Option<(usize, &Entry)> = None;
         let mut tied = false;
-        each_deletion(word, word.len() + 1 >= SHORTEST_FOR_TWO, |key| {
-            for (candidate, entry) in self.deletions.get(&key).into_iter().flatten().filter_map(|index| self.word(*index)) {
+        each_deletion(word, false, |key| {
+            for (candidate, entry) in self
+                .deletions
+                .get(&key)
+                .into_iter()
+                .flatten()
+                .filter_map(|index| self.word(*index))
+            {
                 let allowed = if candidate.len() >= SHORTEST_FOR_TWO { 2 } else { 1 };
-                let Some(distance) = distance(word, candidate, allowed) else { continue };
+                let Some(distance) = distance(word, candidate, allowed) else {
+                    continue;
+                };
                 match best {
                     Some((nearest, known)) if known.stem == entry.stem => best = Some((nearest.min(distance), known)),
                     Some((nearest, _)) if distance > nearest => {}
@@ -77,15 +88,14 @@ pub(crate) fn is_repairable(word: &str) -> bool {
 
 /// The word itself and its forms with one letter left out, with two where `twice`.
 fn each_deletion(word: &str, twice: bool, mut found: impl FnMut(Term)) {
-    let mut one = [0; LONGEST];
-    let mut two = [0; LONGEST];
+    let (mut buffer, mut second_buffer) = ([0; LONGEST], [0; LONGEST]);
     found(bytes_term(word.as_bytes()));
     for left_out in 0..word.len() {
-        let once = without(word.as_bytes(), left_out, &mut one);
-        found(bytes_term(once));
+        let shorter = without(word.as_bytes(), left_out, &mut buffer);
+        found(bytes_term(shorter));
         if twice {
-            for also in left_out..once.len() {
-                found(bytes_term(without(once, also, &mut two)));
+            for also in left_out..shorter.len() {
+                found(bytes_term(without(shorter, also, &mut second_buffer)));
             }
         }
     }
@@ -123,10 +133,8 @@ fn distance(left: &str, right: &str, allowed: usize) -> Option<usize> {
         for (column, other) in right.iter().enumerate() {
             let change = last.get(column)? + usize::from(letter != other);
             let mut cost = change.min(last.get(column + 1)? + 1).min(to_the_left + 1);
-            let swapped = row > 0
-                && column > 0
-                && left.get(row - 1) == Some(other)
-                && right.get(column - 1) == Some(letter);
+            let swapped =
+                row > 0 && column > 0 && left.get(row - 1) == Some(other) && right.get(column - 1) == Some(letter);
             if swapped {
                 cost = cost.min(before_last.get(column - 1)? + 1);
             }
@@ -148,12 +156,23 @@ mod tests {
     fn check(vocabulary: &[&str], word: &str, expected: Option<&str>) {
         let look_up = |word: &str| Language::english().look_up(word, hash::term(word), &mut String::new());
         let mut spelling = Spelling::default();
-        vocabulary.iter().for_each(|word| spelling.add(word, look_up(word)));
+        for word in vocabulary {
+            spelling.add(word, look_up(word));
+        }
         let found = spelling.nearest(word).map(|(_, entry)| entry.stem);
         assert_eq!(found, expected.map(|word| look_up(word).stem), "{word}");
     }
 
-    const WORDS: &[&str] = &["faucet", "toilet", "schedule", "appointment", "drain", "drains", "train", "price"];
+    const WORDS: &[&str] = &[
+        "faucet",
+        "toilet",
+        "schedule",
+        "appointment",
+        "drain",
+        "drains",
+        "train",
+        "price",
+    ];
 
     #[test]
     fn one_error_is_forgiven_from_five_letters_and_two_from_eight() {

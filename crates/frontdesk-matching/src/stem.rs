@@ -21,7 +21,10 @@ fn plural(word: &mut String) {
     if word.ends_with("ies") && word.len() > 4 {
         word.truncate(word.len() - 3);
         word.push('y');
-    } else if ["sses", "xes", "ches", "shes", "zzes"].iter().any(|ending| word.ends_with(ending)) {
+    } else if ["sses", "xes", "ches", "shes", "zzes"]
+        .iter()
+        .any(|ending| word.ends_with(ending))
+    {
         word.truncate(word.len() - 2);
     } else if word.ends_with('s') && !["ss", "us", "is"].iter().any(|ending| word.ends_with(ending)) {
         word.pop();
@@ -67,7 +70,10 @@ mod tests {
                 out
             })
             .collect();
-        assert!(stems.windows(2).all(|pair| pair[0] == pair[1]), "{words:?} -> {stems:?}");
+        assert!(
+            stems.windows(2).all(|pair| pair[0] == pair[1]),
+            "{words:?} -> {stems:?}"
+        );
     }
 
     #[test]
@@ -86,7 +92,14 @@ mod tests {
 
     #[test]
     fn short_words_and_other_words_keep_apart() {
-        for (one, other) in [("bus", "bu"), ("thing", "th"), ("need", "ne"), ("gas", "ga"), ("ac", "a"), ("heater", "heat")] {
+        for (one, other) in [
+            ("bus", "bu"),
+            ("thing", "th"),
+            ("need", "ne"),
+            ("gas", "ga"),
+            ("ac", "a"),
+            ("heater", "heat"),
+        ] {
             let (mut left, mut right) = (String::new(), String::new());
             english(one, &mut left);
             english(other, &mut right);

@@ -80,7 +80,13 @@ impl Reader {
 }
 
 const fn word(entry: &Entry, start: u32, end: u32) -> Word {
-    Word { exact: entry.exact, stem: entry.stem, class: entry.class, start, end }
+    Word {
+        exact: entry.exact,
+        stem: entry.stem,
+        class: entry.class,
+        start,
+        end,
+    }
 }
 
 fn position(bytes: usize) -> u32 {
@@ -116,11 +122,18 @@ fn mark_scopes(words: &mut [Word]) {
             }
         }
         if class.any(Class::NEGATION) && !is_particle(class, next) && !is_negative_question(previous, next) {
-            let left = if class.any(Class::PARTICLE) { SHORT_REACH } else { NEGATION_REACH };
+            let left = if class.any(Class::PARTICLE) {
+                SHORT_REACH
+            } else {
+                NEGATION_REACH
+            };
             negated = Scope { left, passes_on: false };
         }
         if class.any(Class::FAILURE) {
-            failed = Scope { left: SHORT_REACH, passes_on: false };
+            failed = Scope {
+                left: SHORT_REACH,
+                passes_on: false,
+            };
         }
         previous = class;
     }
@@ -193,7 +206,12 @@ mod tests {
     #[test]
     fn contractions_mean_what_they_stand_for() {
         let terms = |text| read(text).1.into_iter().map(|word| word.exact).collect::<Vec<_>>();
-        for text in ["it isn't cooling", "it isn t cooling", "it isnt cooling", "it isn\u{2019}t cooling"] {
+        for text in [
+            "it isn't cooling",
+            "it isn t cooling",
+            "it isnt cooling",
+            "it isn\u{2019}t cooling",
+        ] {
             assert_eq!(terms(text), terms("it is not cooling"), "{text}");
         }
         assert_eq!(terms("it won't start"), terms("it will not start"));
@@ -225,8 +243,14 @@ mod tests {
             let from = counts_from(&words, Language::english());
             text[words[from].start as usize..].to_owned()
         };
-        assert_eq!(counted("I want to book, actually no, never mind, cancel that"), "never mind cancel that");
-        assert_eq!(counted("never mind the noise, it leaks"), "never mind the noise it leaks");
+        assert_eq!(
+            counted("I want to book, actually no, never mind, cancel that"),
+            "never mind cancel that"
+        );
+        assert_eq!(
+            counted("never mind the noise, it leaks"),
+            "never mind the noise it leaks"
+        );
     }
 
     #[test]

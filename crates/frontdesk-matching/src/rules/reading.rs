@@ -1,15 +1,30 @@
 //! Reading an utterance against a company's knowledge: which terms it has, where, and what they vote for.
 
 use crate::{
-    evidence::{Ground, Positions, Slot, Weight, class_factor, filler_factor, mark, rarity},
+    evidence::{Ground, Positions, Slot, Weight, class_factor, filler_factor, mark, relative_rarity},
     hash::{self, Term},
-    knowledge::{Knowledge, Placed},
+    knowledge::{Knowledge, Placed, Source},
     language::{Class, Entry, Language},
     lexicon::{Canonical, Rewording},
     piece::{Posting, TermInfo},
     spelling::is_repairable,
     words::{Reader, Word, counts_from},
 };
+
+/// Words that stand alone: "my ac" is not "myac".
+const NEVER_JOINED: Class = Class::ARTICLE
+    .with(Class::PRONOUN)
+    .with(Class::AUXILIARY)
+    .with(Class::NEGATION)
+    .with(Class::QUESTION)
+    .with(Class::BOUNDARY)
+    .with(Class::COURTESY);
+/// How many units of a source are looked at closely.
+pub(super) const LOOKED_AT: usize = 6;
+/// Units with less than this share of the most votes are not looked at.
+const NEGLIGIBLE: f32 = 0.15;
+/// Bytes that patterns see: about as many as the words that are considered.
+const LONGEST_FOR_PATTERNS: usize = 2_000;
 
 /// A term of the utterance, as it was said or as it was meant.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +56,7 @@ pub(super) struct Vote {
 impl Vote {
     /// What units are preselected by.
     pub(super) fn rank(&self) -> f32 {
-        self.votes + 0.5 * self.pairs + 0.1 * self.covered + if self.pattern { 2.0 } else { 0.0 }
+        self.votes + 0.5 * self.pairs + 0.1 * self.covered + if self.pattern { 0.5 } else { 0.0 }
     }
 }
 
@@ -63,6 +78,11 @@ pub(super) struct Scratch {
     pub(super) total: f32,
     pub(super) known: Positions,
     repaired: Positions,
+    /// The units of each source that are looked at closely.
+    pub(super) chosen: [[Option<u32>; LOOKED_AT]; Source::ALL.len()],
+    /// The two units with the most votes.
+    leaders: [(u32, f32); 2],
+    found: Vec<(usize, std::ops::Range<usize>)>,
     due: Vec<usize>,
     text: String,
     stem: String,
@@ -81,8 +101,11 @@ impl Scratch {
         self.look_up(knowledge, from);
         self.repair(knowledge, utterance, from);
         self.pairs(knowledge, from);
-        self.patterns(knowledge, utterance, from);
         self.weigh_positions(from);
+        self.choose(knowledge);
+        self.patterns(knowledge, utterance, from);
+        self.choose(knowledge);
+        self.find_leaders();
     }
 
     /// The words laid out for wordings to be compared with.
@@ -102,8 +125,37 @@ impl Scratch {
     }
 
     pub(super) fn vote(&self, unit: u32) -> Vote {
-        let vote = usize::try_from(unit).ok().and_then(|unit| self.votes.get(unit)).copied().unwrap_or_default();
-        if vote.generation == self.generation { vote } else { Vote::default() }
+        let vote = usize::try_from(unit)
+            .ok()
+            .and_then(|unit| self.votes.get(unit))
+            .copied()
+            .unwrap_or_default();
+        if vote.generation == self.generation {
+            vote
+        } else {
+            Vote::default()
+        }
+    }
+
+    /// The most votes of any other unit, of whatever source.
+    pub(super) fn rival(&self, unit: u32) -> f32 {
+        let [(first, most), (_, second)] = self.leaders;
+        if first == unit { second } else { most }
+    }
+
+    fn find_leaders(&mut self) {
+        let mut leaders = [(u32::MAX, 0.0_f32); 2];
+        for unit in &self.touched {
+            let votes = self.vote(*unit).votes;
+            let [first, second] = &mut leaders;
+            if votes > first.1 {
+                *second = *first;
+                *first = (*unit, votes);
+            } else if votes > second.1 {
+                *second = (*unit, votes);
+            }
+        }
+        self.leaders = leaders;
     }
 
     pub(super) fn is_ruled_out(&self, unit: u32) -> bool {
@@ -112,7 +164,11 @@ impl Scratch {
 
     /// The utterance in the company's technical terms; empty when it has no synonym.
     pub(super) fn reworded(&self) -> impl Iterator<Item = &Canonical> {
-        let words = if self.is_reworded { self.rewording.words.as_slice() } else { &[] };
+        let words = if self.is_reworded {
+            self.rewording.words.as_slice()
+        } else {
+            &[]
+        };
         words.iter()
     }
 
@@ -144,12 +200,27 @@ impl Scratch {
 
     fn collect(&mut self, from: usize) {
         for (at, word) in self.words.iter().enumerate().skip(from) {
-            self.seen.push(Seen { stem: word.stem, class: word.class, at: position(at), vote: 1.0 });
+            self.seen.push(Seen {
+                stem: word.stem,
+                class: word.class,
+                at: position(at),
+                vote: 1.0,
+            });
         }
         if self.is_reworded {
-            for canonical in self.rewording.words.iter().filter(|canonical| canonical.replaced && canonical.start >= from) {
+            for canonical in self
+                .rewording
+                .words
+                .iter()
+                .filter(|canonical| canonical.replaced && canonical.start >= from)
+            {
                 let word = canonical.word;
-                self.seen.push(Seen { stem: word.stem, class: word.class, at: position(canonical.start), vote: 0.5 });
+                self.seen.push(Seen {
+                    stem: word.stem,
+                    class: word.class,
+                    at: position(canonical.start),
+                    vote: 0.5,
+                });
             }
         }
     }
@@ -163,10 +234,18 @@ impl Scratch {
         }
         // Words that stand for something else weigh as much as that, together.
         if self.is_reworded {
-            let replaced = self.rewording.words.iter().filter(|canonical| canonical.replaced && canonical.start >= from);
+            let replaced = self
+                .rewording
+                .words
+                .iter()
+                .filter(|canonical| canonical.replaced && canonical.start >= from);
             for canonical in replaced {
                 let others = canonical.start + 1..canonical.start + canonical.length;
-                self.weights.get_mut(others).into_iter().flatten().for_each(|weight| *weight = 0.0);
+                self.weights
+                    .get_mut(others)
+                    .into_iter()
+                    .flatten()
+                    .for_each(|weight| *weight = 0.0);
             }
         }
         // A filler that the company uses as a word is no filler when wordings are compared as a whole.
@@ -182,14 +261,21 @@ impl Scratch {
     fn look_up_term(&mut self, knowledge: &Knowledge, seen: Seen, index: usize) -> bool {
         let at = usize::from(seen.at);
         let mut value = None;
-        for (placed, slots) in knowledge.pieces.iter().zip(&mut self.slots) {
-            let Some(id) = placed.piece.dictionary.get(&seen.stem).and_then(|id| usize::try_from(*id).ok()) else { continue };
-            let weight = placed.weights.get(id).copied().unwrap_or_default();
+        for spot in knowledge.spots(seen.stem) {
+            let Some(placed) = knowledge.pieces.get(spot.piece) else {
+                continue;
+            };
+            let weight = placed.weights.get(spot.id).copied().unwrap_or_default();
             value = Some(weight.value);
-            let Some(slot) = slots.get_mut(id) else { continue };
+            let Some(slot) = self.slots.get_mut(spot.piece).and_then(|slots| slots.get_mut(spot.id)) else {
+                continue;
+            };
             let is_first = slot.generation != self.generation;
             if is_first {
-                *slot = Slot { generation: self.generation, ..Slot::default() };
+                *slot = Slot {
+                    generation: self.generation,
+                    ..Slot::default()
+                };
             }
             if let Some(place) = slot.at.get_mut(usize::from(slot.count)) {
                 *place = seen.at;
@@ -197,14 +283,25 @@ impl Scratch {
             }
             if is_first && seen.class.is_content() {
                 let term = crate::piece::index(index) + 1;
-                let scaled = Weight { value: weight.value * seen.vote, ..weight };
-                if let Some(info) = placed.piece.terms.get(id) {
-                    vote_for(&mut self.votes, &mut self.touched, self.generation, placed, info, scaled, term);
+                let scaled = Weight {
+                    value: weight.value * seen.vote,
+                    ..weight
+                };
+                if let Some(info) = placed.piece.terms.get(spot.id) {
+                    vote_for(
+                        &mut self.votes,
+                        &mut self.touched,
+                        self.generation,
+                        placed,
+                        info,
+                        scaled,
+                        term,
+                    );
                 }
             }
         }
         let known = value.is_some();
-        let value = value.unwrap_or_else(|| unknown_weight(knowledge, seen.class));
+        let value = value.unwrap_or_else(|| unknown_weight(seen.class));
         let factor = filler_factor(seen.class.any(Class::FILLER));
         if let Some(weight) = self.weights.get_mut(at) {
             *weight = weight.max(value * factor);
@@ -219,7 +316,9 @@ impl Scratch {
     fn repair(&mut self, knowledge: &Knowledge, utterance: &str, from: usize) {
         for at in from..self.words.len() {
             let Some(word) = self.words.get(at).copied() else { break };
-            let Some(spelled) = slice(utterance, word) else { continue };
+            let Some(spelled) = slice(utterance, word) else {
+                continue;
+            };
             let is_known = crate::evidence::is_marked(&self.known, at);
             if let Some(next) = self.words.get(at + 1).copied()
                 && let Some(following) = slice(utterance, next)
@@ -230,6 +329,8 @@ impl Scratch {
                     (false, false) => {
                         (!is_known || !next_known || !word.class.is_content())
                             && (word.class.is_content() || next.class.is_content())
+                            && !word.class.any(NEVER_JOINED)
+                            && !next.class.any(NEVER_JOINED)
                     }
                     (true, true) => true,
                     _ => false,
@@ -250,7 +351,8 @@ impl Scratch {
     fn try_joined(&mut self, knowledge: &Knowledge, at: usize) {
         let exact = hash::term(&self.text);
         let entry = knowledge.language.look_up(&self.text, exact, &mut self.stem);
-        if entry.class.is_content() && self.add_meant(knowledge, entry, at)
+        if entry.class.is_content()
+            && self.add_meant(knowledge, entry, at)
             && let Some(weight) = self.weights.get_mut(at + 1)
             && !crate::evidence::is_marked(&self.known, at + 1)
         {
@@ -259,16 +361,28 @@ impl Scratch {
     }
 
     fn try_near(&mut self, knowledge: &Knowledge, word: Word, spelled: &str, at: usize) {
-        let entry = Entry { exact: word.exact, stem: word.stem, class: word.class };
+        let entry = Entry {
+            exact: word.exact,
+            stem: word.stem,
+            class: word.class,
+        };
         if knowledge.language.is_common(&entry) {
             return;
         }
         if self.try_split(knowledge, knowledge.language, spelled, at) {
             return;
         }
-        let near = knowledge.pieces.iter().filter_map(|placed| placed.piece.spelling.nearest(spelled));
-        let Some((distance, nearest)) = near.clone().min_by_key(|(distance, _)| *distance) else { return };
-        if near.filter(|(other, _)| *other == distance).all(|(_, entry)| entry.stem == nearest.stem) {
+        let near = knowledge
+            .pieces
+            .iter()
+            .filter_map(|placed| placed.piece.spelling.nearest(spelled));
+        let Some((distance, nearest)) = near.clone().min_by_key(|(distance, _)| *distance) else {
+            return;
+        };
+        if near
+            .filter(|(other, _)| *other == distance)
+            .all(|(_, entry)| entry.stem == nearest.stem)
+        {
             let meant = *nearest;
             if self.add_meant(knowledge, meant, at) {
                 mark(&mut self.repaired, position(at));
@@ -279,11 +393,17 @@ impl Scratch {
     /// "heatpump": two words that the company has in a row.
     fn try_split(&mut self, knowledge: &Knowledge, language: &Language, spelled: &str, at: usize) -> bool {
         for cut in 3..spelled.len().saturating_sub(2) {
-            let Some((left, right)) = spelled.split_at_checked(cut) else { continue };
+            let Some((left, right)) = spelled.split_at_checked(cut) else {
+                continue;
+            };
             let first = language.look_up(left, hash::term(left), &mut self.stem);
             let second = language.look_up(right, hash::term(right), &mut self.stem);
             let pair = hash::pair(first.stem, second.stem);
-            if knowledge.pieces.iter().any(|placed| placed.piece.pairs.contains_key(&pair)) {
+            if knowledge
+                .pieces
+                .iter()
+                .any(|placed| placed.piece.pairs.contains_key(&pair))
+            {
                 let one = self.add_meant(knowledge, first, at);
                 return self.add_meant(knowledge, second, at) || one;
             }
@@ -294,9 +414,18 @@ impl Scratch {
     /// Adds a term that was not said but meant, if the company has it.
     fn add_meant(&mut self, knowledge: &Knowledge, entry: Entry, at: usize) -> bool {
         let scope = self.words.get(at).map(|word| word.class).unwrap_or_default();
-        let class = if scope.any(Class::NEGATED) { entry.class.with(Class::NEGATED) } else { entry.class };
-        let seen = Seen { stem: entry.stem, class, at: position(at), vote: 0.8 };
-        if !knowledge.pieces.iter().any(|placed| placed.piece.dictionary.contains_key(&entry.stem)) {
+        let class = if scope.any(Class::NEGATED) {
+            entry.class.with(Class::NEGATED)
+        } else {
+            entry.class
+        };
+        let seen = Seen {
+            stem: entry.stem,
+            class,
+            at: position(at),
+            vote: 0.8,
+        };
+        if !knowledge.has(entry.stem) {
             return false;
         }
         if let Some(weight) = self.weights.get_mut(at)
@@ -330,39 +459,101 @@ impl Scratch {
     }
 
     fn vote_pair(&mut self, knowledge: &Knowledge, pair: Term, factor: f32) {
-        let found = knowledge.pieces.iter().filter_map(|placed| Some((placed, placed.piece.pairs.get(&pair)?)));
         let (mut in_units, mut in_wordings) = (0, 0);
-        for (_, info) in found.clone() {
-            in_units += crate::piece::index(info.postings.len());
-            in_wordings += info.wordings;
+        self.found.clear();
+        for (piece, placed) in knowledge.pieces.iter().enumerate() {
+            if let Some(info) = placed.piece.pairs.get(&pair) {
+                in_units += crate::piece::index(info.postings.len());
+                in_wordings += info.wordings;
+                self.found.push((piece, info.postings.clone()));
+            }
         }
         if in_units == 0 {
             return;
         }
         let share = 1.0 / (crate::evidence::float(in_wordings) + 0.5);
-        let value = rarity(knowledge.units.len(), in_units) * factor;
-        for (placed, info) in found {
-            for (unit, count) in numbered(placed, info) {
-                let vote = touch(&mut self.votes, &mut self.touched, self.generation, unit);
-                if let Some(vote) = vote {
-                    vote.pairs += value * f32::from(count) * share;
+        let value = relative_rarity(knowledge.units.len(), in_units) * factor;
+        for (piece, postings) in &self.found {
+            let Some(placed) = knowledge.pieces.get(*piece) else {
+                continue;
+            };
+            for posting in placed.piece.postings.get(postings.clone()).unwrap_or_default() {
+                let unit = placed.number(posting.unit);
+                if let Some(vote) = touch(&mut self.votes, &mut self.touched, self.generation, unit) {
+                    vote.pairs += value * f32::from(posting.count) * share;
                 }
             }
         }
     }
 
+    /// Tries the patterns whose literals occur: of the units looked at, and of units that have nothing but patterns.
     fn patterns(&mut self, knowledge: &Knowledge, utterance: &str, from: usize) {
         // What was taken back is no evidence.
-        let start = if from == 0 { 0 } else { self.words.get(from).map_or(0, |word| word.start) };
-        let counted = usize::try_from(start).ok().and_then(|start| utterance.get(start..)).unwrap_or(utterance);
+        let start = if from == 0 {
+            0
+        } else {
+            self.words.get(from).map_or(0, |word| word.start)
+        };
+        let counted = usize::try_from(start)
+            .ok()
+            .and_then(|start| utterance.get(start..))
+            .unwrap_or(utterance);
+        let counted = counted
+            .get(..counted.floor_char_boundary(LONGEST_FOR_PATTERNS))
+            .unwrap_or(counted);
         for placed in &knowledge.pieces {
-            let (votes, touched, generation) = (&mut self.votes, &mut self.touched, self.generation);
-            placed.piece.patterns.matches(counted, &mut self.due, |unit| {
-                if let Some(vote) = touch(votes, touched, generation, placed.number(unit)) {
+            let patterns = &placed.piece.patterns;
+            if patterns.is_empty() {
+                continue;
+            }
+            patterns.due(counted, &mut self.due);
+            for pattern in &self.due {
+                let Some(unit) = patterns.unit(*pattern) else { continue };
+                let number = placed.number(unit);
+                let is_asked = self.chosen.iter().flatten().flatten().any(|chosen| *chosen == number);
+                if (is_asked || placed.piece.forms_of(unit).len() <= 1)
+                    && patterns.is_match(*pattern, counted)
+                    && let Some(vote) = touch(&mut self.votes, &mut self.touched, self.generation, number)
+                {
                     vote.pattern = true;
                 }
-            });
+            }
         }
+    }
+
+    /// The units of each source with the most votes, in no particular order but always the same.
+    fn choose(&mut self, knowledge: &Knowledge) {
+        let mut best: [[Option<(f32, u32)>; LOOKED_AT]; Source::ALL.len()] = [[None; LOOKED_AT]; Source::ALL.len()];
+        for unit in &self.touched {
+            let Some(place) = knowledge.place(*unit) else { continue };
+            let vote = self.vote(*unit);
+            let Some(of_source) = best.get_mut(place.source.index()) else {
+                continue;
+            };
+            let rank = vote.rank();
+            if place.disabled || vote.ruled_out || rank <= 0.0 {
+                continue;
+            }
+            let mut entry = Some((rank, *unit));
+            for kept in of_source.iter_mut() {
+                let is_better = match (&entry, &*kept) {
+                    (Some(entry), Some(kept)) => entry.0 > kept.0 || entry.0 >= kept.0 && entry.1 < kept.1,
+                    (entry, None) => entry.is_some(),
+                    (None, Some(_)) => false,
+                };
+                if is_better {
+                    std::mem::swap(kept, &mut entry);
+                }
+            }
+        }
+        self.chosen = best.map(|of_source| {
+            let most = of_source.first().copied().flatten().map_or(0.0, |(rank, _)| rank);
+            of_source.map(|entry| {
+                entry
+                    .filter(|(rank, _)| *rank >= most * NEGLIGIBLE)
+                    .map(|(_, unit)| unit)
+            })
+        });
     }
 
     fn rule_out(&mut self, knowledge: &Knowledge) {
@@ -370,10 +561,23 @@ impl Scratch {
             if placed.piece.negatives.is_empty() {
                 continue;
             }
-            let reworded = if self.is_reworded { self.rewording.words.as_slice() } else { &[] };
+            let reworded = if self.is_reworded {
+                self.rewording.words.as_slice()
+            } else {
+                &[]
+            };
             for start in 0..self.words.len().max(reworded.len()) {
-                let said = self.words.get(start..).unwrap_or_default().iter().map(|word| word.exact);
-                let meant = reworded.get(start..).unwrap_or_default().iter().map(|canonical| canonical.word.exact);
+                let said = self
+                    .words
+                    .get(start..)
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|word| word.exact);
+                let meant = reworded
+                    .get(start..)
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|canonical| canonical.word.exact);
                 let (votes, touched, generation) = (&mut self.votes, &mut self.touched, self.generation);
                 let mut rule_out = |unit: u32| {
                     if let Some(vote) = touch(votes, touched, generation, placed.number(unit)) {
@@ -404,7 +608,10 @@ fn negatives_at<'a>(
     terms: impl Iterator<Item = Term> + Clone + 'a,
 ) -> impl Iterator<Item = u32> + 'a {
     let first = terms.clone().next();
-    let phrases = first.and_then(|first| placed.piece.negatives.get(&first)).into_iter().flatten();
+    let phrases = first
+        .and_then(|first| placed.piece.negatives.get(&first))
+        .into_iter()
+        .flatten();
     phrases.filter_map(move |(phrase, unit)| {
         let here = terms.clone().take(phrase.len());
         here.eq(phrase.iter().copied()).then_some(*unit)
@@ -421,7 +628,9 @@ fn vote_for(
     term: u32,
 ) {
     for (unit, count) in numbered(placed, info) {
-        let Some(vote) = touch(votes, touched, generation, unit) else { continue };
+        let Some(vote) = touch(votes, touched, generation, unit) else {
+            continue;
+        };
         vote.votes += weight.value * f32::from(count) * weight.share;
         if vote.last_term != term {
             vote.covered += weight.value;
@@ -431,21 +640,28 @@ fn vote_for(
 }
 
 fn numbered<'a>(placed: &'a Placed, info: &TermInfo) -> impl Iterator<Item = (u32, u16)> + 'a {
-    placed.piece.postings_of(info).iter().map(|Posting { unit, count }| (placed.number(*unit), *count))
+    placed
+        .piece
+        .postings_of(info)
+        .iter()
+        .map(|Posting { unit, count }| (placed.number(*unit), *count))
 }
 
 fn touch<'a>(votes: &'a mut [Vote], touched: &mut Vec<u32>, generation: u32, unit: u32) -> Option<&'a mut Vote> {
     let vote = votes.get_mut(usize::try_from(unit).ok()?)?;
     if vote.generation != generation {
-        *vote = Vote { generation, ..Vote::default() };
+        *vote = Vote {
+            generation,
+            ..Vote::default()
+        };
         touched.push(unit);
     }
     Some(vote)
 }
 
 /// A word that the company does not have weighs as much as one that a single unit has.
-fn unknown_weight(knowledge: &Knowledge, class: Class) -> f32 {
-    if class.is_content() { rarity(knowledge.units.len(), 1) * class_factor(class) } else { 0.0 }
+const fn unknown_weight(class: Class) -> f32 {
+    if class.is_content() { class_factor(class) } else { 0.0 }
 }
 
 fn slice(text: &str, word: Word) -> Option<&str> {
