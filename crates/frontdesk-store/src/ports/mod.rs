@@ -21,6 +21,25 @@ use frontdesk_domain::{
 };
 use serde_json::{Map, Value};
 
+mod forward;
+
+/// Every name in the ports' signatures, for [`forward!`](crate::forward).
+#[doc(hidden)]
+pub mod signatures {
+    pub use std::sync::Arc;
+
+    pub use frontdesk_domain::{
+        decision::FallbackKind,
+        documents::{company::Company, trade::TradeName},
+        ids::{CallId, CompanyId, MessageId, NotificationId, QnaId, TemplateId},
+        record::{Message, MessageState, Notification, TurnRecord},
+        time::{MonthKey, Timestamp},
+    };
+    pub use serde_json::{Map, Value};
+
+    pub use super::*;
+}
+
 /// A document's own counter: 1 when it is made, one more with each write.
 pub type Rev = u64;
 
@@ -102,6 +121,14 @@ pub struct StoredCompany {
     pub secrets: CompanySecrets,
 }
 
+impl StoredCompany {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> Option<CompanyId> {
+        self.document.json.get("_id")?.as_str()?.parse().ok()
+    }
+}
+
 /// A company to be written: read, checked, its secrets merged.
 #[derive(Debug, Clone)]
 pub struct CompanyWrite {
@@ -172,14 +199,7 @@ pub trait TemplateStore: Send + Sync {
     async fn delete_template(&self, id: TemplateId, expected: Option<Rev>) -> Result<Seq, WriteError>;
 }
 
-/// Whose Q&As.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum QnaOwner {
-    /// A company's own; the company must exist.
-    Company(CompanyId),
-    /// A trade's.
-    Trade(TradeName),
-}
+pub use frontdesk_domain::documents::qna::Owner as QnaOwner;
 
 /// Q&As, by owner and id.
 #[async_trait]

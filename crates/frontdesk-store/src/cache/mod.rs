@@ -1,0 +1,344 @@
+//! The caches in front of a store: a decorator through which every write of a document goes.
+//!
+//! - Values are parsed documents under the keys of [`key`]. A value carries the number of the change up to which it was
+//!   read and the things it is made of. It is valid while none of these has changed since; see `floors`. A write raises
+//!   the floor before it is acknowledged, so that no turn of this process hears anything older afterwards.
+//! - Other processes' writes are heard by a poll of the store's change feed, four times a second.
+//! - A value is fresh for its key's time. Then it is loaded again, by one of those who want it; while the store cannot
+//!   answer, the old one serves without limit.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use frontdesk_domain::{documents::company::Company, ids::CompanyId, phone::PhoneNumber};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+use tokio::time;
+use tracing::{info, warn};
+
+use crate::{
+    ports::{Backend, Changed, Page, QnaOwner, Seq, Singleton, StoreError, StoredCompany},
+    tasks::{Stopping, TaskSet},
+};
+
+mod bounded;
+mod documents;
+mod floors;
+pub mod key;
+mod layer;
+mod write;
+
+pub use documents::{KnowledgeDocuments, PlatformDocuments, QnaSet, Settings, Versioned};
+pub use layer::CacheCounts;
+
+use documents::SharedDocuments;
+use floors::Floors;
+use key::{CacheKey, KnowledgeOf, KnowledgeOfSettings, PlatformData, SettingsOf};
+use layer::{Layer, Loaded};
+
+/// So many companies are kept at most.
+const MAX_COMPANIES: usize = 100_000;
+
+/// So many numbers are remembered at most.
+const MAX_NUMBERS: usize = 200_000;
+
+/// How often the store is asked what other processes changed.
+const POLL_EVERY: Duration = Duration::from_millis(250);
+
+/// So many companies are loaded at once by [`CachedStore::warm`].
+const WARM_AT_ONCE: usize = 4;
+
+/// A store with caches in front. The only writer of documents that a process has.
+pub struct CachedStore {
+    backend: Arc<dyn Backend>,
+    floors: Arc<Floors>,
+    settings: Arc<Layer<SettingsOf>>,
+    knowledge: Arc<Layer<KnowledgeOf>>,
+    platform: Arc<Layer<PlatformData>>,
+    shared: Arc<SharedDocuments>,
+    embedded: OnceLock<Arc<PlatformDocuments>>,
+    /// Which company had a number when it was last loaded; a hint that is checked before it is believed.
+    numbers: RwLock<HashMap<PhoneNumber, CompanyId>>,
+    hears_changes: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for CachedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CachedStore")
+            .field("counts", &self.counts())
+            .finish_non_exhaustive()
+    }
+}
+
+impl CachedStore {
+    /// Puts caches in front of a store and starts listening to its changes.
+    #[must_use]
+    pub fn start(backend: Arc<dyn Backend>, tasks: &TaskSet) -> Arc<Self> {
+        let floors = Arc::<Floors>::default();
+        let hears_changes = Arc::new(AtomicBool::new(false));
+        let listener = Listener {
+            backend: Arc::clone(&backend),
+            floors: Arc::clone(&floors),
+            hears_changes: Arc::clone(&hears_changes),
+            heard: None,
+        };
+        tasks.spawn("hear what other processes change", listener.run(tasks.stopping()));
+        Arc::new(Self {
+            backend,
+            settings: Layer::new(MAX_COMPANIES, Arc::clone(&floors), tasks.clone()),
+            knowledge: Layer::new(MAX_COMPANIES, Arc::clone(&floors), tasks.clone()),
+            platform: Layer::new(1, Arc::clone(&floors), tasks.clone()),
+            floors,
+            shared: Arc::default(),
+            embedded: OnceLock::new(),
+            numbers: RwLock::default(),
+            hears_changes,
+        })
+    }
+
+    /// A company's settings; `None` if there is no such company.
+    ///
+    /// # Errors
+    /// The store cannot answer and the company is not in memory.
+    pub async fn settings(&self, id: CompanyId) -> Result<Option<Arc<Settings>>, StoreError> {
+        let key = SettingsOf(id);
+        if let Some(settings) = self.settings.hit(&key, |_| true) {
+            return Ok(settings);
+        }
+        let load = || {
+            let (backend, old) = (Arc::clone(&self.backend), self.settings.peek(&key).flatten());
+            async move {
+                let snapshot = backend.company_snapshot(id).await?;
+                let value = snapshot
+                    .company
+                    .map(|stored| Settings::read(id, stored, old))
+                    .transpose()?;
+                Ok(Loaded {
+                    value,
+                    as_of: snapshot.as_of,
+                    made_of: vec![Changed::Company(id)],
+                })
+            }
+            .boxed()
+        };
+        let settings = self.settings.get_or_load(key, |_| true, load).await?;
+        if let Some(settings) = &settings {
+            self.note_numbers(&settings.company);
+        }
+        Ok(settings)
+    }
+
+    /// What the knowledge of a company with these settings is compiled from.
+    ///
+    /// # Errors
+    /// The store cannot answer and the documents are not in memory.
+    pub async fn knowledge_documents(&self, settings: &Settings) -> Result<Arc<KnowledgeDocuments>, StoreError> {
+        let key = KnowledgeOf(settings.company.id);
+        let fits = |value: &KnowledgeOfSettings| Arc::ptr_eq(&value.company, &settings.company);
+        if let Some(found) = self.knowledge.hit(&key, fits) {
+            return Ok(found.documents);
+        }
+        let load = || {
+            let (backend, shared) = (Arc::clone(&self.backend), Arc::clone(&self.shared));
+            let (company, old) = (Arc::clone(&settings.company), self.knowledge.peek(&key));
+            async move {
+                let snapshot = backend.knowledge_snapshot(&company).await?;
+                let (as_of, made_of) = (snapshot.as_of, parts_of(&company));
+                let value = off_thread(move || {
+                    let documents = shared.read(company.id, snapshot, old.as_ref().map(|old| &old.documents));
+                    KnowledgeOfSettings { company, documents }
+                })
+                .await?;
+                Ok(Loaded { value, as_of, made_of })
+            }
+            .boxed()
+        };
+        Ok(self.knowledge.get_or_load(key, fits, load).await?.documents)
+    }
+
+    /// Safety rules and prompts: the stored ones, the embedded ones where there are none or they cannot be read.
+    pub async fn platform(&self) -> Arc<PlatformDocuments> {
+        if let Some(documents) = self.platform.hit(&PlatformData, |_| true) {
+            return documents;
+        }
+        let load = || {
+            let (backend, old) = (Arc::clone(&self.backend), self.platform.peek(&PlatformData));
+            async move {
+                let snapshot = backend.platform_snapshot().await?;
+                let as_of = snapshot.as_of;
+                let value = off_thread(move || PlatformDocuments::read(snapshot, old)).await?;
+                Ok(Loaded {
+                    value,
+                    as_of,
+                    made_of: vec![Changed::Singleton(Singleton::Safety)],
+                })
+            }
+            .boxed()
+        };
+        let loaded = self.platform.get_or_load(PlatformData, |_| true, load).await;
+        loaded.unwrap_or_else(|_| Arc::clone(self.embedded.get_or_init(|| Arc::new(PlatformDocuments::embedded()))))
+    }
+
+    /// The company that has this number, from memory where it can be.
+    ///
+    /// # Errors
+    /// The store cannot answer and the company is not in memory.
+    pub async fn company_of_number(&self, number: &str) -> Result<Option<CompanyId>, StoreError> {
+        if let Ok(number) = number.parse()
+            && let Some(id) = self.hint(number)
+            && let Some(settings) = self.settings(id).await?
+            && settings.company.numbers().any(|own| own == number)
+        {
+            return Ok(Some(id));
+        }
+        self.backend.company_by_number(number).await
+    }
+
+    /// Loads companies until all or `limit` are in memory, so that calls are answered although the store fails later.
+    /// Returns how many were loaded; what fails is reported and left out.
+    pub async fn warm(&self, limit: usize) -> usize {
+        self.platform().await;
+        let (mut loaded, mut after) = (0, None);
+        while loaded < limit {
+            let page = Page {
+                after,
+                limit: 100.min(limit - loaded),
+            };
+            let companies = match self.backend.companies(page).await {
+                Ok(companies) => companies,
+                Err(error) => {
+                    warn!(
+                        error = &error as &dyn std::error::Error,
+                        "not all companies could be loaded at the start"
+                    );
+                    break;
+                }
+            };
+            let ids: Vec<CompanyId> = companies.iter().filter_map(StoredCompany::id).collect();
+            let Some(last) = ids.last() else { break };
+            after = Some(*last);
+            let loads = stream::iter(ids)
+                .map(|id| self.warm_one(id))
+                .buffer_unordered(WARM_AT_ONCE);
+            loaded += loads.filter(|done| std::future::ready(*done)).count().await;
+        }
+        loaded
+    }
+
+    async fn warm_one(&self, id: CompanyId) -> bool {
+        let loaded = async {
+            if let Some(settings) = self.settings(id).await? {
+                self.knowledge_documents(&settings).await?;
+            }
+            Ok::<_, StoreError>(())
+        };
+        // The layer has reported the failure.
+        loaded.await.is_ok()
+    }
+
+    /// How the caches did so far, by kind of entry.
+    #[must_use]
+    pub fn counts(&self) -> [(&'static str, CacheCounts); 3] {
+        [
+            (SettingsOf::NAME, self.settings.counts()),
+            (KnowledgeOf::NAME, self.knowledge.counts()),
+            (PlatformData::NAME, self.platform.counts()),
+        ]
+    }
+
+    /// Whether the last poll of the store's changes succeeded. While it does not, writes of other processes are heard
+    /// only when values are no longer fresh.
+    #[must_use]
+    pub fn hears_changes(&self) -> bool {
+        self.hears_changes.load(Ordering::Relaxed)
+    }
+
+    fn hint(&self, number: PhoneNumber) -> Option<CompanyId> {
+        self.numbers
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&number)
+            .copied()
+    }
+
+    fn note_numbers(&self, company: &Company) {
+        let mut numbers = self.numbers.write().unwrap_or_else(PoisonError::into_inner);
+        if numbers.len() >= MAX_NUMBERS {
+            numbers.clear();
+        }
+        numbers.extend(company.numbers().map(|number| (number, company.id)));
+    }
+}
+
+/// The things that a company's knowledge documents are made of. The company itself is not among them: other settings
+/// make other documents anyway.
+fn parts_of(company: &Company) -> Vec<Changed> {
+    let templates = company.enabled_templates().map(Changed::Template);
+    let trades = company
+        .trades
+        .iter()
+        .map(|trade| Changed::Qna(QnaOwner::Trade(trade.clone())));
+    let own = [
+        Changed::Qna(QnaOwner::Company(company.id)),
+        Changed::Singleton(Singleton::Overlay(company.id)),
+    ];
+    templates.chain(trades).chain(own).collect()
+}
+
+/// Runs what may take milliseconds where it holds up no turn.
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|source| StoreError::Unavailable {
+        action: "parse what is stored",
+        source: Box::new(source),
+    })
+}
+
+/// Hears what other processes change.
+struct Listener {
+    backend: Arc<dyn Backend>,
+    floors: Arc<Floors>,
+    hears_changes: Arc<AtomicBool>,
+    /// The newest change heard of.
+    heard: Option<Seq>,
+}
+
+impl Listener {
+    async fn run(mut self, mut stopping: Stopping) {
+        let mut failing = false;
+        while !stopping.is_set() {
+            let polled = self.poll().await;
+            self.hears_changes.store(polled.is_ok(), Ordering::Relaxed);
+            match polled {
+                Ok(()) if failing => info!("changes of other processes are heard again"),
+                Err(error) if !failing => warn!(
+                    error = &error as &dyn std::error::Error,
+                    "changes of other processes are not heard; cached values are renewed by time alone"
+                ),
+                _ => {}
+            }
+            failing = !self.hears_changes.load(Ordering::Relaxed);
+            _ = time::timeout(POLL_EVERY, stopping.wait()).await;
+        }
+    }
+
+    async fn poll(&mut self) -> Result<(), StoreError> {
+        let Some(heard) = self.heard else {
+            let newest = self.backend.newest().await?;
+            // What was cached before the first poll may have missed something.
+            self.floors.raise([(newest, Changed::Everything)]);
+            self.heard = Some(newest);
+            return Ok(());
+        };
+        let changes = self.backend.changes_after(heard).await?;
+        self.heard = changes.iter().map(|(seq, _)| *seq).max().or(self.heard);
+        self.floors.raise(changes);
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+//! Writes out the ports that a decorator hands on to what it decorates.
+
+/// `forward!(CallLog, Ping for Decorator through field)`: the decorator has these ports, and its field answers them.
+///
+/// The signatures below are those of the ports; the compiler holds them to it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! forward {
+    ($($port:ident),+ for $type:ident through $field:ident) => {
+        $($crate::forward!(@$port, $type, $field);)+
+    };
+    (@CompanyStore, $type:ident, $field:ident) => {
+        $crate::forward!(@@CompanyStore, $type, $field, {
+            company(id: CompanyId) -> Result<Option<StoredCompany>, StoreError>;
+            companies(page: Page<CompanyId>) -> Result<Vec<StoredCompany>, StoreError>;
+            company_by_number(number: &str) -> Result<Option<CompanyId>, StoreError>;
+            insert_company(write: CompanyWrite) -> Result<Written, WriteError>;
+            replace_company(write: CompanyWrite, expected: Rev) -> Result<Written, WriteError>;
+            delete_company(id: CompanyId, expected: Option<Rev>) -> Result<Seq, WriteError>;
+        });
+    };
+    (@TemplateStore, $type:ident, $field:ident) => {
+        $crate::forward!(@@TemplateStore, $type, $field, {
+            template(id: TemplateId) -> Result<Option<Stored>, StoreError>;
+            templates(page: Page<TemplateId>) -> Result<Vec<Stored>, StoreError>;
+            insert_template(id: TemplateId, json: Map<String, Value>) -> Result<Written, WriteError>;
+            replace_template(id: TemplateId, json: Map<String, Value>, expected: Rev) -> Result<Written, WriteError>;
+            delete_template(id: TemplateId, expected: Option<Rev>) -> Result<Seq, WriteError>;
+        });
+    };
+    (@QnaStore, $type:ident, $field:ident) => {
+        $crate::forward!(@@QnaStore, $type, $field, {
+            qna(owner: &QnaOwner, id: &QnaId) -> Result<Option<Stored>, StoreError>;
+            qnas(owner: &QnaOwner, page: Page<QnaId>) -> Result<Vec<Stored>, StoreError>;
+            qna_trades() -> Result<Vec<TradeName>, StoreError>;
+            insert_qna(owner: &QnaOwner, id: &QnaId, json: Map<String, Value>) -> Result<Written, WriteError>;
+            replace_qna(owner: &QnaOwner, id: &QnaId, json: Map<String, Value>, expected: Rev)
+                -> Result<Written, WriteError>;
+            delete_qna(owner: &QnaOwner, id: &QnaId, expected: Option<Rev>) -> Result<Seq, WriteError>;
+        });
+    };
+    (@SingletonStore, $type:ident, $field:ident) => {
+        $crate::forward!(@@SingletonStore, $type, $field, {
+            singleton(which: &Singleton) -> Result<Option<Stored>, StoreError>;
+            put_singleton(which: &Singleton, json: Map<String, Value>, expected: Option<Rev>)
+                -> Result<Written, WriteError>;
+            prompt_languages() -> Result<Vec<Arc<str>>, StoreError>;
+        });
+    };
+    (@SnapshotStore, $type:ident, $field:ident) => {
+        $crate::forward!(@@SnapshotStore, $type, $field, {
+            company_snapshot(id: CompanyId) -> Result<CompanySnapshot, StoreError>;
+            knowledge_snapshot(company: &Company) -> Result<KnowledgeSnapshot, StoreError>;
+            platform_snapshot() -> Result<PlatformSnapshot, StoreError>;
+        });
+    };
+    (@ChangeFeed, $type:ident, $field:ident) => {
+        $crate::forward!(@@ChangeFeed, $type, $field, {
+            newest() -> Result<Seq, StoreError>;
+            changes_after(seq: Seq) -> Result<Vec<(Seq, Changed)>, StoreError>;
+        });
+    };
+    (@ImportStore, $type:ident, $field:ident) => {
+        $crate::forward!(@@ImportStore, $type, $field, {
+            import(items: Vec<ImportItem>, now: Timestamp) -> Result<Vec<(Seq, Changed)>, ImportError>;
+        });
+    };
+    (@CallLog, $type:ident, $field:ident) => {
+        $crate::forward!(@@CallLog, $type, $field, {
+            append_turns(turns: Arc<Vec<TurnRecord>>) -> Result<(), StoreError>;
+            calls(company: CompanyId, filter: &CallFilter, page: Page<CallCursor>)
+                -> Result<Vec<StoredCall>, StoreError>;
+            call(company: CompanyId, call: &CallId) -> Result<Option<StoredCall>, StoreError>;
+        });
+    };
+    (@MessageStore, $type:ident, $field:ident) => {
+        $crate::forward!(@@MessageStore, $type, $field, {
+            put_message(message: Message) -> Result<MessageId, StoreError>;
+            messages(company: CompanyId, state: Option<MessageState>, page: Page<MessageId>)
+                -> Result<Vec<Message>, StoreError>;
+            set_message_state(company: CompanyId, id: MessageId, state: MessageState)
+                -> Result<Option<Message>, StoreError>;
+        });
+    };
+    (@NotificationStore, $type:ident, $field:ident) => {
+        $crate::forward!(@@NotificationStore, $type, $field, {
+            raise(alerts: Vec<RaisedAlert>) -> Result<(), StoreError>;
+            notifications(page: Page<NotificationId>) -> Result<Vec<Notification>, StoreError>;
+            acknowledge(id: NotificationId) -> Result<Option<Notification>, StoreError>;
+        });
+    };
+    (@RotationStore, $type:ident, $field:ident) => {
+        $crate::forward!(@@RotationStore, $type, $field, {
+            next_rotation(company: CompanyId, kind: FallbackKind) -> Result<u64, StoreError>;
+            peek_rotation(company: CompanyId, kind: FallbackKind) -> Result<u64, StoreError>;
+            note_spoken(company: CompanyId, kind: FallbackKind, index: u32) -> Result<(), StoreError>;
+            last_spoken(company: CompanyId) -> Result<Vec<(FallbackKind, u32)>, StoreError>;
+        });
+    };
+    (@SpendStore, $type:ident, $field:ident) => {
+        $crate::forward!(@@SpendStore, $type, $field, {
+            imported_spend(company: CompanyId, month: &MonthKey) -> Result<Option<ImportedSpend>, StoreError>;
+        });
+    };
+    (@Ping, $type:ident, $field:ident) => {
+        $crate::forward!(@@Ping, $type, $field, {
+            ping() -> Result<(), StoreError>;
+        });
+    };
+    (@@$port:ident, $type:ident, $field:ident, { $($name:ident($($arg:ident: $arg_type:ty),*) -> $result:ty;)+ }) => {
+        const _: () = {
+            use $crate::ports::signatures::*;
+
+            #[async_trait::async_trait]
+            impl $port for $type {
+                $(async fn $name(&self, $($arg: $arg_type),*) -> $result {
+                    $port::$name(&*self.$field, $($arg),*).await
+                })+
+            }
+        };
+    };
+}
