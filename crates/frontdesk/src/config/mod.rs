@@ -1,0 +1,254 @@
+//! The configuration: embedded default < file < environment < command line.
+//!
+//! What is read here is checked here: the rest of the program gets types that are right.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use frontdesk_store::seal::SealKey;
+use frontdesk_twilio::signature::PublicUrl;
+use secrecy::SecretString;
+
+mod keys;
+mod layers;
+#[cfg(test)]
+mod tests;
+
+use layers::{Layers, Setting};
+
+/// The default configuration, which documents every key.
+pub const DEFAULT: &str = include_str!("../../data/config.default.toml");
+
+/// The file that is read if `--config` names none; it may be absent.
+pub const DEFAULT_FILE: &str = "frontdesk.toml";
+
+/// The whole configuration. `Debug` shows no secret.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the server listens and how it is reached.
+    pub http: Http,
+    /// The admin API's token, if it is set; else it is in [`Config::token_file`].
+    pub token: Option<SecretString>,
+    /// Where everything is kept.
+    pub store: StoreUrl,
+    /// What signs webhooks.
+    pub twilio: Twilio,
+    /// What seals secrets.
+    pub secrets: Secrets,
+    /// How the log looks; absent: as fits where it goes.
+    pub log_format: Option<LogFormat>,
+}
+
+/// Where the server listens and how it is reached.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// Voice routes and admin API.
+    pub listen: SocketAddr,
+    /// The URL under which Twilio reaches this server, if it is set.
+    pub public_url: Option<Arc<str>>,
+    /// Serves `/metrics` without a token.
+    pub metrics_listen: Option<SocketAddr>,
+}
+
+/// Where everything is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// A file on this machine.
+    Sqlite(PathBuf),
+}
+
+/// What signs webhooks.
+#[derive(Debug, Clone)]
+pub struct Twilio {
+    /// For companies without a token of their own.
+    pub auth_token: Option<SecretString>,
+    /// Whether signatures are checked.
+    pub verify: bool,
+}
+
+/// What seals secrets.
+#[derive(Debug, Clone)]
+pub struct Secrets {
+    /// Seals and opens; absent: the one in [`Config::key_file`].
+    pub key: Option<SealKey>,
+    /// Opens what was sealed before the last change.
+    pub previous_key: Option<SealKey>,
+}
+
+/// How the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// A setting that was given on the command line.
+#[derive(Debug, Clone)]
+pub struct Flag {
+    /// The key that it sets.
+    pub key: &'static str,
+    /// How the user wrote it, such as `--listen`.
+    pub name: &'static str,
+    /// What it is set to.
+    pub value: String,
+}
+
+/// Where the configuration comes from, so that tests can hand in their own.
+#[derive(Debug, Clone, Default)]
+pub struct Origins {
+    /// The file named on the command line.
+    pub file: Option<PathBuf>,
+    /// Variables of the environment; only those that begin with `FRONTDESK_` are looked at.
+    pub environment: Vec<(String, String)>,
+    /// Settings on the command line.
+    pub flags: Vec<Flag>,
+}
+
+/// What is wrong with one setting. A secret's value is not shown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{origin} {detail}")]
+pub struct SettingFault {
+    /// Where it was set: a file, a variable, a flag.
+    pub origin: String,
+    /// What is wrong and what would be right.
+    pub detail: String,
+}
+
+/// Everything that is wrong with the configuration; never empty.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigError(pub Vec<SettingFault>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the configuration is wrong:")?;
+        self.0.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
+    }
+}
+
+impl Config {
+    /// Reads and checks the configuration.
+    ///
+    /// # Errors
+    /// Everything that is wrong, by the name under which it was set.
+    pub fn load(origins: &Origins) -> Result<Self, ConfigError> {
+        let mut layers = Layers::default();
+        layers.add_text("the embedded default", DEFAULT);
+        layers.add_file(origins.file.as_deref());
+        layers.add_environment(&origins.environment);
+        layers.add_flags(&origins.flags);
+        let config = Self::check(&mut layers);
+        layers.finish(config)
+    }
+
+    /// Every setting as its type; what cannot be one is a fault and counts as unset.
+    fn check(layers: &mut Layers) -> Option<Self> {
+        let listen = layers.take("http.listen", socket_address);
+        let public_url = layers.take("http.public_url", public_url);
+        let metrics_listen = layers.take("http.metrics_listen", socket_address);
+        let token = layers.take("admin.token", secret);
+        let store = layers.take("store.url", store_url);
+        layers.take("cache.url", no_shared_cache);
+        let auth_token = layers.take("twilio.auth_token", secret);
+        let verify = layers.take("twilio.verify", switch);
+        let key = layers.take("secrets.key", seal_key);
+        let previous_key = layers.take("secrets.previous_key", seal_key);
+        let log_format = layers.take("log.format", log_format);
+        Some(Self {
+            http: Http {
+                listen: listen?,
+                public_url,
+                metrics_listen,
+            },
+            token,
+            store: store?,
+            twilio: Twilio {
+                auth_token,
+                verify: verify?,
+            },
+            secrets: Secrets { key, previous_key },
+            log_format,
+        })
+    }
+
+    /// The folder of the store's file.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        let StoreUrl::Sqlite(path) = &self.store;
+        match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        }
+    }
+
+    /// Where the admin token is kept if none is set.
+    #[must_use]
+    pub fn token_file(&self) -> PathBuf {
+        self.folder().join("admin.token")
+    }
+
+    /// Where the key that seals secrets is kept if none is set.
+    #[must_use]
+    pub fn key_file(&self) -> PathBuf {
+        self.folder().join("secrets.key")
+    }
+}
+
+fn socket_address(setting: &Setting) -> Result<SocketAddr, String> {
+    let text = setting.text()?;
+    text.parse()
+        .map_err(|_| "should be an IP address and a port, such as 127.0.0.1:8080".to_owned())
+}
+
+fn public_url(setting: &Setting) -> Result<Arc<str>, String> {
+    let text = setting.text()?;
+    match PublicUrl::parse(text) {
+        Ok(_) => Ok(text.strip_suffix('/').unwrap_or(text).into()),
+        Err(error) => Err(format!(
+            "should be a URL without a path, such as https://voice.example.com: {error}"
+        )),
+    }
+}
+
+fn secret(setting: &Setting) -> Result<SecretString, String> {
+    Ok(setting.text()?.into())
+}
+
+fn store_url(setting: &Setting) -> Result<StoreUrl, String> {
+    let text = setting.text()?;
+    if text.starts_with("mongodb:") || text.starts_with("mongodb+srv:") {
+        return Err("is for MongoDB, which this version cannot use yet; set it to sqlite:PATH".to_owned());
+    }
+    match text.strip_prefix("sqlite:") {
+        Some("") | None => {
+            Err("should be `sqlite:` and the path of a file, such as sqlite:frontdesk-data/frontdesk.db".to_owned())
+        }
+        Some(path) => Ok(StoreUrl::Sqlite(path.into())),
+    }
+}
+
+fn no_shared_cache(setting: &Setting) -> Result<(), String> {
+    setting.text()?;
+    Err("names a shared cache, which is not in this version; remove it, each process keeps its own cache".to_owned())
+}
+
+fn switch(setting: &Setting) -> Result<bool, String> {
+    setting.switch().ok_or_else(|| "should be true or false".to_owned())
+}
+
+fn seal_key(setting: &Setting) -> Result<SealKey, String> {
+    SealKey::from_text(setting.text()?).map_err(|error| error.to_string())
+}
+
+fn log_format(setting: &Setting) -> Result<LogFormat, String> {
+    match setting.text()? {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("should be text or json".to_owned()),
+    }
+}

@@ -1,0 +1,182 @@
+//! A small HTTP client: one request a connection, without TLS, because the server is on this machine or behind a tunnel.
+
+use std::{fmt, time::Duration};
+
+use http::{Request, Uri, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// Longer than any answer takes, imports included.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A server's base URL, such as `http://127.0.0.1:8080`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseUrl {
+    authority: String,
+}
+
+/// Why a text is no base URL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotABaseUrl(String);
+
+impl std::str::FromStr for BaseUrl {
+    type Err = NotABaseUrl;
+
+    fn from_str(text: &str) -> Result<Self, NotABaseUrl> {
+        let refused = |why: &str| Err(NotABaseUrl(format!("{why}; write it such as http://127.0.0.1:8080")));
+        let Ok(uri) = text.parse::<Uri>() else {
+            return refused("this is no URL");
+        };
+        match (uri.scheme_str(), uri.authority()) {
+            (Some("https"), _) => refused(
+                "this command speaks plain HTTP: run it on the server's machine, or through a tunnel (ssh -L 8080:127.0.0.1:8080)",
+            ),
+            (Some("http"), Some(authority)) if uri.path().trim_matches('/').is_empty() && uri.query().is_none() => {
+                let port = authority.port_u16().unwrap_or(80);
+                Ok(Self {
+                    authority: format!("{}:{port}", authority.host()),
+                })
+            }
+            _ => refused("this is no URL of a server"),
+        }
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}", self.authority)
+    }
+}
+
+/// What a server answered.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// The media type, without parameters.
+    pub content_type: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// The body as text.
+    #[must_use]
+    pub fn text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.body)
+    }
+
+    /// Whether the server did what it was asked.
+    #[must_use]
+    pub const fn is_success(&self) -> bool {
+        self.status >= 200 && self.status < 300
+    }
+}
+
+/// The server cannot be reached, or broke off.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer from {server}")]
+pub struct Unreachable {
+    /// Which server.
+    pub server: BaseUrl,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl BaseUrl {
+    /// Sends a request and reads the whole answer.
+    ///
+    /// # Errors
+    /// The server cannot be reached, breaks off or is silent for two minutes.
+    pub async fn send(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Result<Reply, Unreachable> {
+        let exchanged = tokio::time::timeout(PATIENCE, self.exchange(method, target, headers, body)).await;
+        exchanged
+            .unwrap_or_else(|late| Err(late.into()))
+            .map_err(|source| Unreachable {
+                server: self.clone(),
+                source,
+            })
+    }
+
+    async fn exchange(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Result<Reply, Box<dyn std::error::Error + Send + Sync>> {
+        let stream = TcpStream::connect(&self.authority).await?;
+        stream.set_nodelay(true)?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let mut request = Request::builder()
+            .method(method)
+            .uri(target)
+            .header(header::HOST, &self.authority);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(Bytes::from(body)))?;
+        let exchange = async {
+            let response = sender.send_request(request).await?;
+            let (parts, body) = response.into_parts();
+            let body = body.collect().await?.to_bytes().to_vec();
+            let content_type = parts
+                .headers
+                .get(header::CONTENT_TYPE)
+                .and_then(|value| value.to_str().ok());
+            let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
+            Ok(Reply {
+                status: parts.status.as_u16(),
+                content_type: essence.trim().to_ascii_lowercase(),
+                body,
+            })
+        };
+        tokio::pin!(connection, exchange);
+        // The connection makes progress only while it is polled; when it ends first, the answer may still be in hand.
+        tokio::select! {
+            answered = &mut exchange => answered,
+            ended = &mut connection => match ended {
+                Ok(()) => exchange.await,
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, want: &str) {
+        assert_eq!(text.parse::<BaseUrl>().unwrap().to_string(), want);
+    }
+
+    #[test]
+    fn a_base_url_is_scheme_host_and_port() {
+        check("http://127.0.0.1:8080", "http://127.0.0.1:8080");
+        check("http://localhost/", "http://localhost:80");
+        check("http://[::1]:9", "http://[::1]:9");
+    }
+
+    #[test]
+    fn what_cannot_be_spoken_to_is_refused() {
+        for (text, says) in [
+            ("https://a.example", "tunnel"),
+            ("a.example:80", "such as"),
+            ("http://a/b", "such as"),
+            ("", "such as"),
+        ] {
+            let message = text.parse::<BaseUrl>().unwrap_err().to_string();
+            assert!(message.contains(says), "{text}: {message}");
+        }
+    }
+}
