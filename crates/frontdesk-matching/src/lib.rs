@@ -14,6 +14,7 @@ pub mod normal;
 pub mod patterns;
 mod piece;
 pub mod rules;
+pub mod safety;
 mod spelling;
 mod stem;
 mod words;
