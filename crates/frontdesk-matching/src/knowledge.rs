@@ -117,10 +117,10 @@ pub struct CompiledQna {
 impl CompiledQna {
     /// Compiles the active Q&As, in the order in which they are listed.
     #[must_use]
-    pub fn new(qna: &[Qna], language: &'static Language) -> Self {
+    pub fn new<'q>(qna: impl IntoIterator<Item = &'q Qna>, language: &'static Language) -> Self {
         let lexicon = Lexicon::default();
         let mut builder = PieceBuilder::new(language, &lexicon);
-        for qna in qna.iter().filter(|qna| qna.active) {
+        for qna in qna.into_iter().filter(|qna| qna.active) {
             builder.wording(&qna.question, Role::Wording);
             for variant in &qna.variants {
                 builder.wording(variant, Role::Wording);

@@ -234,6 +234,9 @@ fn features(knowledge: &Knowledge, scratch: &Scratch, unit: u32, source: Source)
     let closest = closest_wordings(knowledge, scratch, place, &ground)?;
     let vote = scratch.vote(unit);
     let best = &closest.best;
+    if best.common <= 0.0 && vote.votes <= 0.0 && !vote.pattern {
+        return None;
+    }
     let counted = ground.total.min(RAMBLE);
     let of = |is: Source| f64::from(u8::from(source == is));
     let features = [
