@@ -4,5 +4,6 @@ pub mod cache;
 pub mod ports;
 pub mod queue;
 pub mod seal;
+pub mod sqlite;
 pub mod system;
 pub mod tasks;

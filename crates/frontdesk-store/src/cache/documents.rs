@@ -272,7 +272,7 @@ impl SharedDocuments {
         }
     }
 
-    fn template(&self, id: TemplateId, stored: Stored) -> Option<Versioned<Template>> {
+    pub(super) fn template(&self, id: TemplateId, stored: Stored) -> Option<Versioned<Template>> {
         let stamp = Stamp::of(&stored);
         let document = self.templates.get_or(id, stamp, || {
             let what = format!("template {id}");

@@ -28,6 +28,8 @@ pub(super) struct Floors {
 struct Known {
     /// The floor of everything.
     base: Seq,
+    /// The highest floor: that of what is made of [`Changed::Everything`].
+    newest: Seq,
     floors: HashMap<Changed, Seq>,
 }
 
@@ -55,7 +57,8 @@ impl Floors {
         let mut known = self.floors.write().unwrap_or_else(PoisonError::into_inner);
         let mut rose = false;
         for (seq, changed) in changes {
-            let Known { base, floors } = &mut *known;
+            let Known { base, newest, floors } = &mut *known;
+            *newest = seq.max(*newest);
             if changed == Changed::Everything || floors.len() >= MAX_FLOORS {
                 rose |= seq > *base;
                 *base = seq.max(*base);
@@ -85,10 +88,11 @@ impl Floors {
     #[cold]
     fn look_up(&self, as_of: Seq, made_of: &[Changed], checked: &Checked) -> bool {
         let known = self.floors.read().unwrap_or_else(PoisonError::into_inner);
-        let is_valid = as_of >= known.base
-            && made_of
-                .iter()
-                .all(|part| known.floors.get(part).is_none_or(|floor| as_of >= *floor));
+        let floor = |part: &Changed| match part {
+            Changed::Everything => known.newest,
+            part => known.floors.get(part).copied().unwrap_or_default(),
+        };
+        let is_valid = as_of >= known.base && made_of.iter().all(|part| as_of >= floor(part));
         if is_valid {
             checked.0.store(self.generation(), Ordering::Relaxed);
         }
@@ -153,6 +157,14 @@ mod tests {
         floors.raise([(5, Changed::Everything)]);
         check(&floors, 4, false);
         check(&floors, 5, true);
+    }
+
+    #[test]
+    fn what_is_made_of_everything_is_renewed_by_any_change() {
+        let floors = Floors::default();
+        floors.raise([(5, template())]);
+        assert!(!floors.allow(4, &[Changed::Everything], &Checked::default()));
+        assert!(floors.allow(5, &[Changed::Everything], &Checked::default()));
     }
 
     #[test]

@@ -4,7 +4,10 @@ use std::{fmt, hash::Hash, sync::Arc, time::Duration};
 
 use frontdesk_domain::{documents::company::Company, ids::CompanyId};
 
-use super::documents::{KnowledgeDocuments, PlatformDocuments, Settings};
+use super::{
+    catalogue::Catalogue,
+    documents::{KnowledgeDocuments, PlatformDocuments, Settings},
+};
 
 /// Names one cache entry.
 pub trait CacheKey: fmt::Display + fmt::Debug + Clone + Eq + Hash + Send + Sync + 'static {
@@ -82,6 +85,22 @@ impl fmt::Display for PlatformData {
 impl CacheKey for PlatformData {
     type Value = Arc<PlatformDocuments>;
     const NAME: &'static str = "platform";
+    const TTL: Duration = Duration::from_mins(10);
+}
+
+/// All templates, with those who use them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TemplateCatalogue;
+
+impl fmt::Display for TemplateCatalogue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("templates:catalogue")
+    }
+}
+
+impl CacheKey for TemplateCatalogue {
+    type Value = Arc<Catalogue>;
+    const NAME: &'static str = "catalogue";
     const TTL: Duration = Duration::from_mins(10);
 }
 

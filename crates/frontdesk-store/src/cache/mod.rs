@@ -28,18 +28,20 @@ use crate::{
 };
 
 mod bounded;
+mod catalogue;
 mod documents;
 mod floors;
 pub mod key;
 mod layer;
 mod write;
 
+pub use catalogue::{Catalogue, CatalogueEntry};
 pub use documents::{KnowledgeDocuments, PlatformDocuments, QnaSet, Settings, Versioned};
 pub use layer::CacheCounts;
 
 use documents::SharedDocuments;
 use floors::Floors;
-use key::{CacheKey, KnowledgeOf, KnowledgeOfSettings, PlatformData, SettingsOf};
+use key::{CacheKey, KnowledgeOf, KnowledgeOfSettings, PlatformData, SettingsOf, TemplateCatalogue};
 use layer::{Layer, Loaded};
 
 /// So many companies are kept at most.
@@ -61,6 +63,7 @@ pub struct CachedStore {
     settings: Arc<Layer<SettingsOf>>,
     knowledge: Arc<Layer<KnowledgeOf>>,
     platform: Arc<Layer<PlatformData>>,
+    catalogue: Arc<Layer<TemplateCatalogue>>,
     shared: Arc<SharedDocuments>,
     embedded: OnceLock<Arc<PlatformDocuments>>,
     /// Which company had a number when it was last loaded; a hint that is checked before it is believed.
@@ -94,6 +97,7 @@ impl CachedStore {
             settings: Layer::new(MAX_COMPANIES, Arc::clone(&floors), tasks.clone()),
             knowledge: Layer::new(MAX_COMPANIES, Arc::clone(&floors), tasks.clone()),
             platform: Layer::new(1, Arc::clone(&floors), tasks.clone()),
+            catalogue: Layer::new(1, Arc::clone(&floors), tasks.clone()),
             floors,
             shared: Arc::default(),
             embedded: OnceLock::new(),
@@ -185,6 +189,31 @@ impl CachedStore {
         loaded.unwrap_or_else(|_| Arc::clone(self.embedded.get_or_init(|| Arc::new(PlatformDocuments::embedded()))))
     }
 
+    /// All templates, with those who use them. Read anew after any change.
+    ///
+    /// # Errors
+    /// The store cannot answer and they are not in memory.
+    pub async fn catalogue(&self) -> Result<Arc<Catalogue>, StoreError> {
+        if let Some(catalogue) = self.catalogue.hit(&TemplateCatalogue, |_| true) {
+            return Ok(catalogue);
+        }
+        let load = || {
+            let (backend, shared) = (Arc::clone(&self.backend), Arc::clone(&self.shared));
+            async move {
+                let snapshot = backend.catalogue_snapshot().await?;
+                let as_of = snapshot.as_of;
+                let value = off_thread(move || Arc::new(Catalogue::read(&shared, snapshot))).await?;
+                Ok(Loaded {
+                    value,
+                    as_of,
+                    made_of: vec![Changed::Everything],
+                })
+            }
+            .boxed()
+        };
+        self.catalogue.get_or_load(TemplateCatalogue, |_| true, load).await
+    }
+
     /// The company that has this number, from memory where it can be.
     ///
     /// # Errors
@@ -244,11 +273,12 @@ impl CachedStore {
 
     /// How the caches did so far, by kind of entry.
     #[must_use]
-    pub fn counts(&self) -> [(&'static str, CacheCounts); 3] {
+    pub fn counts(&self) -> [(&'static str, CacheCounts); 4] {
         [
             (SettingsOf::NAME, self.settings.counts()),
             (KnowledgeOf::NAME, self.knowledge.counts()),
             (PlatformData::NAME, self.platform.counts()),
+            (TemplateCatalogue::NAME, self.catalogue.counts()),
         ]
     }
 

@@ -52,6 +52,7 @@ macro_rules! forward {
             company_snapshot(id: CompanyId) -> Result<CompanySnapshot, StoreError>;
             knowledge_snapshot(company: &Company) -> Result<KnowledgeSnapshot, StoreError>;
             platform_snapshot() -> Result<PlatformSnapshot, StoreError>;
+            catalogue_snapshot() -> Result<CatalogueSnapshot, StoreError>;
         });
     };
     (@ChangeFeed, $type:ident, $field:ident) => {

@@ -295,6 +295,26 @@ pub struct PlatformSnapshot {
     pub prompts: Vec<(Arc<str>, Stored)>,
 }
 
+/// All templates, as one read saw them.
+#[derive(Debug, Clone, Default)]
+pub struct CatalogueSnapshot {
+    /// Every change up to here is in.
+    pub as_of: Seq,
+    /// The templates.
+    pub templates: Vec<CatalogueTemplate>,
+}
+
+/// A template, and for whom it is used.
+#[derive(Debug, Clone)]
+pub struct CatalogueTemplate {
+    /// Its id.
+    pub id: TemplateId,
+    /// The document.
+    pub stored: Stored,
+    /// The trades of each company that refers to it, each set of trades once.
+    pub users: Vec<Vec<TradeName>>,
+}
+
 /// The reads of the call path: each sees one state of the store.
 #[async_trait]
 pub trait SnapshotStore: Send + Sync {
@@ -304,6 +324,8 @@ pub trait SnapshotStore: Send + Sync {
     async fn knowledge_snapshot(&self, company: &Company) -> Result<KnowledgeSnapshot, StoreError>;
     /// Safety rules and prompts.
     async fn platform_snapshot(&self) -> Result<PlatformSnapshot, StoreError>;
+    /// All templates in the order of their ids, and for whom each is used.
+    async fn catalogue_snapshot(&self) -> Result<CatalogueSnapshot, StoreError>;
 }
 
 /// What changed.

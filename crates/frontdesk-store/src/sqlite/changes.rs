@@ -1,0 +1,162 @@
+//! The change feed.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use frontdesk_domain::documents::trade::TradeName;
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::{CALL_PATH, SqliteStore, readers::Readers};
+use crate::ports::{ChangeFeed, Changed, QnaOwner, Seq, Singleton, StoreError};
+
+/// So many changes are remembered. A process that heard none for so long takes everything for changed.
+const REMEMBERED: Seq = 10_000;
+
+/// Older ones are cleared away with every so many changes.
+const CLEAR_EVERY: Seq = 1_000;
+
+/// Notes a change in the transaction that makes it.
+pub(super) fn note(connection: &Connection, changed: &Changed) -> rusqlite::Result<Seq> {
+    let (kind, id) = to_row(changed);
+    connection
+        .prepare_cached("INSERT INTO changes (kind, id) VALUES (?1, ?2)")?
+        .execute((kind, id))?;
+    let seq = Seq::try_from(connection.last_insert_rowid()).unwrap_or_default();
+    if seq.is_multiple_of(CLEAR_EVERY) {
+        let oldest = seq.saturating_sub(REMEMBERED);
+        connection
+            .prepare_cached("DELETE FROM changes WHERE seq <= ?1")?
+            .execute([oldest])?;
+    }
+    Ok(seq)
+}
+
+/// The number of the newest change in the state that a transaction sees. Holds also when old changes were cleared.
+pub(super) fn newest(connection: &Connection) -> rusqlite::Result<Seq> {
+    let mut statement = connection.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'changes'")?;
+    Ok(statement
+        .query_row([], |row| row.get(0))
+        .optional()?
+        .unwrap_or_default())
+}
+
+fn to_row(changed: &Changed) -> (&'static str, String) {
+    match changed {
+        Changed::Everything => ("everything", String::new()),
+        Changed::Company(id) => ("company", id.to_string()),
+        Changed::Template(id) => ("template", id.to_string()),
+        Changed::Qna(QnaOwner::Company(id)) => ("qna:company", id.to_string()),
+        Changed::Qna(QnaOwner::Trade(trade)) => ("qna:trade", trade.key().to_owned()),
+        Changed::Singleton(Singleton::Overlay(id)) => ("overlay", id.to_string()),
+        Changed::Singleton(Singleton::Safety) => ("safety", String::new()),
+        Changed::Singleton(Singleton::Prompts(language)) => ("prompts", language.to_string()),
+    }
+}
+
+/// What a newer version wrote and this one does not know may be anything.
+fn from_row(kind: &str, id: &str) -> Changed {
+    let known = match kind {
+        "company" => id.parse().ok().map(Changed::Company),
+        "template" => id.parse().ok().map(Changed::Template),
+        "qna:company" => id.parse().ok().map(|id| Changed::Qna(QnaOwner::Company(id))),
+        "qna:trade" => Some(Changed::Qna(QnaOwner::Trade(TradeName::new(id)))),
+        "overlay" => id.parse().ok().map(|id| Changed::Singleton(Singleton::Overlay(id))),
+        "safety" => Some(Changed::Singleton(Singleton::Safety)),
+        "prompts" => Some(Changed::Singleton(Singleton::Prompts(id.into()))),
+        _ => None,
+    };
+    known.unwrap_or(Changed::Everything)
+}
+
+/// One connection that asks whether anybody wrote.
+#[derive(Debug)]
+pub(super) struct Feed {
+    connection: Readers,
+    seen: Mutex<Option<Seen>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    /// `SQLite`'s counter of commits of other connections, as this connection saw it.
+    data_version: i64,
+    newest: Seq,
+}
+
+impl Feed {
+    pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
+        Ok(Self {
+            connection: Readers::open(path, 1)?,
+            seen: Mutex::default(),
+        })
+    }
+
+    fn after(&self, connection: &Connection, seq: Seq) -> rusqlite::Result<Vec<(Seq, Changed)>> {
+        let data_version = connection.pragma_query_value(None, "data_version", |row| row.get(0))?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.is_some_and(|seen| seen.data_version == data_version && seen.newest <= seq) {
+            return Ok(Vec::new());
+        }
+        let newest = newest(connection)?;
+        let mut statement =
+            connection.prepare_cached("SELECT seq, kind, id FROM changes WHERE seq > ?1 ORDER BY seq")?;
+        let read = statement.query_map([seq], |row| {
+            Ok((
+                row.get(0)?,
+                from_row(row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_str()?),
+            ))
+        })?;
+        let mut changes = read.collect::<rusqlite::Result<Vec<(Seq, Changed)>>>()?;
+        let first = changes.first().map_or(newest + 1, |(first, _)| *first);
+        // Numbers have no gaps: what is missing at the start was cleared away. A file that was put back from a backup
+        // knows fewer changes than were heard of.
+        if first > seq + 1 || newest < seq {
+            changes.insert(0, (first.saturating_sub(1).max(seq), Changed::Everything));
+        }
+        *seen = Some(Seen { data_version, newest });
+        Ok(changes)
+    }
+}
+
+#[async_trait]
+impl ChangeFeed for SqliteStore {
+    async fn newest(&self) -> Result<Seq, StoreError> {
+        self.feed
+            .connection
+            .run("tell its newest change", CALL_PATH, newest)
+            .await
+    }
+
+    async fn changes_after(&self, seq: Seq) -> Result<Vec<(Seq, Changed)>, StoreError> {
+        let feed = Arc::clone(&self.feed);
+        let read = move |connection: &Connection| feed.after(connection, seq);
+        self.feed.connection.run("tell what changed", CALL_PATH, read).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_read_as_they_were_noted() {
+        let company = "507f1f77bcf86cd799439011".parse().unwrap();
+        let changes = [
+            Changed::Everything,
+            Changed::Company(company),
+            Changed::Template("507f1f77bcf86cd799439012".parse().unwrap()),
+            Changed::Qna(QnaOwner::Company(company)),
+            Changed::Qna(QnaOwner::Trade(TradeName::new("Dental"))),
+            Changed::Singleton(Singleton::Overlay(company)),
+            Changed::Singleton(Singleton::Safety),
+            Changed::Singleton(Singleton::Prompts("en-US".into())),
+        ];
+        for changed in changes {
+            let (kind, id) = to_row(&changed);
+            assert_eq!(from_row(kind, &id), changed);
+        }
+        assert_eq!(from_row("something new", "1"), Changed::Everything);
+    }
+}

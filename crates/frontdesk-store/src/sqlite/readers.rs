@@ -1,0 +1,83 @@
+//! A few connections that read, each used by one thread at a time.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use rusqlite::Connection;
+use tokio::{sync::Semaphore, task, time};
+
+use super::failure::{store_error, unavailable};
+use crate::ports::StoreError;
+
+/// So many instructions of `SQLite` lie between two looks at the deadline.
+const LOOK_EVERY: i32 = 10_000;
+
+/// A pool of reading connections.
+#[derive(Debug)]
+pub(super) struct Readers {
+    permits: Arc<Semaphore>,
+    idle: Arc<Mutex<Vec<Connection>>>,
+}
+
+impl Readers {
+    pub(super) fn open(path: &Path, count: usize) -> rusqlite::Result<Self> {
+        let idle = (0..count)
+            .map(|_| super::connection::reader(path))
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        Ok(Self {
+            permits: Arc::new(Semaphore::new(count)),
+            idle: Arc::new(Mutex::new(idle)),
+        })
+    }
+
+    /// Reads in one transaction: all that `read` sees is one state of the store. What takes longer than `deadline` is
+    /// broken off.
+    pub(super) async fn run<T, F>(&self, action: &'static str, deadline: Duration, read: F) -> Result<T, StoreError>
+    where
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let until = Instant::now() + deadline;
+        let done = time::timeout(deadline, async {
+            let permit = Arc::clone(&self.permits)
+                .acquire_owned()
+                .await
+                .map_err(|gone| unavailable(action, gone))?;
+            let idle = Arc::clone(&self.idle);
+            let reading = task::spawn_blocking(move || {
+                let connection = lock(&idle).pop();
+                let done = connection.map(|mut connection| {
+                    let done = read_until(&mut connection, until, read);
+                    lock(&idle).push(connection);
+                    done
+                });
+                drop(permit);
+                done
+            });
+            match reading.await {
+                Ok(Some(done)) => done.map_err(|error| store_error(action, error)),
+                Ok(None) => Err(unavailable(action, "a reader was lost by a panic")),
+                Err(panicked) => Err(unavailable(action, panicked)),
+            }
+        });
+        done.await.unwrap_or_else(|late| Err(unavailable(action, late)))
+    }
+}
+
+fn read_until<T>(
+    connection: &mut Connection,
+    until: Instant,
+    read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    connection.progress_handler(LOOK_EVERY, Some(move || Instant::now() >= until))?;
+    // Ends with a rollback, which for a read is as good as a commit.
+    let transaction = connection.unchecked_transaction()?;
+    read(&transaction)
+}
+
+fn lock(idle: &Mutex<Vec<Connection>>) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+    idle.lock().unwrap_or_else(PoisonError::into_inner)
+}

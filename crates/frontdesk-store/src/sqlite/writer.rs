@@ -1,0 +1,200 @@
+//! The one thread that writes: it takes what waits, does all of it in one transaction and answers when that is on disk.
+
+use std::{
+    collections::VecDeque,
+    panic::{self, AssertUnwindSafe},
+    path::Path,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use rusqlite::Connection;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time,
+};
+use tracing::{error, warn};
+
+use super::failure::{Failure, GroupFailure, store_error, unavailable};
+use crate::ports::StoreError;
+
+/// So many pieces of work wait at most; who comes then waits for a place, within its deadline.
+const QUEUE: usize = 1_024;
+
+/// So many pieces of work are committed at once at most.
+const GROUP: usize = 256;
+
+/// Takes work for the writing thread. The thread ends when this is dropped and the work is done.
+#[derive(Debug)]
+pub(super) struct Writer {
+    queue: mpsc::Sender<Order>,
+}
+
+enum Order {
+    Work(Box<dyn Work>),
+    Checkpoint,
+}
+
+/// A piece of work with its answer.
+trait Work: Send {
+    /// Whether nobody waits for the answer any more. The work is then not begun.
+    fn is_abandoned(&self) -> bool;
+    /// Does it. `false` if what it wrote is to be undone.
+    fn run(&mut self, connection: &Connection) -> bool;
+    /// Answers, after the commit or its failure.
+    fn answer(self: Box<Self>, committed: Result<(), GroupFailure>);
+}
+
+type Answer<T, R> = Result<Result<T, R>, StoreError>;
+
+struct Job<F, T, R> {
+    action: &'static str,
+    work: Option<F>,
+    done: Option<Answer<T, R>>,
+    reply: oneshot::Sender<Answer<T, R>>,
+}
+
+impl<F, T, R> Work for Job<F, T, R>
+where
+    F: FnOnce(&Connection) -> Result<T, Failure<R>> + Send,
+    T: Send,
+    R: Send,
+{
+    fn is_abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+
+    fn run(&mut self, connection: &Connection) -> bool {
+        let done = self.work.take().map(|work| match work(connection) {
+            Ok(value) => Ok(Ok(value)),
+            Err(Failure::Refused(refusal)) => Ok(Err(refusal)),
+            Err(Failure::Sql(error)) => Err(store_error(self.action, error)),
+        });
+        let keeps = matches!(done, Some(Ok(Ok(_))));
+        self.done = done;
+        keeps
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), GroupFailure>) {
+        let answer = match (committed, self.done) {
+            // A refusal and an error of its own are true whatever became of the others.
+            (_, Some(done @ (Err(_) | Ok(Err(_))))) | (Ok(()), Some(done)) => done,
+            (Err(failure), _) => Err(unavailable(self.action, failure)),
+            (Ok(()), None) => return,
+        };
+        // Whoever asked may have given up.
+        _ = self.reply.send(answer);
+    }
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(super) fn start(path: &Path, max_pages: Option<u32>) -> rusqlite::Result<Self> {
+        let connection = super::connection::writer(path, max_pages)?;
+        let (queue, orders) = mpsc::channel(QUEUE);
+        let spawned = thread::Builder::new()
+            .name("sqlite-writer".into())
+            .spawn(move || write(&connection, orders));
+        spawned.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+        Ok(Self { queue })
+    }
+
+    /// Does work in a transaction. Returns when it is on disk, was refused or failed; after `deadline` it may still
+    /// be done or not.
+    pub(super) async fn run<T, R, F>(&self, action: &'static str, deadline: Duration, work: F) -> Answer<T, R>
+    where
+        F: FnOnce(&Connection) -> Result<T, Failure<R>> + Send + 'static,
+        T: Send + 'static,
+        R: Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Job {
+            action,
+            work: Some(work),
+            done: None,
+            reply,
+        };
+        let answered = time::timeout(deadline, async {
+            let sent = self.queue.send(Order::Work(Box::new(job))).await;
+            sent.map_err(|_| unavailable(action, "the writing thread has ended"))?;
+            answer.await.unwrap_or_else(|gone| Err(unavailable(action, gone)))
+        });
+        answered.await.unwrap_or_else(|late| Err(unavailable(action, late)))
+    }
+
+    /// Moves what was written from the log into the file, soon.
+    pub(super) fn checkpoint(&self) {
+        // A full queue means that many commits follow, and they bring checkpoints themselves.
+        _ = self.queue.try_send(Order::Checkpoint);
+    }
+}
+
+fn write(connection: &Connection, mut orders: mpsc::Receiver<Order>) {
+    let mut failing = false;
+    while let Some(first) = orders.blocking_recv() {
+        let mut waiting = VecDeque::from([first]);
+        while waiting.len() < GROUP
+            && let Ok(next) = orders.try_recv()
+        {
+            waiting.push_back(next);
+        }
+        let mut checkpoint = false;
+        let mut group = Vec::with_capacity(waiting.len());
+        for order in waiting {
+            match order {
+                Order::Work(work) if work.is_abandoned() => {}
+                Order::Work(work) => group.push(work),
+                Order::Checkpoint => checkpoint = true,
+            }
+        }
+        if !group.is_empty() {
+            let committed = commit(connection, &mut group).map_err(|error| GroupFailure(Arc::new(error)));
+            match &committed {
+                Err(failure) if !failing => {
+                    error!(error = failure as &dyn std::error::Error, "the store takes no writes");
+                }
+                Ok(()) if failing => warn!("the store takes writes again"),
+                _ => {}
+            }
+            failing = committed.is_err();
+            for work in group {
+                work.answer(committed.clone());
+            }
+        }
+        if checkpoint && let Err(error) = connection.pragma_query(None, "wal_checkpoint", |_| Ok(())) {
+            warn!(
+                error = &error as &dyn std::error::Error,
+                "the log could not be moved into the file yet"
+            );
+        }
+    }
+}
+
+/// Does all work of a group in one transaction. Work that fails is undone alone.
+fn commit(connection: &Connection, group: &mut [Box<dyn Work>]) -> rusqlite::Result<()> {
+    run(connection, "BEGIN IMMEDIATE")?;
+    let done = do_each(connection, group).and_then(|()| run(connection, "COMMIT"));
+    // Some errors, such as a full disk, end the transaction by themselves.
+    if done.is_err() && !connection.is_autocommit() {
+        run(connection, "ROLLBACK")?;
+    }
+    done
+}
+
+fn do_each(connection: &Connection, group: &mut [Box<dyn Work>]) -> rusqlite::Result<()> {
+    for work in group {
+        run(connection, "SAVEPOINT one")?;
+        // Work does not panic; if it does, it must not take the writer with it.
+        let keeps = panic::catch_unwind(AssertUnwindSafe(|| work.run(connection))).unwrap_or(false);
+        if !keeps {
+            run(connection, "ROLLBACK TO one")?;
+        }
+        run(connection, "RELEASE one")?;
+    }
+    Ok(())
+}
+
+fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
+}
