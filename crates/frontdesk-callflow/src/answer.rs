@@ -1,0 +1,98 @@
+//! What a step answers.
+
+use std::sync::Arc;
+
+use frontdesk_domain::{
+    confidence::Confidence,
+    decision::{Escalation, FallbackKind, Source, Tier},
+    documents::template::Action,
+    ids::{QnaId, SafetyId, ScenarioId},
+};
+
+/// What answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AnsweredBy {
+    Safety(SafetyId),
+    Conversation,
+    CompanyQna(QnaId),
+    TradeQna(QnaId),
+    Scenario(ScenarioId),
+    Fallback(FallbackKind),
+}
+
+impl AnsweredBy {
+    pub(crate) const fn source(&self) -> Source {
+        match self {
+            Self::Safety(_) => Source::Safety,
+            Self::Conversation => Source::Conversation,
+            Self::CompanyQna(_) => Source::CompanyQna,
+            Self::TradeQna(_) => Source::TradeQna,
+            Self::Scenario(_) => Source::Template,
+            Self::Fallback(_) => Source::Fallback,
+        }
+    }
+
+    pub(crate) const fn scenario(&self) -> Option<&ScenarioId> {
+        match self {
+            Self::Scenario(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn qna(&self) -> Option<&QnaId> {
+        match self {
+            Self::CompanyQna(id) | Self::TradeQna(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn safety(&self) -> Option<&SafetyId> {
+        match self {
+            Self::Safety(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn fallback(&self) -> Option<FallbackKind> {
+        match self {
+            Self::Fallback(kind) => Some(*kind),
+            _ => None,
+        }
+    }
+}
+
+/// The answer of the step that was sure enough.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) by: AnsweredBy,
+    pub(crate) tier: Option<Tier>,
+    pub(crate) confidence: Confidence,
+    pub(crate) threshold: Option<Confidence>,
+    /// What is spoken.
+    pub(crate) response: Arc<str>,
+    pub(crate) action: Action,
+    pub(crate) emergency: bool,
+    pub(crate) escalation: Escalation,
+    /// The number that the rotation gave.
+    pub(crate) rotation: Option<u64>,
+    /// The variation of the fallback that was chosen.
+    pub(crate) variation: Option<usize>,
+}
+
+impl Answer {
+    /// An answer that no matcher had to be sure of.
+    pub(crate) fn certain(by: AnsweredBy, response: Arc<str>, action: Action) -> Self {
+        Self {
+            by,
+            tier: None,
+            confidence: Confidence::CERTAIN,
+            threshold: None,
+            response,
+            action,
+            emergency: false,
+            escalation: Escalation::default(),
+            rotation: None,
+            variation: None,
+        }
+    }
+}

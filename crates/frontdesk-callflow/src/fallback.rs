@@ -1,0 +1,176 @@
+//! Step 7: the typed, rotated fallback with a real way out (DESIGN 4.4, 4.5).
+
+use std::sync::Arc;
+
+use frontdesk_domain::{
+    alert::Stage,
+    confidence::Confidence,
+    decision::{Escalation, FallbackKind, Offer, Step, StepOutcome},
+    documents::{prompts::PromptName, template::Action},
+    rotation,
+    variables::Wording,
+};
+use frontdesk_store::ports::RotationStore as _;
+use tracing::warn;
+
+use crate::{
+    answer::{Answer, AnsweredBy},
+    company::Tenant,
+    flow::CallFlow,
+    foreign,
+    gatekeeper::Miss,
+    settings,
+    trace::{Found, Trace},
+    turn::Turn,
+};
+
+/// Chooses what a caller hears whom no step could answer.
+pub(crate) async fn choose(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, miss: Miss, trace: &mut Trace) -> Answer {
+    let kind = kind_of(flow, tenant, turn, miss).await;
+    let number = rotation_number(flow, tenant, turn, kind).await;
+    let spoken = variation(tenant, turn, kind, number);
+    trace.asked(Step::Fallback, StepOutcome::Matched, Found::default());
+
+    let all_heard = spoken.as_ref().is_some_and(|spoken| spoken.all_heard);
+    let misses = turn.state.misses.saturating_add(1);
+    let required = kind == FallbackKind::TechnicalIssue || misses >= settings::MISSES_BEFORE_ESCALATION || all_heard;
+    let offers = tenant.offers(turn.arrived);
+    let action = if required { way_out(&offers) } else { Action::None };
+    let Some(Spoken {
+        text: response,
+        index: variation,
+        ..
+    }) = spoken
+    else {
+        flow.report_failure(tenant.id(), &turn.call, Stage::Fallback);
+        return emergency(tenant, turn);
+    };
+    let mut answer = Answer::certain(AnsweredBy::Fallback(kind), response, action);
+    answer.confidence = Confidence::NONE;
+    answer.escalation = Escalation { required, offers };
+    answer.rotation = Some(number);
+    answer.variation = variation;
+    answer
+}
+
+/// The only words that come from code, and then a person, or else a message, whatever the company offers otherwise.
+fn emergency(tenant: &Tenant, turn: &Turn<'_>) -> Answer {
+    let by = AnsweredBy::Fallback(FallbackKind::TechnicalIssue);
+    let reachable = tenant.open_destination(turn.arrived).is_some();
+    let action = if reachable {
+        Action::Transfer
+    } else {
+        Action::TakeMessage
+    };
+    let mut answer = Answer::certain(by, settings::EMERGENCY_SENTENCE.into(), action);
+    answer.confidence = Confidence::NONE;
+    answer.escalation = Escalation {
+        required: true,
+        offers: tenant.offers(turn.arrived),
+    };
+    answer
+}
+
+/// The kind follows from scores alone.
+async fn kind_of(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, miss: Miss) -> FallbackKind {
+    if miss.failed {
+        FallbackKind::TechnicalIssue
+    } else if foreign::claims(flow, tenant, turn, miss.best).await {
+        FallbackKind::OutOfScope
+    } else if miss.near {
+        FallbackKind::ClarificationNeeded
+    } else {
+        FallbackKind::NoMatchFound
+    }
+}
+
+const fn way_out(offers: &[Offer]) -> Action {
+    match offers.first() {
+        Some(Offer::Transfer) => Action::Transfer,
+        Some(Offer::Message | Offer::Callback) => Action::TakeMessage,
+        None => Action::None,
+    }
+}
+
+/// The company's counter for this kind. A store that does not answer in time costs the even rotation, not the answer.
+async fn rotation_number(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, kind: FallbackKind) -> u64 {
+    let rotation = async {
+        if turn.dry_run {
+            flow.store().peek_rotation(tenant.id(), kind).await
+        } else {
+            flow.store().next_rotation(tenant.id(), kind).await
+        }
+    };
+    match tokio::time::timeout(settings::STORE_DEADLINE, rotation).await {
+        Ok(Ok(number)) => number,
+        Ok(Err(error)) => {
+            warn!(company.id = %tenant.id(), error = &error as &dyn std::error::Error, "the rotation of fallbacks goes on locally");
+            flow.local_rotation()
+        }
+        Err(_) => {
+            warn!(company.id = %tenant.id(), "the rotation of fallbacks was not read in time and goes on locally");
+            flow.local_rotation()
+        }
+    }
+}
+
+struct Spoken {
+    text: Arc<str>,
+    /// Its index among the company's own variations; none for the language's.
+    index: Option<usize>,
+    all_heard: bool,
+}
+
+/// The variation that is spoken: of the company's own ones, else of the language's.
+fn variation(tenant: &Tenant, turn: &Turn<'_>, kind: FallbackKind, number: u64) -> Option<Spoken> {
+    let company = &tenant.settings.company;
+    let own = own_variations(tenant, kind);
+    let speakable: Vec<(usize, Arc<str>)> = own
+        .iter()
+        .enumerate()
+        .filter_map(|(index, wording)| Some((index, Arc::from(wording.render(&company.variables).ok()?))))
+        .filter(|(_, text): &(usize, Arc<str>)| !text.trim().is_empty())
+        .collect();
+    let place_of = |heard: &u16| speakable.iter().position(|(index, _)| *index == usize::from(*heard));
+    let heard: Vec<u16> = turn
+        .state
+        .heard(kind)
+        .iter()
+        .filter_map(place_of)
+        .filter_map(|place| u16::try_from(place).ok())
+        .collect();
+    if let Some(chosen) = rotation::choose(number, speakable.len(), &heard) {
+        let (index, text) = speakable.into_iter().nth(chosen.index)?;
+        return Some(Spoken {
+            text,
+            index: Some(index),
+            all_heard: chosen.all_heard,
+        });
+    }
+    let number = usize::try_from(number % 1_000_000).unwrap_or_default();
+    let text = tenant.prompt(prompt_of(kind), number)?;
+    Some(Spoken {
+        text,
+        index: None,
+        all_heard: false,
+    })
+}
+
+fn own_variations(tenant: &Tenant, kind: FallbackKind) -> &[Wording] {
+    let fallback = &tenant.settings.company.fallback;
+    match kind {
+        FallbackKind::ClarificationNeeded => &fallback.clarification_needed,
+        FallbackKind::NoMatchFound => &fallback.no_match_found,
+        FallbackKind::TechnicalIssue => &fallback.technical_issue,
+        FallbackKind::OutOfScope => &fallback.out_of_scope,
+    }
+}
+
+const fn prompt_of(kind: FallbackKind) -> PromptName {
+    match kind {
+        FallbackKind::ClarificationNeeded => PromptName::ClarificationNeeded,
+        FallbackKind::NoMatchFound => PromptName::NoMatchFound,
+        FallbackKind::TechnicalIssue => PromptName::TechnicalIssue,
+        FallbackKind::OutOfScope => PromptName::OutOfScope,
+    }
+}

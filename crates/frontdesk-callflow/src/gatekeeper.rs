@@ -1,0 +1,85 @@
+//! Step 6: the template gatekeeper. Tier 1 by rules; tiers 2 and 3 say why they are not asked.
+
+use frontdesk_domain::{
+    confidence::Confidence,
+    decision::{SkipReason, Step, Tier},
+};
+use frontdesk_matching::knowledge::Source;
+
+use crate::{
+    answer::Answer,
+    company::Tenant,
+    rules::{Asked, Verdict},
+    settings,
+    trace::Trace,
+    turn::Turn,
+};
+
+/// That no step answered, and how close they came.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Miss {
+    /// A step failed.
+    pub(crate) failed: bool,
+    /// A candidate was near its threshold.
+    pub(crate) near: bool,
+    /// The confidence of the best candidate.
+    pub(crate) best: Confidence,
+}
+
+impl Default for Miss {
+    fn default() -> Self {
+        Self {
+            failed: false,
+            near: false,
+            best: Confidence::NONE,
+        }
+    }
+}
+
+impl Miss {
+    /// Notes the nearest candidate of a source with its threshold.
+    pub(crate) fn note(&mut self, nearest: Option<(Confidence, Confidence)>) {
+        let Some((confidence, threshold)) = nearest else { return };
+        self.near |= confidence.get() >= threshold.get() - settings::NEAR;
+        if confidence > self.best {
+            self.best = confidence;
+        }
+    }
+}
+
+/// The answer of a template.
+pub(crate) fn answer(
+    tenant: &Tenant,
+    turn: &Turn<'_>,
+    asked: &Asked<'_>,
+    mut miss: Miss,
+    trace: &mut Trace,
+) -> Result<Answer, Miss> {
+    match asked.best(Source::Template, trace) {
+        Verdict::Answer(answer) => return Ok(answer),
+        Verdict::Below(nearest) => miss.note(nearest),
+    }
+    skip_tiers_2_and_3(tenant, turn, trace);
+    Err(miss)
+}
+
+/// Says why meaning and the LLM are not asked.
+pub(crate) fn skip_tiers_2_and_3(tenant: &Tenant, turn: &Turn<'_>, trace: &mut Trace) {
+    let gatekeeper = &tenant.settings.company.gatekeeper;
+    let tier2 = if gatekeeper.enabled {
+        SkipReason::NotBuilt
+    } else {
+        SkipReason::Disabled
+    };
+    trace.skipped(Step::Tier2, Some(Tier::Semantic), tier2);
+    let tier3 = if !gatekeeper.enabled || !gatekeeper.llm_enabled {
+        SkipReason::Disabled
+    } else if turn.normalized().is_empty() {
+        SkipReason::NoWords
+    } else if turn.dry_run {
+        SkipReason::DryRun
+    } else {
+        SkipReason::NotBuilt
+    };
+    trace.skipped(Step::Llm, Some(Tier::Llm), tier3);
+}

@@ -1,0 +1,91 @@
+//! Step 8: what is kept of a turn and who is told. Queued; nobody waits for it.
+
+use std::sync::Arc;
+
+use frontdesk_domain::{
+    alert::{Alert, AlertCode},
+    decision::Source,
+    documents::template::Action,
+    record::{ReplayInputs, TurnOutcome, TurnRecord},
+};
+use serde_json::json;
+
+use crate::{
+    company::Tenant,
+    flow::CallFlow,
+    turn::{Decided, Said, Turn},
+};
+
+/// What Twilio says of a turn beside the caller's words; recorded only. Redacted.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Circumstances {
+    pub(crate) from: Option<Arc<str>>,
+    pub(crate) digits: Option<Arc<str>>,
+    pub(crate) speech_confidence: Option<f64>,
+}
+
+/// Queues the record of a turn and the alerts that it raises.
+pub(crate) fn enqueue(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, decided: Decided, around: Circumstances) {
+    raise_alerts(flow, tenant, turn, &decided);
+    let outcome = outcome(turn, &decided);
+    let record = TurnRecord {
+        turn_id: turn.id.clone(),
+        call_id: turn.call.clone(),
+        turn: turn.state.turn.saturating_add(1),
+        at: turn.arrived,
+        from: around.from,
+        speech_confidence: around.speech_confidence,
+        digits: around.digits,
+        decision: decided.decision,
+        tokens: None,
+        outcome,
+        replay: ReplayInputs {
+            call_state: serde_json::to_value(turn.state).unwrap_or_default(),
+            rotation: decided.rotation,
+        },
+    };
+    flow.turns().push(record);
+}
+
+fn outcome(turn: &Turn<'_>, decided: &Decided) -> TurnOutcome {
+    match decided.decision.action {
+        Action::Transfer => TurnOutcome::Transfer,
+        Action::TakeMessage => TurnOutcome::Message,
+        Action::Hangup => TurnOutcome::Hangup,
+        Action::None if turn.said == Said::NothingYet => TurnOutcome::Greeted,
+        Action::None if decided.decision.source == Source::Fallback => TurnOutcome::Fallback,
+        Action::None => TurnOutcome::Answered,
+    }
+}
+
+fn raise_alerts(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, decided: &Decided) {
+    let raise = |code, message: String, details| {
+        flow.notifier().raise(Alert {
+            code,
+            company: Some(tenant.id()),
+            message,
+            details,
+        });
+    };
+    if let Some(safety) = decided.by.safety() {
+        raise(
+            AlertCode::EmergencyCall,
+            format!(
+                "a caller of {} may be in danger: {safety}",
+                tenant.settings.company.name
+            ),
+            json!({ "callId": turn.call, "safetyId": safety }),
+        );
+    }
+    if let Some(kind) = decided.by.fallback() {
+        raise(
+            AlertCode::FallbackUsed,
+            format!(
+                "callers of {} heard a fallback, last {}",
+                tenant.settings.company.name,
+                kind.as_str()
+            ),
+            json!({ "callId": turn.call, "fallbackType": kind }),
+        );
+    }
+}

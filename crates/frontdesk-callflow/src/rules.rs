@@ -1,0 +1,216 @@
+//! Asks the compiled rules once for all three sources, and chooses among what they found.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use frontdesk_domain::{
+    confidence::Confidence,
+    decision::{CandidateKind, Step, StepOutcome, Tier, TraceCandidate},
+    documents::template::{Action, ReplyStrategy, Scenario},
+    variables::Wording,
+};
+use frontdesk_matching::{
+    Target,
+    knowledge::Source,
+    rules::{Candidate, Findings},
+};
+use tracing::error;
+
+use crate::{
+    answer::{Answer, AnsweredBy},
+    company::Tenant,
+    settings,
+    trace::{Found, Trace},
+    turn::Turn,
+};
+
+/// What rules found for a turn.
+pub(crate) struct Asked<'t> {
+    tenant: &'t Tenant,
+    turn: &'t Turn<'t>,
+    findings: Findings,
+}
+
+/// That rules failed; the trace and an alert say so, and the next step answers.
+pub(crate) struct RulesFailed;
+
+/// What the best candidates of a source came to.
+pub(crate) enum Verdict {
+    /// One was sure enough.
+    Answer(Answer),
+    /// None was; the nearest one and its threshold.
+    Below(Option<(Confidence, Confidence)>),
+}
+
+impl<'t> Asked<'t> {
+    /// Asks the rules. A panic in a matcher costs this tier, not the call.
+    pub(crate) fn ask(tenant: &'t Tenant, turn: &'t Turn<'t>) -> Result<Self, RulesFailed> {
+        let decided = catch_unwind(AssertUnwindSafe(|| tenant.knowledge.decide(turn.normalized())));
+        match decided {
+            Ok(findings) => Ok(Self { tenant, turn, findings }),
+            Err(_) => {
+                error!(company.id = %tenant.id(), call.id = %turn.call, "the rules failed on an utterance");
+                Err(RulesFailed)
+            }
+        }
+    }
+
+    /// The first source in ladder order that holds what the utterance equals: it answers whatever the threshold.
+    pub(crate) fn equal(&self, trace: &mut Trace) -> Option<Answer> {
+        self.findings.equal.iter().find_map(|candidate| {
+            let threshold = self.threshold(candidate)?;
+            let answer = self.answer(candidate, Confidence::CERTAIN, threshold)?;
+            let found = self.found(candidate.source, Some((candidate, threshold)));
+            trace.asked(step(candidate.source), StepOutcome::Matched, found);
+            Some(answer)
+        })
+    }
+
+    /// The best candidate of a source that clears its threshold and can be spoken.
+    pub(crate) fn best(&self, source: Source, trace: &mut Trace) -> Verdict {
+        let candidates = self.findings.of(source);
+        for candidate in candidates {
+            let Some(threshold) = self.threshold(candidate) else {
+                continue;
+            };
+            if candidate.confidence < threshold {
+                continue;
+            }
+            if let Some(answer) = self.answer(candidate, candidate.confidence, threshold) {
+                trace.asked(
+                    step(source),
+                    StepOutcome::Matched,
+                    self.found(source, Some((candidate, threshold))),
+                );
+                return Verdict::Answer(answer);
+            }
+        }
+        let nearest = candidates
+            .iter()
+            .find_map(|candidate| Some((candidate, self.threshold(candidate)?)));
+        trace.asked(step(source), StepOutcome::BelowThreshold, self.found(source, nearest));
+        Verdict::Below(nearest.map(|(candidate, threshold)| (candidate.confidence, threshold)))
+    }
+
+    /// The threshold in force for a candidate: the scenario's own, else the company's, the template's, the platform's.
+    fn threshold(&self, candidate: &Candidate) -> Option<Confidence> {
+        let company = &self.tenant.settings.company;
+        Some(match self.tenant.knowledge.target(candidate)? {
+            Target::Qna(_) if candidate.source == Source::TradeQna => company.thresholds.trade_qna,
+            Target::Qna(_) => company.thresholds.company_qna,
+            Target::Scenario { template, scenario } => {
+                let platform = Confidence::clamped(settings::TIER1_THRESHOLD);
+                if company.gatekeeper.enabled {
+                    let set = scenario.min_confidence.or(company.gatekeeper.tier1_threshold);
+                    set.or_else(|| self.tenant.template_threshold(*template))
+                        .unwrap_or(platform)
+                } else {
+                    platform
+                }
+            }
+        })
+    }
+
+    /// The answer that a candidate stands for; `None` if nothing of it can be spoken now.
+    fn answer(&self, candidate: &Candidate, confidence: Confidence, threshold: Confidence) -> Option<Answer> {
+        let variables = &self.tenant.settings.company.variables;
+        let (by, response, action, emergency) = match self.tenant.knowledge.target(candidate)? {
+            Target::Qna(qna) => {
+                let response = qna.answer.render(variables).ok()?;
+                let by = if candidate.source == Source::TradeQna {
+                    AnsweredBy::TradeQna(qna.id.clone())
+                } else {
+                    AnsweredBy::CompanyQna(qna.id.clone())
+                };
+                (by, response.into(), Action::None, false)
+            }
+            Target::Scenario { scenario, .. } => {
+                let response = self.reply(scenario)?;
+                (
+                    AnsweredBy::Scenario(scenario.id.clone()),
+                    response,
+                    scenario.action,
+                    scenario.emergency,
+                )
+            }
+        };
+        let mut answer = Answer::certain(by, response, action);
+        answer.tier = Some(Tier::Rules);
+        answer.confidence = confidence;
+        answer.threshold = Some(threshold);
+        answer.emergency = emergency;
+        Some(answer)
+    }
+
+    /// What a scenario says this time: variants take turns within a call, a reply with an unset variable is passed
+    /// over. `None` if nothing is left or the scenario answered too short a while ago.
+    fn reply(&self, scenario: &Scenario) -> Option<Arc<str>> {
+        let state = self.turn.state;
+        let id = scenario.id.as_str();
+        if state.is_cooling_down(id, scenario.cooldown_seconds, self.turn.arrived.as_second()) {
+            return None;
+        }
+        let times = state.times_answered(id);
+        let one_of = |replies: &[Wording]| self.render(replies, times);
+        let (quick, full) = (&scenario.quick_replies, &scenario.full_replies);
+        match scenario.reply_strategy {
+            ReplyStrategy::Auto => one_of(full).or_else(|| one_of(quick)),
+            ReplyStrategy::Full => one_of(full),
+            ReplyStrategy::Quick => one_of(quick),
+            ReplyStrategy::QuickThenFull => match (one_of(quick), one_of(full)) {
+                (Some(quick), Some(full)) => Some(format!("{quick} {full}").into()),
+                (quick, full) => quick.or(full),
+            },
+        }
+    }
+
+    fn render(&self, replies: &[Wording], times: usize) -> Option<Arc<str>> {
+        let variables = &self.tenant.settings.company.variables;
+        let speakable = || replies.iter().filter(|reply| reply.is_complete(variables));
+        let number = times.checked_rem(speakable().count())?;
+        speakable().nth(number)?.render(variables).ok().map(Into::into)
+    }
+
+    fn found(&self, source: Source, best: Option<(&Candidate, Confidence)>) -> Found {
+        let knowledge = &self.tenant.knowledge;
+        let candidates = self.findings.of(source).iter().filter_map(|candidate| {
+            let target = knowledge.target(candidate)?;
+            Some(TraceCandidate {
+                id: target.id().into(),
+                kind: kind(target),
+                confidence: candidate.confidence,
+            })
+        });
+        let normalized = self.turn.normalized();
+        Found {
+            tier: Some(Tier::Rules),
+            confidence: best.map(|(candidate, _)| candidate.confidence),
+            threshold: best.map(|(_, threshold)| threshold),
+            candidates: candidates.collect(),
+            matched_words: best.map_or_else(Vec::new, |(candidate, _)| {
+                self.findings
+                    .matched_words(candidate, normalized)
+                    .into_iter()
+                    .map(Into::into)
+                    .collect()
+            }),
+        }
+    }
+}
+
+const fn step(source: Source) -> Step {
+    match source {
+        Source::CompanyQna => Step::CompanyQna,
+        Source::TradeQna => Step::TradeQna,
+        Source::Template => Step::Tier1,
+    }
+}
+
+const fn kind(target: &Target) -> CandidateKind {
+    match target {
+        Target::Qna(_) => CandidateKind::Qna,
+        Target::Scenario { .. } => CandidateKind::Scenario,
+    }
+}

@@ -1,0 +1,53 @@
+//! Step 3: life-safety rules, before anything else.
+
+use frontdesk_domain::{
+    confidence::Confidence,
+    decision::{CandidateKind, Step, StepOutcome, TraceCandidate},
+    documents::template::Action,
+    time::Timestamp,
+};
+
+use crate::{
+    answer::{Answer, AnsweredBy},
+    company::{Platform, Tenant},
+    trace::{Found, Trace},
+};
+
+/// The answer to words of danger. Asked with or without a company: without one nobody can be dialled.
+pub(crate) fn answer(
+    platform: &Platform,
+    tenant: Option<&Tenant>,
+    normalized: &str,
+    now: Timestamp,
+    trace: &mut Trace,
+) -> Option<Answer> {
+    let Some(found) = platform.safety().find(normalized) else {
+        trace.asked(Step::Safety, StepOutcome::BelowThreshold, Found::default());
+        return None;
+    };
+    let category = found.category;
+    let matched_words = found.words(normalized).split_whitespace().map(Into::into).collect();
+    trace.asked(
+        Step::Safety,
+        StepOutcome::Matched,
+        Found {
+            confidence: Some(Confidence::CERTAIN),
+            candidates: vec![TraceCandidate {
+                id: category.id.as_str().into(),
+                kind: CandidateKind::Safety,
+                confidence: Confidence::CERTAIN,
+            }],
+            matched_words,
+            ..Found::default()
+        },
+    );
+    let can_transfer = tenant.is_some_and(|tenant| tenant.transfer_number(now).is_some());
+    // A transfer that cannot be made becomes a message: the sentence without transfer asks for one.
+    let (sentence, action) = match category.action {
+        Action::Transfer if !can_transfer => (&category.sentence_without_transfer, Action::TakeMessage),
+        action => (&category.sentence, action),
+    };
+    let mut answer = Answer::certain(AnsweredBy::Safety(category.id.clone()), sentence.clone(), action);
+    answer.emergency = true;
+    Some(answer)
+}

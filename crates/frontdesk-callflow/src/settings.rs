@@ -1,0 +1,37 @@
+//! The platform's own numbers: what holds where neither company nor template says otherwise.
+
+use std::time::Duration;
+
+/// Tier 1's threshold where scenario, company and template set none.
+pub const TIER1_THRESHOLD: f64 = 0.70;
+
+/// A candidate at most this far below its threshold is near: the caller is asked to say it in other words.
+pub const NEAR: f64 = 0.25;
+
+/// After this many misses in a row a person is needed (DESIGN 4.5).
+pub const MISSES_BEFORE_ESCALATION: u8 = 2;
+
+/// A turn is answered within this time, whatever is broken.
+pub const TURN_DEADLINE: Duration = Duration::from_secs(4);
+
+/// Nothing on the call path waits longer for the store.
+pub const STORE_DEADLINE: Duration = Duration::from_secs(1);
+
+/// How long a destination rings before the caller is asked for a message.
+pub const DIAL_SECONDS: u32 = 25;
+
+/// A transferred call ends after this time.
+pub const DIAL_LIMIT_SECONDS: u32 = 14_400;
+
+/// The longest message.
+pub const MESSAGE_SECONDS: u32 = 180;
+
+/// Silence that ends a message.
+pub const MESSAGE_SILENCE_SECONDS: u32 = 6;
+
+/// So many templates of other trades are asked at most whether an utterance is their business.
+pub const FOREIGN_TEMPLATES: usize = 64;
+
+/// The only sentence that is spoken from code (DESIGN section 1).
+pub const EMERGENCY_SENTENCE: &str =
+    "I'm experiencing technical difficulties. Let me transfer you to a live agent immediately.";

@@ -1,0 +1,30 @@
+//! What a company's status says before its knowledge is asked (DESIGN 4.13). Danger was decided before.
+
+use frontdesk_domain::{
+    confidence::Confidence,
+    decision::{Step, StepOutcome},
+    documents::{company::Status, prompts::PromptName, template::Action},
+};
+
+use crate::{
+    answer::{Answer, AnsweredBy},
+    company::Tenant,
+    settings::EMERGENCY_SENTENCE,
+    trace::{Found, Trace},
+};
+
+/// The notice of a suspended company, or the dialling of one that forwards; `None` for an active one.
+pub(crate) fn answer(tenant: &Tenant, trace: &mut Trace) -> Option<Answer> {
+    let (prompt, action) = match tenant.settings.company.status {
+        Status::Active => return None,
+        Status::Suspended => (PromptName::Suspended, Action::Hangup),
+        Status::Forward => (PromptName::Forward, Action::Transfer),
+    };
+    let found = Found {
+        confidence: Some(Confidence::CERTAIN),
+        ..Found::default()
+    };
+    trace.asked(Step::Conversation, StepOutcome::Matched, found);
+    let response = tenant.prompt(prompt, 0).unwrap_or_else(|| EMERGENCY_SENTENCE.into());
+    Some(Answer::certain(AnsweredBy::Conversation, response, action))
+}

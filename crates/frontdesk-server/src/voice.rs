@@ -1,0 +1,268 @@
+//! The voice routes: what Twilio posts, verified, and the documents that answer it (DESIGN sections 1 and 7).
+//!
+//! Nothing here answers 5xx or JSON. What cannot be verified gets 403, and always the same one: it tells nobody
+//! whether a company exists.
+
+use std::{
+    str,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes, to_bytes},
+    extract::{Path, Request, State},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use frontdesk_callflow::{
+    CallFlow, Webhook,
+    company::Tenant,
+    flow::{Unanswerable, empty_document},
+};
+use frontdesk_domain::{
+    alert::{Alert, AlertCode, Notifier},
+    clock::Clock,
+    ids::CompanyId,
+};
+use frontdesk_twilio::{
+    form::{Form, is_form_content_type},
+    signature::{Payload, PublicUrl, Refusal, SETTINGS_HEADER, SIGNATURE_HEADER, SignedRequest, Verifier},
+    twiml,
+};
+use http::{HeaderMap, StatusCode, header};
+use serde_json::{Value, json};
+use tracing::{debug, error, warn};
+
+/// The longest body of a webhook.
+const MAX_BODY: usize = 64 * 1024;
+
+/// What the voice routes are made of.
+pub struct Voice {
+    /// The call path.
+    pub flow: Arc<CallFlow>,
+    /// The URL under which Twilio reaches this service.
+    pub public_url: PublicUrl,
+    /// The platform's own token, for companies that have none and for unknown ones.
+    pub platform: Verifier,
+    /// Off only for local trials.
+    pub verify: bool,
+    /// Takes alerts.
+    pub notifier: Arc<dyn Notifier>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Counts what is refused.
+    pub refusals: Arc<dyn Fn() + Send + Sync>,
+    /// When a refused signature was last diagnosed, in Unix seconds.
+    pub diagnosed: AtomicI64,
+}
+
+/// All voice routes.
+pub fn router(voice: Arc<Voice>) -> Router {
+    Router::new()
+        .route("/api/twilio/v2-agent-respond/{companyId}", post(respond))
+        .route("/api/twilio/message/{companyId}", post(message))
+        .route("/api/twilio/status/{companyId}", post(status))
+        .with_state(voice)
+}
+
+/// Answers a turn of a call: what the caller said becomes a spoken answer, or the call is greeted.
+async fn respond(State(voice): State<Arc<Voice>>, Path(id): Path<String>, request: Request) -> Response {
+    let posted = match voice.accept(&id, request).await {
+        Ok(posted) => posted,
+        Err(refused) => return refused,
+    };
+    let document = match &posted.from {
+        Sender::Company(tenant) => voice.flow.respond(tenant, &posted.webhook()).await,
+        Sender::Nobody(company, why) => {
+            voice.flow.respond_without_company(*company, &posted.webhook(), *why).await
+        }
+    };
+    spoken(document)
+}
+
+/// Takes a recorded message; also Twilio's report that a recording is ready.
+async fn message(State(voice): State<Arc<Voice>>, Path(id): Path<String>, request: Request) -> Response {
+    let posted = match voice.accept(&id, request).await {
+        Ok(posted) => posted,
+        Err(refused) => return refused,
+    };
+    let document = match &posted.from {
+        Sender::Company(tenant) => voice.flow.message(tenant, &posted.webhook()).await,
+        Sender::Nobody(company, why) => {
+            voice.flow.respond_without_company(*company, &posted.webhook(), *why).await
+        }
+    };
+    spoken(document)
+}
+
+/// Takes Twilio's report on a call. It carries no caller's words and needs no answer.
+async fn status(State(voice): State<Arc<Voice>>, Path(id): Path<String>, request: Request) -> Response {
+    let posted = match voice.accept(&id, request).await {
+        Ok(posted) => posted,
+        Err(refused) => return refused,
+    };
+    debug!(
+        company.id = %id,
+        call.id = posted.form.first("CallSid"),
+        call.status = posted.form.first("CallStatus"),
+        "a call's status was reported"
+    );
+    spoken(empty_document())
+}
+
+/// Who is called.
+enum Sender {
+    Company(Arc<Tenant>),
+    Nobody(Option<CompanyId>, Unanswerable),
+}
+
+/// A webhook that may be answered.
+struct Posted {
+    from: Sender,
+    target: String,
+    form: Form,
+    arrived: frontdesk_domain::time::Timestamp,
+}
+
+impl Posted {
+    fn webhook(&self) -> Webhook<'_> {
+        Webhook { target: &self.target, form: &self.form, arrived: self.arrived }
+    }
+}
+
+impl Voice {
+    /// Reads and verifies a webhook; what cannot be verified is refused.
+    async fn accept(&self, id: &str, request: Request) -> Result<Posted, Response> {
+        let arrived = self.clock.now();
+        let (parts, body) = request.into_parts();
+        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+        let Some(form) = read_form(&parts.headers, body).await else {
+            return Err(self.refuse(None, "a voice webhook that is no form of at most 64 KiB", json!({ "path": shortened(parts.uri.path()) })));
+        };
+        let company = id.parse::<CompanyId>().ok();
+        let loaded = match company {
+            Some(company) => self.flow.tenant(company).await,
+            None => Ok(None),
+        };
+        let from = match loaded {
+            Ok(Some(tenant)) => self.verify_company(tenant, target, &form, &parts.headers)?,
+            Ok(None) => {
+                self.verify_platform(target, &form, &parts.headers)?;
+                Sender::Nobody(company, Unanswerable::NoSuchCompany)
+            }
+            Err(failure) => {
+                error!(company.id = id, error = &failure as &dyn std::error::Error, "a company could not be loaded for a call");
+                // Whose token signed it cannot be known now. The apology holds nothing of any company.
+                let known = self.is_from_platform(target, &form, &parts.headers).is_ok();
+                Sender::Nobody(company, if known { Unanswerable::NotLoaded } else { Unanswerable::NotVerifiable })
+            }
+        };
+        Ok(Posted { from, target: target.to_owned(), form, arrived })
+    }
+
+    fn verify_company(
+        &self,
+        tenant: Arc<Tenant>,
+        target: &str,
+        form: &Form,
+        headers: &HeaderMap,
+    ) -> Result<Sender, Response> {
+        if !self.verify {
+            return Ok(Sender::Company(tenant));
+        }
+        let verifier = if tenant.verifier.is_empty() { &self.platform } else { &tenant.verifier };
+        let request = signed(target, form, headers);
+        if let Err(refusal) = verifier.verify(&self.public_url, &request) {
+            let details = self.diagnose(verifier, &request, refusal, headers);
+            let message = format!("webhooks for {} are refused: {refusal}", tenant.settings.company.name);
+            return Err(self.refuse(Some(tenant.id()), &message, details));
+        }
+        let expected = tenant.settings.company.account_sid.as_deref();
+        if expected.is_some() && form.first("AccountSid") != expected {
+            let details = json!({ "likelyFix": "set twilio.accountSid of the company to the account that sends its webhooks" });
+            return Err(self.refuse(Some(tenant.id()), "a well signed webhook came from another Twilio account", details));
+        }
+        Ok(Sender::Company(tenant))
+    }
+
+    fn verify_platform(&self, target: &str, form: &Form, headers: &HeaderMap) -> Result<(), Response> {
+        self.is_from_platform(target, form, headers).map_err(|refusal| {
+            let path = target.split('?').next().unwrap_or_default();
+            let details = json!({ "path": shortened(path), "reason": refusal.to_string() });
+            self.refuse(None, "a webhook for an unknown company could not be verified", details)
+        })
+    }
+
+    fn is_from_platform(&self, target: &str, form: &Form, headers: &HeaderMap) -> Result<(), Refusal> {
+        if !self.verify {
+            return Ok(());
+        }
+        self.platform.verify(&self.public_url, &signed(target, form, headers)).map(|_| ())
+    }
+
+    /// What an operator should know of a refused signature. The likely fix is searched for once a second at most.
+    fn diagnose(&self, verifier: &Verifier, request: &SignedRequest<'_>, refusal: Refusal, headers: &HeaderMap) -> Value {
+        let expected = self.public_url.url_of(request.target.split('?').next().unwrap_or_default());
+        let now = self.clock.now().as_second();
+        if refusal != Refusal::Mismatch || self.diagnosed.swap(now, Ordering::Relaxed) == now {
+            return json!({ "expectedUrl": shortened(&expected), "reason": refusal.to_string() });
+        }
+        let named = [header::HOST.as_str(), "x-forwarded-host"];
+        let hosts: Vec<&str> = named.iter().filter_map(|name| headers.get(*name)?.to_str().ok()).collect();
+        let found = verifier.diagnose(&self.public_url, request, &hosts);
+        let fixes: Vec<_> =
+            found.iter().flat_map(|found| &found.mistakes).map(|mistake| mistake.likely_fix()).collect();
+        let likely_fix = if fixes.is_empty() {
+            "check that twilio.authToken of the company is its account's current token".to_owned()
+        } else {
+            fixes.join("; ")
+        };
+        json!({
+            "expectedUrl": shortened(&expected),
+            "signedUrl": found.map(|found| shortened(found.url.split('?').next().unwrap_or_default()).to_owned()),
+            "likelyFix": likely_fix,
+            "reason": refusal.to_string(),
+        })
+    }
+
+    fn refuse(&self, company: Option<CompanyId>, message: &str, details: Value) -> Response {
+        (self.refusals)();
+        warn!(company.id = company.map(tracing::field::display), "{message}");
+        let code = AlertCode::SignatureRejected;
+        self.notifier.raise(Alert { code, company, message: message.to_owned(), details });
+        let text = "This request could not be verified as one of Twilio's.\n";
+        (StatusCode::FORBIDDEN, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+    }
+}
+
+/// The body as a form; `None` if it is none, or too long, or not decodable.
+async fn read_form(headers: &HeaderMap, body: Body) -> Option<Form> {
+    let is_form = headers.get(header::CONTENT_TYPE).is_some_and(|value| is_form_content_type(value.as_bytes()));
+    if !is_form {
+        return None;
+    }
+    let bytes: Bytes = to_bytes(body, MAX_BODY).await.ok()?;
+    Form::parse(&bytes).ok()
+}
+
+fn signed<'r>(target: &'r str, form: &'r Form, headers: &'r HeaderMap) -> SignedRequest<'r> {
+    SignedRequest {
+        target,
+        payload: Payload::Form(form),
+        signature: headers.get(SIGNATURE_HEADER).map(|value| value.as_bytes()),
+        settings: headers.get(SETTINGS_HEADER).map(|value| value.as_bytes()),
+    }
+}
+
+fn spoken(document: String) -> Response {
+    ([(header::CONTENT_TYPE, twiml::CONTENT_TYPE)], document).into_response()
+}
+
+/// The first part of a text that a stranger may have written.
+fn shortened(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(200)).unwrap_or_default()
+}
