@@ -53,25 +53,43 @@ pub(super) fn clauses(pattern: &Hir) -> Vec<Clause> {
     let mut all = of(pattern);
     all.retain(|clause| clause.len() <= LITERALS);
     all.sort_by_key(|clause| std::cmp::Reverse(telling(clause)));
-    // "he" and "in" occur everywhere: such a clause tells something only where there is nothing better.
+    // A clause that common words meet tells something only where there is nothing better.
     let useful = all
         .iter()
-        .take_while(|clause| clause.iter().all(|literal| literal.bytes.len() > 2))
+        .take_while(|clause| clause.iter().all(|literal| weight(literal) > 2))
         .count();
     all.truncate(useful.clamp(1, CLAUSES));
     all
 }
 
-/// How much a clause tells: long literals, whole words, few of them.
+/// How much a clause tells: as much as its least telling literal; among equals, the clause with fewer tells more.
 fn telling(clause: &Clause) -> (usize, std::cmp::Reverse<usize>) {
-    let weight = |literal: &Literal| {
-        literal.bytes.len() + usize::from(literal.left.is_word()) + usize::from(literal.right.is_word())
-    };
     (
         clause.iter().map(weight).min().unwrap_or_default(),
         std::cmp::Reverse(clause.len()),
     )
 }
+
+/// How much a literal tells.
+fn weight(literal: &Literal) -> usize {
+    if COMMON.contains(&literal.bytes.as_slice()) {
+        return 0;
+    }
+    // Few callers say a number, and those that do say few.
+    if literal.bytes.iter().all(u8::is_ascii_digit) {
+        return literal.bytes.len() + 2;
+    }
+    literal.bytes.len() + usize::from(literal.left.is_word()) + usize::from(literal.right.is_word())
+}
+
+/// Words of nearly every utterance. They decide nothing but which clause is looked for.
+const COMMON: [&[u8]; 68] = [
+    b"a", b"an", b"the", b"i", b"i'm", b"he", b"she", b"we", b"they", b"it", b"you", b"me", b"us", b"my", b"our",
+    b"his", b"her", b"him", b"them", b"is", b"are", b"was", b"were", b"be", b"been", b"am", b"has", b"have", b"had",
+    b"do", b"does", b"did", b"in", b"on", b"at", b"to", b"of", b"for", b"from", b"with", b"and", b"or", b"but", b"not",
+    b"no", b"so", b"too", b"can", b"just", b"get", b"got", b"this", b"that", b"there", b"up", b"out", b"off", b"by",
+    b"as", b"if", b"all", b"one", b"some", b"what", b"when", b"how", b"will", b"would",
+];
 
 fn of(hir: &Hir) -> Vec<Clause> {
     match hir.kind() {

@@ -461,6 +461,8 @@ impl Builder {
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
             .kind(Some(AhoCorasickKind::DFA))
+            // Texts are short and candidates many: looking for rare bytes first costs more than it saves.
+            .prefilter(false)
             .build(&words)
             .or_else(|_| AhoCorasick::new(&words));
         Ok(Rules {
