@@ -58,7 +58,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             .collect();
         let report = measure(&businesses, &tested, &Calibration::new(&named(&fitted, String::new())));
         held_out = add(&held_out, &report.total);
-        loss += choices.iter().filter(|choice| choice.company == **company).map(|choice| surprise(choice, &fitted)).sum::<f64>();
+        loss += choices
+            .iter()
+            .filter(|choice| choice.company == **company)
+            .map(|choice| surprise(choice, &fitted))
+            .sum::<f64>();
         error += report.calibration_error * ratio(report.total.asked);
     }
     let (error, loss) = (100.0 * error / ratio(held_out.asked), loss / ratio(choices.len()));

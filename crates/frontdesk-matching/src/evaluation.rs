@@ -387,12 +387,19 @@ mod tests {
         };
     }
 
-    const TEMPLATES: [&str; 3] =
-        [data!("universal.template.json"), data!("hvac.template.json"), data!("plumbing.template.json")];
+    const TEMPLATES: [&str; 3] = [
+        data!("universal.template.json"),
+        data!("hvac.template.json"),
+        data!("plumbing.template.json"),
+    ];
 
     fn report(utterances: &str) -> Report {
         let businesses = Businesses::read(&TEMPLATES, data!("companies.jsonl"), data!("trades-qna.json")).unwrap();
-        measure(&businesses, &read_utterances(utterances).unwrap(), Calibration::embedded())
+        measure(
+            &businesses,
+            &read_utterances(utterances).unwrap(),
+            Calibration::embedded(),
+        )
     }
 
     /// A floor under what was measured, so that a change that costs callers answers is seen.
@@ -408,6 +415,10 @@ mod tests {
     fn every_trigger_and_question_of_the_demo_data_is_answered() {
         let train = report(data!("utterances.train.jsonl"));
         let verbatim = &train.by_tag["verbatim"];
-        assert_eq!((verbatim.answered, verbatim.right), (verbatim.asked, verbatim.asked), "{train}");
+        assert_eq!(
+            (verbatim.answered, verbatim.right),
+            (verbatim.asked, verbatim.asked),
+            "{train}"
+        );
     }
 }

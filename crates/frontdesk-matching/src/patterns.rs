@@ -77,16 +77,20 @@ impl Patterns {
         made
     }
 
-    /// Writes to `due` the patterns whose literals occur, by their numbers.
-    pub(crate) fn due(&self, text: &str, due: &mut Vec<usize>) {
+    /// Writes to `due` the patterns whose literals occur and whose unit is asked for, by their numbers.
+    pub(crate) fn due(&self, text: &str, due: &mut Vec<usize>, is_asked: impl Fn(u32) -> bool) {
         due.clear();
-        due.extend(&self.always);
-        if let Some(literals) = &self.literals {
-            let found = literals.find_overlapping_iter(text);
-            due.extend(found.filter_map(|found| self.needed_by.get(found.pattern().as_usize())));
+        let wanted = |pattern: &usize| self.unit(*pattern).is_some_and(&is_asked);
+        due.extend(self.always.iter().copied().filter(wanted));
+        let Some(literals) = &self.literals else { return };
+        for found in literals.find_overlapping_iter(text) {
+            let Some(pattern) = self.needed_by.get(found.pattern().as_usize()).copied() else {
+                continue;
+            };
+            if wanted(&pattern) && !due.contains(&pattern) {
+                due.push(pattern);
+            }
         }
-        due.sort_unstable();
-        due.dedup();
     }
 
     /// The unit that a pattern belongs to.
@@ -130,7 +134,8 @@ mod tests {
     fn check(patterns: &[&str], text: &str, expected: &[u32]) {
         let made = Patterns::new(patterns.iter().zip(0..).map(|(pattern, unit)| (*pattern, unit)));
         let mut due = Vec::new();
-        made.due(text, &mut due);
+        made.due(text, &mut due, |_| true);
+        due.sort_unstable();
         let hits: Vec<u32> = due
             .into_iter()
             .filter(|pattern| made.is_match(*pattern, text))

@@ -84,7 +84,7 @@ impl Findings {
                 && *start >= until
                 && let Some(word) = range.and_then(|(start, end)| utterance.get(start..end))
             {
-                words.push(word);
+                words.extend(word.split(' '));
                 until = *end;
             }
         }
@@ -200,13 +200,13 @@ fn ladder_order(knowledge: &Knowledge, candidate: &Candidate) -> (Source, i64, u
 /// The units that the utterance equals: as it is, without fillers, and reworded.
 fn equal(knowledge: &Knowledge, scratch: &Scratch) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = Vec::new();
-    let counted: Vec<Term> = scratch.whole_wordings().collect();
+    let wordings = scratch.whole_wordings();
     let mut positions = Positions::default();
     (0..=u8::MAX)
         .zip(&scratch.words)
         .for_each(|(at, _)| crate::evidence::mark(&mut positions, at));
     for place in &knowledge.pieces {
-        let units = counted
+        let units = wordings
             .iter()
             .filter_map(|sequence| place.piece.equal.get(sequence))
             .flatten();
@@ -362,7 +362,7 @@ impl Scratch {
     }
 
     /// The hashes of the utterance as a whole: as it is, without fillers, and both reworded.
-    fn whole_wordings(&self) -> impl Iterator<Item = Term> {
+    fn whole_wordings(&self) -> [Term; 4] {
         let is_bare = |word: &&Word| word.class.is_protected() || !word.class.any(Class::COURTESY.with(Class::FILLER));
         let all = &self.words;
         let bare = all.iter().filter(is_bare);
@@ -374,6 +374,5 @@ impl Scratch {
             exact_sequence(reworded),
             exact_sequence(reworded_bare),
         ]
-        .into_iter()
     }
 }

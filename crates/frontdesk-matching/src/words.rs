@@ -39,6 +39,12 @@ impl Reader {
     /// Replaces `words` by those of a normal form.
     pub(crate) fn read(&mut self, text: &str, language: &Language, words: &mut Vec<Word>) {
         words.clear();
+        if text.len() < MAX_WORDS {
+            // It cannot have that many words.
+            self.read_part(text, 0, language, words);
+            mark_scopes(words);
+            return;
+        }
         let half = MAX_WORDS / 2;
         let front_end = text.match_indices(' ').nth(half - 1).map_or(text.len(), |(at, _)| at);
         let (front, rest) = text.split_at_checked(front_end).unwrap_or((text, ""));

@@ -22,7 +22,7 @@ const NEVER_JOINED: Class = Class::ARTICLE
 /// How many units of a source are looked at closely.
 pub(super) const LOOKED_AT: usize = 6;
 /// Units with less than this share of the most votes are not looked at.
-const NEGLIGIBLE: f32 = 0.15;
+const NEGLIGIBLE: f32 = 0.2;
 /// Bytes that patterns see: about as many as the words that are considered.
 const LONGEST_FOR_PATTERNS: usize = 2_000;
 
@@ -48,6 +48,8 @@ pub(super) struct Vote {
     pub(super) covered: f32,
     /// One of its patterns matches.
     pub(super) pattern: bool,
+    /// It is looked at closely.
+    chosen: bool,
     /// One of its negatives occurs.
     ruled_out: bool,
     last_term: u32,
@@ -78,6 +80,8 @@ pub(super) struct Scratch {
     pub(super) total: f32,
     pub(super) known: Positions,
     repaired: Positions,
+    /// For each position, the pieces that have its word, as bits; the pieces after the last bit share it.
+    having: Vec<u64>,
     /// The units of each source that are looked at closely.
     pub(super) chosen: [[Option<u32>; LOOKED_AT]; Source::ALL.len()],
     /// The two units with the most votes.
@@ -103,8 +107,9 @@ impl Scratch {
         self.pairs(knowledge, from);
         self.weigh_positions(from);
         self.choose(knowledge);
-        self.patterns(knowledge, utterance, from);
-        self.choose(knowledge);
+        if self.patterns(knowledge, utterance, from) {
+            self.choose(knowledge);
+        }
         self.find_leaders();
     }
 
@@ -194,6 +199,7 @@ impl Scratch {
         self.seen.clear();
         self.touched.clear();
         self.weights.clear();
+        self.having.clear();
         self.known = Positions::default();
         self.repaired = Positions::default();
     }
@@ -227,6 +233,7 @@ impl Scratch {
 
     fn look_up(&mut self, knowledge: &Knowledge, from: usize) {
         self.weights.resize(self.words.len(), 0.0);
+        self.having.resize(self.words.len(), 0);
         for index in 0..self.seen.len() {
             if let Some(seen) = self.seen.get(index).copied() {
                 self.look_up_term(knowledge, seen, index);
@@ -267,6 +274,9 @@ impl Scratch {
             };
             let weight = placed.weights.get(spot.id).copied().unwrap_or_default();
             value = Some(weight.value);
+            if let Some(having) = self.having.get_mut(at) {
+                *having |= piece_bit(spot.piece);
+            }
             let Some(slot) = self.slots.get_mut(spot.piece).and_then(|slots| slots.get_mut(spot.id)) else {
                 continue;
             };
@@ -442,7 +452,11 @@ impl Scratch {
             if let (Some(first), Some(second)) = (self.words.get(index - 1), self.words.get(index)) {
                 let pair = hash::pair(first.stem, second.stem);
                 let factor = class_factor(first.class).max(class_factor(second.class));
-                self.vote_pair(knowledge, pair, factor);
+                let having = |at: usize| self.having.get(at).copied().unwrap_or_default();
+                let both = having(index - 1) & having(index);
+                if both != 0 {
+                    self.vote_pair(knowledge, pair, factor, both);
+                }
             }
         }
         if !self.is_reworded {
@@ -453,15 +467,20 @@ impl Scratch {
             let (Some(first), Some(second)) = two else { break };
             if (first.replaced || second.replaced) && first.start >= from {
                 let pair = hash::pair(first.word.stem, second.word.stem);
-                self.vote_pair(knowledge, pair, 0.5);
+                let having = |at: usize| self.having.get(at).copied().unwrap_or_default();
+                let both = having(first.start) & having(second.start);
+                self.vote_pair(knowledge, pair, 0.5, both);
             }
         }
     }
 
-    fn vote_pair(&mut self, knowledge: &Knowledge, pair: Term, factor: f32) {
+    fn vote_pair(&mut self, knowledge: &Knowledge, pair: Term, factor: f32, pieces: u64) {
         let (mut in_units, mut in_wordings) = (0, 0);
         self.found.clear();
         for (piece, placed) in knowledge.pieces.iter().enumerate() {
+            if pieces & piece_bit(piece) == 0 {
+                continue;
+            }
             if let Some(info) = placed.piece.pairs.get(&pair) {
                 in_units += crate::piece::index(info.postings.len());
                 in_wordings += info.wordings;
@@ -487,7 +506,9 @@ impl Scratch {
     }
 
     /// Tries the patterns whose literals occur: of the units looked at, and of units that have nothing but patterns.
-    fn patterns(&mut self, knowledge: &Knowledge, utterance: &str, from: usize) {
+    /// Returns whether one of these was found.
+    fn patterns(&mut self, knowledge: &Knowledge, utterance: &str, from: usize) -> bool {
+        let mut others = false;
         // What was taken back is no evidence.
         let start = if from == 0 {
             0
@@ -506,19 +527,26 @@ impl Scratch {
             if patterns.is_empty() {
                 continue;
             }
-            patterns.due(counted, &mut self.due);
+            let votes = &self.votes;
+            let generation = self.generation;
+            patterns.due(counted, &mut self.due, |unit| {
+                let vote = usize::try_from(placed.number(unit))
+                    .ok()
+                    .and_then(|number| votes.get(number));
+                vote.is_some_and(|vote| vote.generation == generation && vote.chosen)
+                    || placed.piece.forms_of(unit).len() <= 1
+            });
             for pattern in &self.due {
                 let Some(unit) = patterns.unit(*pattern) else { continue };
-                let number = placed.number(unit);
-                let is_asked = self.chosen.iter().flatten().flatten().any(|chosen| *chosen == number);
-                if (is_asked || placed.piece.forms_of(unit).len() <= 1)
-                    && patterns.is_match(*pattern, counted)
-                    && let Some(vote) = touch(&mut self.votes, &mut self.touched, self.generation, number)
+                if patterns.is_match(*pattern, counted)
+                    && let Some(vote) = touch(&mut self.votes, &mut self.touched, generation, placed.number(unit))
                 {
                     vote.pattern = true;
+                    others |= !vote.chosen;
                 }
             }
         }
+        others
     }
 
     /// The units of each source with the most votes, in no particular order but always the same.
@@ -554,6 +582,11 @@ impl Scratch {
                     .map(|(_, unit)| unit)
             })
         });
+        for unit in self.chosen.iter().flatten().flatten() {
+            if let Some(vote) = usize::try_from(*unit).ok().and_then(|unit| self.votes.get_mut(unit)) {
+                vote.chosen = true;
+            }
+        }
     }
 
     fn rule_out(&mut self, knowledge: &Knowledge) {
@@ -666,6 +699,11 @@ const fn unknown_weight(class: Class) -> f32 {
 
 fn slice(text: &str, word: Word) -> Option<&str> {
     text.get(usize::try_from(word.start).ok()?..usize::try_from(word.end).ok()?)
+}
+
+/// The bit of a piece; a company with more than 64 pieces shares the last one, which costs only time.
+const fn piece_bit(piece: usize) -> u64 {
+    1 << if piece > 63 { 63 } else { piece }
 }
 
 fn position(at: usize) -> u8 {
