@@ -1,30 +1,20 @@
 //! Reading an utterance against a company's knowledge: which terms it has, where, and what they vote for.
 
+mod repair;
+mod voting;
+
 use crate::{
-    evidence::{Ground, Positions, Slot, Weight, class_factor, filler_factor, mark, relative_rarity},
-    hash::{self, Term},
+    evidence::{Ground, Positions, Slot, Weight, class_factor, filler_factor, mark},
+    hash::Term,
     knowledge::{Knowledge, Placed, Source},
-    language::{Class, Entry, Language},
+    language::Class,
     lexicon::{Canonical, Rewording},
     piece::{Posting, TermInfo},
-    spelling::is_repairable,
     words::{Reader, Word, counts_from},
 };
 
-/// Words that stand alone: "my ac" is not "myac".
-const NEVER_JOINED: Class = Class::ARTICLE
-    .with(Class::PRONOUN)
-    .with(Class::AUXILIARY)
-    .with(Class::NEGATION)
-    .with(Class::QUESTION)
-    .with(Class::BOUNDARY)
-    .with(Class::COURTESY);
 /// How many units of a source are looked at closely.
 pub(super) const LOOKED_AT: usize = 6;
-/// Units with less than this share of the most votes are not looked at.
-const NEGLIGIBLE: f32 = 0.2;
-/// Bytes that patterns see: about as many as the words that are considered.
-const LONGEST_FOR_PATTERNS: usize = 2_000;
 
 /// A term of the utterance, as it was said or as it was meant.
 #[derive(Debug, Clone, Copy)]
@@ -322,273 +312,6 @@ impl Scratch {
         known
     }
 
-    /// Looks for words that were heard as two, as one, or with a wrong letter.
-    fn repair(&mut self, knowledge: &Knowledge, utterance: &str, from: usize) {
-        for at in from..self.words.len() {
-            let Some(word) = self.words.get(at).copied() else { break };
-            let Some(spelled) = slice(utterance, word) else {
-                continue;
-            };
-            let is_known = crate::evidence::is_marked(&self.known, at);
-            if let Some(next) = self.words.get(at + 1).copied()
-                && let Some(following) = slice(utterance, next)
-            {
-                let next_known = crate::evidence::is_marked(&self.known, at + 1) && next.class.is_content();
-                let letters = (spelled.len() == 1, following.len() == 1);
-                let worth_it = match letters {
-                    (false, false) => {
-                        (!is_known || !next_known || !word.class.is_content())
-                            && (word.class.is_content() || next.class.is_content())
-                            && !word.class.any(NEVER_JOINED)
-                            && !next.class.any(NEVER_JOINED)
-                    }
-                    (true, true) => true,
-                    _ => false,
-                };
-                if worth_it && spelled.len() + following.len() <= 24 {
-                    self.text.clear();
-                    self.text.push_str(spelled);
-                    self.text.push_str(following);
-                    self.try_joined(knowledge, at);
-                }
-            }
-            if !is_known && word.class.is_content() && is_repairable(spelled) && knowledge.language.knows_words() {
-                self.try_near(knowledge, word, spelled, at);
-            }
-        }
-    }
-
-    fn try_joined(&mut self, knowledge: &Knowledge, at: usize) {
-        let exact = hash::term(&self.text);
-        let entry = knowledge.language.look_up(&self.text, exact, &mut self.stem);
-        if entry.class.is_content()
-            && self.add_meant(knowledge, entry, at)
-            && let Some(weight) = self.weights.get_mut(at + 1)
-            && !crate::evidence::is_marked(&self.known, at + 1)
-        {
-            *weight = 0.0;
-        }
-    }
-
-    fn try_near(&mut self, knowledge: &Knowledge, word: Word, spelled: &str, at: usize) {
-        let entry = Entry {
-            exact: word.exact,
-            stem: word.stem,
-            class: word.class,
-        };
-        if knowledge.language.is_common(&entry) {
-            return;
-        }
-        if self.try_split(knowledge, knowledge.language, spelled, at) {
-            return;
-        }
-        let near = knowledge
-            .pieces
-            .iter()
-            .filter_map(|placed| placed.piece.spelling.nearest(spelled));
-        let Some((distance, nearest)) = near.clone().min_by_key(|(distance, _)| *distance) else {
-            return;
-        };
-        if near
-            .filter(|(other, _)| *other == distance)
-            .all(|(_, entry)| entry.stem == nearest.stem)
-        {
-            let meant = *nearest;
-            if self.add_meant(knowledge, meant, at) {
-                mark(&mut self.repaired, position(at));
-            }
-        }
-    }
-
-    /// "heatpump": two words that the company has in a row.
-    fn try_split(&mut self, knowledge: &Knowledge, language: &Language, spelled: &str, at: usize) -> bool {
-        for cut in 3..spelled.len().saturating_sub(2) {
-            let Some((left, right)) = spelled.split_at_checked(cut) else {
-                continue;
-            };
-            let first = language.look_up(left, hash::term(left), &mut self.stem);
-            let second = language.look_up(right, hash::term(right), &mut self.stem);
-            let pair = hash::pair(first.stem, second.stem);
-            if knowledge
-                .pieces
-                .iter()
-                .any(|placed| placed.piece.pairs.contains_key(&pair))
-            {
-                let one = self.add_meant(knowledge, first, at);
-                return self.add_meant(knowledge, second, at) || one;
-            }
-        }
-        false
-    }
-
-    /// Adds a term that was not said but meant, if the company has it.
-    fn add_meant(&mut self, knowledge: &Knowledge, entry: Entry, at: usize) -> bool {
-        let scope = self.words.get(at).map(|word| word.class).unwrap_or_default();
-        let class = if scope.any(Class::NEGATED) {
-            entry.class.with(Class::NEGATED)
-        } else {
-            entry.class
-        };
-        let seen = Seen {
-            stem: entry.stem,
-            class,
-            at: position(at),
-            vote: 0.8,
-        };
-        if !knowledge.has(entry.stem) {
-            return false;
-        }
-        if let Some(weight) = self.weights.get_mut(at)
-            && !crate::evidence::is_marked(&self.known, at)
-        {
-            *weight = 0.0;
-        }
-        self.seen.push(seen);
-        self.look_up_term(knowledge, seen, self.seen.len() - 1)
-    }
-
-    fn pairs(&mut self, knowledge: &Knowledge, from: usize) {
-        for index in from + 1..self.words.len() {
-            if let (Some(first), Some(second)) = (self.words.get(index - 1), self.words.get(index)) {
-                let pair = hash::pair(first.stem, second.stem);
-                let factor = class_factor(first.class).max(class_factor(second.class));
-                let having = |at: usize| self.having.get(at).copied().unwrap_or_default();
-                let both = having(index - 1) & having(index);
-                if both != 0 {
-                    self.vote_pair(knowledge, pair, factor, both);
-                }
-            }
-        }
-        if !self.is_reworded {
-            return;
-        }
-        for index in 1..self.rewording.words.len() {
-            let two = (self.rewording.words.get(index - 1), self.rewording.words.get(index));
-            let (Some(first), Some(second)) = two else { break };
-            if (first.replaced || second.replaced) && first.start >= from {
-                let pair = hash::pair(first.word.stem, second.word.stem);
-                let having = |at: usize| self.having.get(at).copied().unwrap_or_default();
-                let both = having(first.start) & having(second.start);
-                self.vote_pair(knowledge, pair, 0.5, both);
-            }
-        }
-    }
-
-    fn vote_pair(&mut self, knowledge: &Knowledge, pair: Term, factor: f32, pieces: u64) {
-        let (mut in_units, mut in_wordings) = (0, 0);
-        self.found.clear();
-        for (piece, placed) in knowledge.pieces.iter().enumerate() {
-            if pieces & piece_bit(piece) == 0 {
-                continue;
-            }
-            if let Some(info) = placed.piece.pairs.get(&pair) {
-                in_units += crate::piece::index(info.postings.len());
-                in_wordings += info.wordings;
-                self.found.push((piece, info.postings.clone()));
-            }
-        }
-        if in_units == 0 {
-            return;
-        }
-        let share = 1.0 / (crate::evidence::float(in_wordings) + 0.5);
-        let value = relative_rarity(knowledge.units.len(), in_units) * factor;
-        for (piece, postings) in &self.found {
-            let Some(placed) = knowledge.pieces.get(*piece) else {
-                continue;
-            };
-            for posting in placed.piece.postings.get(postings.clone()).unwrap_or_default() {
-                let unit = placed.number(posting.unit);
-                if let Some(vote) = touch(&mut self.votes, &mut self.touched, self.generation, unit) {
-                    vote.pairs += value * f32::from(posting.count) * share;
-                }
-            }
-        }
-    }
-
-    /// Tries the patterns whose literals occur: of the units looked at, and of units that have nothing but patterns.
-    /// Returns whether one of these was found.
-    fn patterns(&mut self, knowledge: &Knowledge, utterance: &str, from: usize) -> bool {
-        let mut others = false;
-        // What was taken back is no evidence.
-        let start = if from == 0 {
-            0
-        } else {
-            self.words.get(from).map_or(0, |word| word.start)
-        };
-        let counted = usize::try_from(start)
-            .ok()
-            .and_then(|start| utterance.get(start..))
-            .unwrap_or(utterance);
-        let counted = counted
-            .get(..counted.floor_char_boundary(LONGEST_FOR_PATTERNS))
-            .unwrap_or(counted);
-        for placed in &knowledge.pieces {
-            let patterns = &placed.piece.patterns;
-            if patterns.is_empty() {
-                continue;
-            }
-            let votes = &self.votes;
-            let generation = self.generation;
-            patterns.due(counted, &mut self.due, |unit| {
-                let vote = usize::try_from(placed.number(unit))
-                    .ok()
-                    .and_then(|number| votes.get(number));
-                vote.is_some_and(|vote| vote.generation == generation && vote.chosen)
-                    || placed.piece.forms_of(unit).len() <= 1
-            });
-            for pattern in &self.due {
-                let Some(unit) = patterns.unit(*pattern) else { continue };
-                if patterns.is_match(*pattern, counted)
-                    && let Some(vote) = touch(&mut self.votes, &mut self.touched, generation, placed.number(unit))
-                {
-                    vote.pattern = true;
-                    others |= !vote.chosen;
-                }
-            }
-        }
-        others
-    }
-
-    /// The units of each source with the most votes, in no particular order but always the same.
-    fn choose(&mut self, knowledge: &Knowledge) {
-        let mut best: [[Option<(f32, u32)>; LOOKED_AT]; Source::ALL.len()] = [[None; LOOKED_AT]; Source::ALL.len()];
-        for unit in &self.touched {
-            let Some(place) = knowledge.place(*unit) else { continue };
-            let vote = self.vote(*unit);
-            let Some(of_source) = best.get_mut(place.source.index()) else {
-                continue;
-            };
-            let rank = vote.rank();
-            if place.disabled || vote.ruled_out || rank <= 0.0 {
-                continue;
-            }
-            let mut entry = Some((rank, *unit));
-            for kept in of_source.iter_mut() {
-                let is_better = match (&entry, &*kept) {
-                    (Some(entry), Some(kept)) => entry.0 > kept.0 || entry.0 >= kept.0 && entry.1 < kept.1,
-                    (entry, None) => entry.is_some(),
-                    (None, Some(_)) => false,
-                };
-                if is_better {
-                    std::mem::swap(kept, &mut entry);
-                }
-            }
-        }
-        self.chosen = best.map(|of_source| {
-            let most = of_source.first().copied().flatten().map_or(0.0, |(rank, _)| rank);
-            of_source.map(|entry| {
-                entry
-                    .filter(|(rank, _)| *rank >= most * NEGLIGIBLE)
-                    .map(|(_, unit)| unit)
-            })
-        });
-        for unit in self.chosen.iter().flatten().flatten() {
-            if let Some(vote) = usize::try_from(*unit).ok().and_then(|unit| self.votes.get_mut(unit)) {
-                vote.chosen = true;
-            }
-        }
-    }
-
     fn rule_out(&mut self, knowledge: &Knowledge) {
         for placed in &knowledge.pieces {
             if placed.piece.negatives.is_empty() {
@@ -695,10 +418,6 @@ fn touch<'a>(votes: &'a mut [Vote], touched: &mut Vec<u32>, generation: u32, uni
 /// A word that the company does not have weighs as much as one that a single unit has.
 const fn unknown_weight(class: Class) -> f32 {
     if class.is_content() { class_factor(class) } else { 0.0 }
-}
-
-fn slice(text: &str, word: Word) -> Option<&str> {
-    text.get(usize::try_from(word.start).ok()?..usize::try_from(word.end).ok()?)
 }
 
 /// The bit of a piece; a company with more than 64 pieces shares the last one, which costs only time.
