@@ -1,0 +1,153 @@
+//! Numbers for Prometheus.
+//!
+//! Whoever counts uses the `metrics` facade with the names below; queues and caches count themselves and are read when
+//! somebody looks.
+
+use std::{sync::Arc, time::Duration};
+
+use frontdesk_store::{
+    cache::CachedStore,
+    queue::{AlertQueue, TurnQueue},
+    tasks::TaskSet,
+};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Answered turns, by `source` and `tier` (`none` without one).
+pub const TURNS: &str = "frontdesk_turns_total";
+/// How long decisions took, in seconds.
+pub const DECISION_SECONDS: &str = "frontdesk_decision_seconds";
+/// Webhooks that were refused, because of their signature or because they could not be read.
+pub const REFUSALS: &str = "frontdesk_webhooks_refused_total";
+/// Requests of the admin API, by `method`, `path` and `status`.
+pub const ADMIN_REQUESTS: &str = "frontdesk_admin_requests_total";
+/// Turn records that wait to be stored.
+pub const TURNS_WAITING: &str = "frontdesk_turn_records_waiting";
+/// Turn records on disk.
+pub const TURNS_STORED: &str = "frontdesk_turn_records_stored_total";
+/// Turn records that were let go because the queue was full.
+pub const TURNS_DROPPED: &str = "frontdesk_turn_records_dropped_total";
+/// Alerts raised.
+pub const ALERTS_RAISED: &str = "frontdesk_alerts_raised_total";
+/// Alerts that were let go because too many waited.
+pub const ALERTS_DROPPED: &str = "frontdesk_alerts_dropped_total";
+
+/// Values that caches served from memory, by `cache`.
+pub const CACHE_HITS: &str = "frontdesk_cache_hits_total";
+/// Values that had to be loaded first, by `cache`.
+pub const CACHE_MISSES: &str = "frontdesk_cache_misses_total";
+/// Old values served because the store could not answer, by `cache`.
+pub const CACHE_STALE: &str = "frontdesk_cache_stale_total";
+/// Values in memory, by `cache`.
+pub const CACHE_ENTRIES: &str = "frontdesk_cache_entries";
+
+/// Bounds of [`DECISION_SECONDS`]: rules take microseconds, meaning milliseconds, an LLM seconds.
+const DECISION_BOUNDS: [f64; 14] = [
+    10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 5e-3, 10e-3, 50e-3, 100e-3, 500e-3, 1.0, 4.0,
+];
+
+/// Samples of histograms are folded so often, whether anybody looks or not.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+type Publish = Arc<dyn Fn() + Send + Sync>;
+
+/// What `/metrics` shows.
+#[derive(Clone)]
+pub struct Metrics {
+    handle: PrometheusHandle,
+    publish: Vec<Publish>,
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Metrics {
+    /// Collects what this process counts from now on.
+    ///
+    /// # Errors
+    /// Something else collects already.
+    pub fn install(tasks: &TaskSet) -> Result<Self, BuildError> {
+        let decisions = Matcher::Full(DECISION_SECONDS.to_owned());
+        let builder = PrometheusBuilder::new().set_buckets_for_metric(decisions, &DECISION_BOUNDS)?;
+        let handle = builder.install_recorder()?;
+        describe();
+        let (folded, mut stopping) = (handle.clone(), tasks.stopping());
+        tasks.spawn("fold histograms", async move {
+            while tokio::time::timeout(UPKEEP, stopping.wait()).await.is_err() {
+                folded.run_upkeep();
+            }
+        });
+        Ok(Self {
+            handle,
+            publish: Vec::new(),
+        })
+    }
+
+    /// Calls `publish` before each look, so that it can set what it counts by itself.
+    #[must_use]
+    pub fn with(mut self, publish: impl Fn() + Send + Sync + 'static) -> Self {
+        self.publish.push(Arc::new(publish));
+        self
+    }
+
+    /// Shows the queue of turn records.
+    #[must_use]
+    pub fn with_turns(self, queue: TurnQueue) -> Self {
+        self.with(move || {
+            let counts = queue.counts();
+            metrics::gauge!(TURNS_WAITING).set(f64::from(u32::try_from(queue.waiting()).unwrap_or(u32::MAX)));
+            metrics::counter!(TURNS_STORED).absolute(counts.stored);
+            metrics::counter!(TURNS_DROPPED).absolute(counts.dropped);
+        })
+    }
+
+    /// Shows the queue of alerts.
+    #[must_use]
+    pub fn with_alerts(self, queue: AlertQueue) -> Self {
+        self.with(move || {
+            let counts = queue.counts();
+            metrics::counter!(ALERTS_RAISED).absolute(counts.raised);
+            metrics::counter!(ALERTS_DROPPED).absolute(counts.dropped);
+        })
+    }
+
+    /// Shows the caches.
+    #[must_use]
+    pub fn with_caches(self, store: Arc<CachedStore>) -> Self {
+        self.with(move || {
+            for (cache, counts) in store.counts() {
+                metrics::counter!(CACHE_HITS, "cache" => cache).absolute(counts.hits);
+                metrics::counter!(CACHE_MISSES, "cache" => cache).absolute(counts.misses);
+                metrics::counter!(CACHE_STALE, "cache" => cache).absolute(counts.stale);
+                let entries = u32::try_from(counts.entries).unwrap_or(u32::MAX);
+                metrics::gauge!(CACHE_ENTRIES, "cache" => cache).set(f64::from(entries));
+            }
+        })
+    }
+
+    /// The text of `/metrics`.
+    pub(crate) fn render(&self) -> String {
+        for publish in &self.publish {
+            publish();
+        }
+        self.handle.render()
+    }
+}
+
+fn describe() {
+    metrics::describe_counter!(TURNS, "answered turns by source and tier");
+    metrics::describe_histogram!(DECISION_SECONDS, metrics::Unit::Seconds, "how long decisions took");
+    metrics::describe_counter!(REFUSALS, "webhooks refused because of their signature or form");
+    metrics::describe_counter!(ADMIN_REQUESTS, "requests of the admin API by method, path and status");
+    metrics::describe_counter!(CACHE_HITS, "values that a cache served from memory");
+    metrics::describe_counter!(CACHE_MISSES, "values that had to be loaded first");
+    metrics::describe_counter!(CACHE_STALE, "old values served because the store could not answer");
+    metrics::describe_gauge!(CACHE_ENTRIES, "values in memory");
+    metrics::describe_gauge!(TURNS_WAITING, "turn records that wait to be stored");
+    metrics::describe_counter!(TURNS_STORED, "turn records on disk");
+    metrics::describe_counter!(TURNS_DROPPED, "turn records let go because the queue was full");
+    metrics::describe_counter!(ALERTS_RAISED, "alerts raised");
+    metrics::describe_counter!(ALERTS_DROPPED, "alerts let go because too many waited");
+}

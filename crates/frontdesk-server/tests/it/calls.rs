@@ -1,0 +1,263 @@
+//! The call log and messages.
+
+use std::sync::Arc;
+
+use frontdesk_domain::{
+    confidence::Confidence,
+    decision::{
+        CandidateKind, Decision, Escalation, Matcher, SkipReason, Source, Step, StepOutcome, TraceCandidate,
+        TraceEntry, Versions,
+    },
+    documents::template::Action,
+    ids::{CallId, CompanyId, MessageId, TurnId},
+    money::PicoUsd,
+    record::{Message, MessageKind, MessageState, ReplayInputs, TurnOutcome, TurnRecord},
+};
+use frontdesk_store::ports::{CallLog as _, MessageStore as _};
+use serde_json::{Value, json};
+
+use crate::support::TestApp;
+
+fn id_in(path: &str) -> CompanyId {
+    path.rsplit('/').next().unwrap().parse().unwrap()
+}
+
+/// A turn in which the caller said that.
+fn turn(company: CompanyId, call: &str, turn: u32, at: &str, words: &str, outcome: TurnOutcome) -> TurnRecord {
+    TurnRecord {
+        turn_id: TurnId::new(&format!("{call}-{turn}")),
+        call_id: CallId::new(call),
+        turn,
+        at: at.parse().unwrap(),
+        from: Some("+15550001111".into()),
+        speech_confidence: Some(0.9),
+        digits: None,
+        decision: Decision {
+            company_id: company,
+            utterance: words.into(),
+            normalized: words.to_lowercase().into(),
+            source: Source::Template,
+            tier: None,
+            confidence: Confidence::CERTAIN,
+            threshold: None,
+            scenario_id: None,
+            qna_id: None,
+            safety_id: None,
+            response: "Yes.".into(),
+            action: Action::None,
+            emergency: false,
+            matcher: Matcher::Lexical,
+            fallback_type: None,
+            escalation: Escalation::default(),
+            cost_usd: PicoUsd::ZERO,
+            latency_micros: 7,
+            versions: Arc::new(Versions::default()),
+            trace: Vec::new(),
+        },
+        tokens: None,
+        outcome,
+        replay: ReplayInputs {
+            call_state: json!({}),
+            rotation: None,
+        },
+    }
+}
+
+async fn three_calls(app: &TestApp, company: CompanyId) {
+    let turns = vec![
+        turn(
+            company,
+            "CA1",
+            1,
+            "2026-11-20T12:00:00Z",
+            "Good morning",
+            TurnOutcome::Greeted,
+        ),
+        turn(
+            company,
+            "CA1",
+            2,
+            "2026-11-20T12:01:00Z",
+            "A leaking Faucet",
+            TurnOutcome::Answered,
+        ),
+        turn(
+            company,
+            "CA2",
+            1,
+            "2026-11-21T04:30:00Z",
+            "a person please",
+            TurnOutcome::Transfer,
+        ),
+        turn(
+            company,
+            "CA3",
+            1,
+            "2026-11-22T12:00:00Z",
+            "goodbye",
+            TurnOutcome::Hangup,
+        ),
+    ];
+    app.store.append_turns(Arc::new(turns)).await.unwrap();
+}
+
+fn call_ids(page: &Value) -> Vec<&str> {
+    page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|call| call["callId"].as_str().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_call_has_its_turns_and_its_ending() {
+    let app = TestApp::start().await;
+    let path = app.company("+15551234567").await;
+    three_calls(&app, id_in(&path)).await;
+    let call = app.get(&format!("{path}/calls/CA1")).await.ok(200);
+    assert_eq!((&call["callId"], &call["ending"]), (&json!("CA1"), &json!("answered")));
+    assert_eq!(
+        (&call["startedAt"], &call["from"]),
+        (&json!("2026-11-20T12:00:00Z"), &json!("+15550001111"))
+    );
+    let turns = call["turns"].as_array().unwrap();
+    assert_eq!(
+        (turns.len(), &turns[1]["utterance"], &turns[1]["turn"]),
+        (2, &json!("A leaking Faucet"), &json!(2))
+    );
+    assert_eq!(turns[0]["scenarioId"], Value::Null, "absent is null");
+    assert_eq!(
+        app.get(&format!("{path}/calls/CA9")).await.problem(404),
+        "call-not-found"
+    );
+}
+
+#[tokio::test]
+async fn a_call_is_not_found_under_another_company() {
+    let app = TestApp::start().await;
+    let (ours, theirs) = (app.company("+15551234567").await, app.company("+15551234568").await);
+    three_calls(&app, id_in(&theirs)).await;
+    assert_eq!(
+        app.get(&format!("{ours}/calls/CA1")).await.problem(404),
+        "call-not-found"
+    );
+    assert_eq!(app.get(&format!("{ours}/calls")).await.ok(200)["items"], json!([]));
+}
+
+#[tokio::test]
+async fn calls_are_listed_newest_first_and_filtered() {
+    let app = TestApp::start().await;
+    let path = app.company("+15551234567").await;
+    app.patch(&path, json!({ "timezone": "America/New_York" }))
+        .await
+        .ok(200);
+    three_calls(&app, id_in(&path)).await;
+    for (query, want) in [
+        ("", vec!["CA3", "CA2", "CA1"]),
+        ("?limit=2", vec!["CA3", "CA2"]),
+        ("?q=faucet", vec!["CA1"]),
+        ("?outcome=transfer", vec!["CA2"]),
+        ("?from=2026-11-21T00:00:00Z", vec!["CA3", "CA2"]),
+        ("?to=2026-11-21T00:00:00Z", vec!["CA1"]),
+        // 04:30 UTC on the 21st is the evening of the 20th in New York.
+        ("?from=2026-11-20&to=2026-11-20", vec!["CA2", "CA1"]),
+        ("?from=2026-11-21", vec!["CA3"]),
+        ("?caller=%2B15550001111&limit=1", vec!["CA3"]),
+        ("?caller=+15550001111&limit=1", vec!["CA3"]),
+        ("?caller=%2B15550009999", vec![]),
+    ] {
+        let page = app.get(&format!("{path}/calls{query}")).await.ok(200);
+        assert_eq!(call_ids(&page), want, "{query}");
+    }
+    let first = app.get(&format!("{path}/calls?limit=2")).await.ok(200);
+    let next = first["nextCursor"].as_str().unwrap();
+    let second = app.get(&format!("{path}/calls?limit=2&cursor={next}")).await.ok(200);
+    assert_eq!((call_ids(&second), &second["nextCursor"]), (vec!["CA1"], &Value::Null));
+}
+
+fn message(company: CompanyId, id: &str) -> Message {
+    Message {
+        id: id.parse::<MessageId>().unwrap(),
+        company_id: company,
+        call_id: CallId::new("CA1"),
+        kind: MessageKind::Message,
+        from: Some("+15550001111".into()),
+        recording_sid: Some(format!("RE{id}").into()),
+        recording_url: None,
+        recording_seconds: Some(4),
+        transcript: None,
+        state: MessageState::New,
+        at: "2026-11-20T12:01:00Z".parse().unwrap(),
+    }
+}
+
+/// A call with a trace and a message.
+pub(crate) async fn seed(app: &TestApp, company: CompanyId) {
+    let mut record = turn(
+        company,
+        "CA1",
+        1,
+        "2026-11-20T12:00:00Z",
+        "hello",
+        TurnOutcome::Fallback,
+    );
+    record.decision.trace.push(TraceEntry {
+        step: Step::Safety,
+        tier: None,
+        outcome: StepOutcome::Skipped,
+        confidence: None,
+        threshold: None,
+        candidates: vec![TraceCandidate {
+            id: "x".into(),
+            kind: CandidateKind::Safety,
+            confidence: Confidence::CERTAIN,
+        }],
+        matched_words: Vec::new(),
+        reason: Some(SkipReason::NoWords),
+        micros: 1,
+        cost_usd: PicoUsd::ZERO,
+    });
+    app.store.append_turns(Arc::new(vec![record])).await.unwrap();
+    app.store
+        .put_message(message(company, "65f123456789abcdef012345"))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_message_is_listed_and_marked_as_done() {
+    let app = TestApp::start().await;
+    let (path, other) = (app.company("+15551234567").await, app.company("+15551234568").await);
+    let id = "65f123456789abcdef012345";
+    app.store.put_message(message(id_in(&path), id)).await.unwrap();
+    let listed = app.get(&format!("{path}/messages?state=new")).await.ok(200);
+    assert_eq!(
+        (&listed["items"][0]["id"], &listed["items"][0]["recordingUrl"]),
+        (&json!(id), &Value::Null)
+    );
+    let at = format!("{path}/messages/{id}");
+    assert_eq!(
+        app.patch(&at, json!({ "state": "done" })).await.ok(200)["state"],
+        "done"
+    );
+    assert_eq!(
+        app.get(&format!("{path}/messages?state=new")).await.ok(200)["items"],
+        json!([])
+    );
+    assert_eq!(app.patch(&at, json!({ "state": "lost" })).await.refused(), ["/state"]);
+    assert_eq!(
+        app.patch(&at, json!({ "transcript": "x" })).await.refused(),
+        ["/transcript"]
+    );
+    let foreign = format!("{other}/messages/{id}");
+    assert_eq!(
+        app.patch(&foreign, json!({ "state": "done" })).await.problem(404),
+        "message-not-found"
+    );
+    let unknown = format!("{path}/messages/nonsense");
+    assert_eq!(
+        app.patch(&unknown, json!({ "state": "done" })).await.problem(404),
+        "message-not-found"
+    );
+}
