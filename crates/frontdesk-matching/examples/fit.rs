@@ -90,7 +90,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let fitted = fit(choices.iter());
     let provenance = format!(
-        "conditional logit, ridge {RIDGE}, on {} choices of data/trades/utterances.train.jsonl; \
+        "conditional logit, ridge {RIDGE}, choices without a right answer counted {CAUTION} times, on {} choices of data/trades/utterances.train.jsonl; \
          cargo run --release -p frontdesk-matching --example fit -- write",
         choices.len()
     );

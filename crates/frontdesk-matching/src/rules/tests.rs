@@ -142,6 +142,13 @@ fn fillers_never_remove_meaning() {
 }
 
 #[test]
+fn a_trigger_of_fillers_alone_meets_itself() {
+    let document = json!({ "fillerWords": ["you know", "like"], "scenarios": [scenario("a", &["you know like"]), scenario("b", &["other"])] });
+    assert_eq!(answer(&knowledge(&document), "You know, like").as_deref(), Some("a"));
+    assert_eq!(answer(&knowledge(&document), "like other").as_deref(), Some("b"));
+}
+
+#[test]
 fn words_match_whole() {
     check_never("what is the price", "ice");
     check_never("i need service", "ice");
