@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
 use frontdesk_domain::{
@@ -49,6 +49,10 @@ impl Platform {
             }
             None => None,
         };
+        if stored.is_none() {
+            // Compiled here, not on the first turn.
+            LazyLock::force(&EMBEDDED);
+        }
         Self { documents, stored }
     }
 
@@ -213,15 +217,41 @@ impl Companies {
     /// Safety rules and prompts, compiled.
     pub(crate) async fn platform(&self) -> Arc<Platform> {
         let documents = self.store.platform().await;
-        let mut kept = self.platform.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*kept {
-            Some(platform) if Arc::ptr_eq(&platform.documents, &documents) => Arc::clone(platform),
-            _ => {
-                let platform = Arc::new(Platform::compile(documents));
-                *kept = Some(Arc::clone(&platform));
+        let kept = self.kept_platform().clone();
+        if let Some(platform) = &kept
+            && Arc::ptr_eq(&platform.documents, &documents)
+        {
+            return Arc::clone(platform);
+        }
+        // New rules take a tenth of a second to compile: too long for a thread that answers calls.
+        let compiled = tokio::task::spawn_blocking(move || Arc::new(Platform::compile(documents))).await;
+        match (compiled, kept) {
+            (Ok(platform), _) => {
+                *self.kept_platform() = Some(Arc::clone(&platform));
                 platform
             }
+            (Err(failure), Some(old)) => {
+                error!(
+                    error = &failure as &dyn std::error::Error,
+                    "safety rules did not compile, the old ones hold"
+                );
+                old
+            }
+            (Err(failure), None) => {
+                error!(
+                    error = &failure as &dyn std::error::Error,
+                    "safety rules did not compile, the embedded ones hold"
+                );
+                Arc::new(Platform {
+                    documents: Arc::default(),
+                    stored: None,
+                })
+            }
         }
+    }
+
+    fn kept_platform(&self) -> MutexGuard<'_, Option<Arc<Platform>>> {
+        self.platform.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn store(&self) -> &CachedStore {

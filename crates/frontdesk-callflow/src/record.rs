@@ -40,7 +40,7 @@ pub(crate) fn enqueue(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, decided
         tokens: None,
         outcome,
         replay: ReplayInputs {
-            call_state: serde_json::to_value(turn.state).unwrap_or_default(),
+            call_state: turn.state.for_replay(),
             rotation: decided.rotation,
         },
     };

@@ -97,6 +97,15 @@ impl CallState {
         }
     }
 
+    /// The state as a replay needs it: without the digits that only redaction needs and that must not be kept.
+    pub(crate) fn for_replay(&self) -> serde_json::Value {
+        let kept = Self {
+            tail: Tail::default(),
+            ..self.clone()
+        };
+        serde_json::to_value(kept).unwrap_or_default()
+    }
+
     fn find(&self, scenario: &str) -> Option<&Answered> {
         let key = key_of(scenario);
         self.answered.iter().find(|answered| answered.0 == key)

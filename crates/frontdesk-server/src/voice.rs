@@ -33,7 +33,7 @@ use frontdesk_twilio::{
     signature::{Payload, PublicUrl, Refusal, SETTINGS_HEADER, SIGNATURE_HEADER, SignedRequest, Verifier},
     twiml,
 };
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use tracing::{debug, error, warn};
 
@@ -73,12 +73,15 @@ pub fn router(voice: Arc<Voice>) -> Router {
 async fn respond(State(voice): State<Arc<Voice>>, Path(id): Path<String>, request: Request) -> Response {
     let posted = match voice.accept(&id, request).await {
         Ok(posted) => posted,
-        Err(refused) => return refused,
+        Err(refused) => return refused.into_response(),
     };
     let document = match &posted.from {
         Sender::Company(tenant) => voice.flow.respond(tenant, &posted.webhook()).await,
         Sender::Nobody(company, why) => {
-            voice.flow.respond_without_company(*company, &posted.webhook(), *why).await
+            voice
+                .flow
+                .respond_without_company(*company, &posted.webhook(), *why)
+                .await
         }
     };
     spoken(document)
@@ -88,12 +91,15 @@ async fn respond(State(voice): State<Arc<Voice>>, Path(id): Path<String>, reques
 async fn message(State(voice): State<Arc<Voice>>, Path(id): Path<String>, request: Request) -> Response {
     let posted = match voice.accept(&id, request).await {
         Ok(posted) => posted,
-        Err(refused) => return refused,
+        Err(refused) => return refused.into_response(),
     };
     let document = match &posted.from {
         Sender::Company(tenant) => voice.flow.message(tenant, &posted.webhook()).await,
         Sender::Nobody(company, why) => {
-            voice.flow.respond_without_company(*company, &posted.webhook(), *why).await
+            voice
+                .flow
+                .respond_without_company(*company, &posted.webhook(), *why)
+                .await
         }
     };
     spoken(document)
@@ -103,7 +109,7 @@ async fn message(State(voice): State<Arc<Voice>>, Path(id): Path<String>, reques
 async fn status(State(voice): State<Arc<Voice>>, Path(id): Path<String>, request: Request) -> Response {
     let posted = match voice.accept(&id, request).await {
         Ok(posted) => posted,
-        Err(refused) => return refused,
+        Err(refused) => return refused.into_response(),
     };
     debug!(
         company.id = %id,
@@ -120,6 +126,17 @@ enum Sender {
     Nobody(Option<CompanyId>, Unanswerable),
 }
 
+/// A webhook that cannot be verified. All of them get the same answer.
+struct Refused;
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let text = "This request could not be verified as one of Twilio's.\n";
+        let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+        (StatusCode::FORBIDDEN, headers, text).into_response()
+    }
+}
+
 /// A webhook that may be answered.
 struct Posted {
     from: Sender,
@@ -130,18 +147,26 @@ struct Posted {
 
 impl Posted {
     fn webhook(&self) -> Webhook<'_> {
-        Webhook { target: &self.target, form: &self.form, arrived: self.arrived }
+        Webhook {
+            target: &self.target,
+            form: &self.form,
+            arrived: self.arrived,
+        }
     }
 }
 
 impl Voice {
     /// Reads and verifies a webhook; what cannot be verified is refused.
-    async fn accept(&self, id: &str, request: Request) -> Result<Posted, Response> {
+    async fn accept(&self, id: &str, request: Request) -> Result<Posted, Refused> {
         let arrived = self.clock.now();
         let (parts, body) = request.into_parts();
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
         let Some(form) = read_form(&parts.headers, body).await else {
-            return Err(self.refuse(None, "a voice webhook that is no form of at most 64 KiB", json!({ "path": shortened(parts.uri.path()) })));
+            return Err(self.refuse(
+                None,
+                "a voice webhook that is no form of at most 64 KiB",
+                json!({ "path": shortened(parts.uri.path()) }),
+            ));
         };
         let company = id.parse::<CompanyId>().ok();
         let loaded = match company {
@@ -155,13 +180,29 @@ impl Voice {
                 Sender::Nobody(company, Unanswerable::NoSuchCompany)
             }
             Err(failure) => {
-                error!(company.id = id, error = &failure as &dyn std::error::Error, "a company could not be loaded for a call");
+                error!(
+                    company.id = id,
+                    error = &failure as &dyn std::error::Error,
+                    "a company could not be loaded for a call"
+                );
                 // Whose token signed it cannot be known now. The apology holds nothing of any company.
                 let known = self.is_from_platform(target, &form, &parts.headers).is_ok();
-                Sender::Nobody(company, if known { Unanswerable::NotLoaded } else { Unanswerable::NotVerifiable })
+                Sender::Nobody(
+                    company,
+                    if known {
+                        Unanswerable::NotLoaded
+                    } else {
+                        Unanswerable::NotVerifiable
+                    },
+                )
             }
         };
-        Ok(Posted { from, target: target.to_owned(), form, arrived })
+        Ok(Posted {
+            from,
+            target: target.to_owned(),
+            form,
+            arrived,
+        })
     }
 
     fn verify_company(
@@ -170,11 +211,15 @@ impl Voice {
         target: &str,
         form: &Form,
         headers: &HeaderMap,
-    ) -> Result<Sender, Response> {
+    ) -> Result<Sender, Refused> {
         if !self.verify {
             return Ok(Sender::Company(tenant));
         }
-        let verifier = if tenant.verifier.is_empty() { &self.platform } else { &tenant.verifier };
+        let verifier = if tenant.verifier.is_empty() {
+            &self.platform
+        } else {
+            &tenant.verifier
+        };
         let request = signed(target, form, headers);
         if let Err(refusal) = verifier.verify(&self.public_url, &request) {
             let details = self.diagnose(verifier, &request, refusal, headers);
@@ -183,13 +228,18 @@ impl Voice {
         }
         let expected = tenant.settings.company.account_sid.as_deref();
         if expected.is_some() && form.first("AccountSid") != expected {
-            let details = json!({ "likelyFix": "set twilio.accountSid of the company to the account that sends its webhooks" });
-            return Err(self.refuse(Some(tenant.id()), "a well signed webhook came from another Twilio account", details));
+            let details =
+                json!({ "likelyFix": "set twilio.accountSid of the company to the account that sends its webhooks" });
+            return Err(self.refuse(
+                Some(tenant.id()),
+                "a well signed webhook came from another Twilio account",
+                details,
+            ));
         }
         Ok(Sender::Company(tenant))
     }
 
-    fn verify_platform(&self, target: &str, form: &Form, headers: &HeaderMap) -> Result<(), Response> {
+    fn verify_platform(&self, target: &str, form: &Form, headers: &HeaderMap) -> Result<(), Refused> {
         self.is_from_platform(target, form, headers).map_err(|refusal| {
             let path = target.split('?').next().unwrap_or_default();
             let details = json!({ "path": shortened(path), "reason": refusal.to_string() });
@@ -201,21 +251,37 @@ impl Voice {
         if !self.verify {
             return Ok(());
         }
-        self.platform.verify(&self.public_url, &signed(target, form, headers)).map(|_| ())
+        self.platform
+            .verify(&self.public_url, &signed(target, form, headers))
+            .map(|_| ())
     }
 
     /// What an operator should know of a refused signature. The likely fix is searched for once a second at most.
-    fn diagnose(&self, verifier: &Verifier, request: &SignedRequest<'_>, refusal: Refusal, headers: &HeaderMap) -> Value {
-        let expected = self.public_url.url_of(request.target.split('?').next().unwrap_or_default());
+    fn diagnose(
+        &self,
+        verifier: &Verifier,
+        request: &SignedRequest<'_>,
+        refusal: Refusal,
+        headers: &HeaderMap,
+    ) -> Value {
+        let expected = self
+            .public_url
+            .url_of(request.target.split('?').next().unwrap_or_default());
         let now = self.clock.now().as_second();
         if refusal != Refusal::Mismatch || self.diagnosed.swap(now, Ordering::Relaxed) == now {
             return json!({ "expectedUrl": shortened(&expected), "reason": refusal.to_string() });
         }
         let named = [header::HOST.as_str(), "x-forwarded-host"];
-        let hosts: Vec<&str> = named.iter().filter_map(|name| headers.get(*name)?.to_str().ok()).collect();
+        let hosts: Vec<&str> = named
+            .iter()
+            .filter_map(|name| headers.get(*name)?.to_str().ok())
+            .collect();
         let found = verifier.diagnose(&self.public_url, request, &hosts);
-        let fixes: Vec<_> =
-            found.iter().flat_map(|found| &found.mistakes).map(|mistake| mistake.likely_fix()).collect();
+        let fixes: Vec<_> = found
+            .iter()
+            .flat_map(|found| &found.mistakes)
+            .map(|mistake| mistake.likely_fix())
+            .collect();
         let likely_fix = if fixes.is_empty() {
             "check that twilio.authToken of the company is its account's current token".to_owned()
         } else {
@@ -229,19 +295,25 @@ impl Voice {
         })
     }
 
-    fn refuse(&self, company: Option<CompanyId>, message: &str, details: Value) -> Response {
+    fn refuse(&self, company: Option<CompanyId>, message: &str, details: Value) -> Refused {
         (self.refusals)();
         warn!(company.id = company.map(tracing::field::display), "{message}");
         let code = AlertCode::SignatureRejected;
-        self.notifier.raise(Alert { code, company, message: message.to_owned(), details });
-        let text = "This request could not be verified as one of Twilio's.\n";
-        (StatusCode::FORBIDDEN, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+        self.notifier.raise(Alert {
+            code,
+            company,
+            message: message.to_owned(),
+            details,
+        });
+        Refused
     }
 }
 
 /// The body as a form; `None` if it is none, or too long, or not decodable.
 async fn read_form(headers: &HeaderMap, body: Body) -> Option<Form> {
-    let is_form = headers.get(header::CONTENT_TYPE).is_some_and(|value| is_form_content_type(value.as_bytes()));
+    let is_form = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| is_form_content_type(value.as_bytes()));
     if !is_form {
         return None;
     }
@@ -253,8 +325,8 @@ fn signed<'r>(target: &'r str, form: &'r Form, headers: &'r HeaderMap) -> Signed
     SignedRequest {
         target,
         payload: Payload::Form(form),
-        signature: headers.get(SIGNATURE_HEADER).map(|value| value.as_bytes()),
-        settings: headers.get(SETTINGS_HEADER).map(|value| value.as_bytes()),
+        signature: headers.get(SIGNATURE_HEADER).map(HeaderValue::as_bytes),
+        settings: headers.get(SETTINGS_HEADER).map(HeaderValue::as_bytes),
     }
 }
 
