@@ -1,2 +1,233 @@
-//! Benchmarks of the store.
-fn main() {}
+//! What a turn and its record cost: `cargo bench -p frontdesk-store`.
+
+use std::{
+    hint::black_box,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use frontdesk_domain::{
+    confidence::Confidence,
+    decision::{
+        CandidateKind, Decision, Escalation, FallbackKind, Matcher, Source, Step, StepOutcome, TraceCandidate,
+        TraceEntry, Versions,
+    },
+    documents::{Mode, company::Company, company::CompanySecrets, template::Action},
+    ids::{CallId, CompanyId, ObjectId, TurnId},
+    money::PicoUsd,
+    record::{ReplayInputs, TurnOutcome, TurnRecord},
+};
+use frontdesk_store::{
+    cache::CachedStore,
+    ports::{CallLog as _, CompanyStore as _, CompanyWrite, RotationStore as _},
+    seal::Sealer,
+    sqlite::{SqliteOptions, SqliteStore},
+    system::SystemClock,
+    tasks::TaskSet,
+};
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+fn company_id() -> CompanyId {
+    CompanyId::from(ObjectId::from_parts(1, [1; 8]))
+}
+
+/// A record with a full trace; about 3 KB of JSON.
+fn record(call: usize) -> TurnRecord {
+    let entry = |step| TraceEntry {
+        step,
+        tier: None,
+        outcome: StepOutcome::BelowThreshold,
+        confidence: Confidence::new(0.42),
+        threshold: Confidence::new(0.75),
+        candidates: (0..5)
+            .map(|number| TraceCandidate {
+                id: format!("scenario-number-{number}").into(),
+                kind: CandidateKind::Scenario,
+                confidence: Confidence::clamped(0.42),
+            })
+            .collect(),
+        matched_words: vec!["water".into(), "heater".into()],
+        reason: None,
+        micros: 12,
+        cost_usd: PicoUsd::ZERO,
+    };
+    let utterance = "hello yes my water heater is leaking and I would like to know when somebody could come by";
+    let call_id = format!("CA{call:032x}");
+    TurnRecord {
+        turn_id: TurnId::new(&format!("{call_id}-1")),
+        call_id: CallId::new(&call_id),
+        turn: 1,
+        at: "2026-11-15T12:00:00Z".parse().unwrap_or_default(),
+        from: Some("+15550109999".into()),
+        speech_confidence: Some(0.93),
+        digits: None,
+        decision: Decision {
+            company_id: company_id(),
+            utterance: utterance.into(),
+            normalized: utterance.into(),
+            source: Source::Template,
+            tier: None,
+            confidence: Confidence::clamped(0.91),
+            threshold: Confidence::new(0.7),
+            scenario_id: None,
+            qna_id: None,
+            safety_id: None,
+            response: "We can come by today between two and four. What is the address?".into(),
+            action: Action::None,
+            emergency: false,
+            matcher: Matcher::Lexical,
+            fallback_type: None,
+            escalation: Escalation::default(),
+            cost_usd: PicoUsd::ZERO,
+            latency_micros: 48,
+            versions: Arc::new(Versions {
+                build: "0.0.0".into(),
+                ..Versions::default()
+            }),
+            trace: [
+                Step::Safety,
+                Step::Conversation,
+                Step::CompanyQna,
+                Step::TradeQna,
+                Step::Tier1,
+                Step::Tier2,
+            ]
+            .map(entry)
+            .into(),
+        },
+        tokens: None,
+        outcome: TurnOutcome::Answered,
+        replay: ReplayInputs {
+            call_state: json!({ "t": 1, "m": 0 }),
+            rotation: None,
+        },
+    }
+}
+
+fn store(folder: &tempfile::TempDir) -> Arc<SqliteStore> {
+    let (key, clock) = (Arc::new(Sealer::from_key([7; 32])), Arc::new(SystemClock));
+    let opened = SqliteStore::open(&folder.path().join("bench.db"), key, clock, SqliteOptions::default());
+    Arc::new(opened.expect("the file can be made"))
+}
+
+fn append_turns(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("a runtime");
+    let mut group = criterion.benchmark_group("append_turns");
+    group.sample_size(20).measurement_time(Duration::from_secs(8));
+    for batch in [200, 500] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = store(&folder);
+        let mut next = 0;
+        group.throughput(Throughput::Elements(batch as u64));
+        group.bench_function(format!("{batch} records"), |bencher| {
+            bencher.iter_batched(
+                || {
+                    let records: Vec<_> = (next..next + batch).map(record).collect();
+                    next += batch;
+                    Arc::new(records)
+                },
+                |records| runtime.block_on(store.append_turns(records)).expect("stored"),
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    group.finish();
+}
+
+fn rotation(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("a runtime");
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(&folder);
+    criterion.bench_function("next_rotation, alone", |bencher| {
+        let next = || runtime.block_on(store.next_rotation(company_id(), FallbackKind::NoMatchFound));
+        bencher.iter(|| next().expect("counted"));
+    });
+    criterion.bench_function("next_rotation, 64 at once", |bencher| {
+        bencher.iter_custom(|times| {
+            let begun = Instant::now();
+            runtime.block_on(async {
+                for _ in 0..times {
+                    let all = (0..64).map(|_| store.next_rotation(company_id(), FallbackKind::NoMatchFound));
+                    futures_util::future::join_all(all).await;
+                }
+            });
+            begun.elapsed() / 64
+        });
+    });
+}
+
+fn cache(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("a runtime");
+    let folder = tempfile::tempdir().expect("a folder");
+    let cached = runtime.block_on(async {
+        let store = store(&folder);
+        let document = json!({ "_id": company_id().to_string(), "name": "Bench", "phone": "+15550100001" });
+        let parsed = Company::parse(&document, Mode::Import).expect("a company");
+        let write = CompanyWrite {
+            company: Arc::new(parsed.value.company),
+            json: parsed.json,
+            secrets: CompanySecrets::default(),
+        };
+        store.insert_company(write).await.expect("written");
+        let cached = CachedStore::start(store, &TaskSet::new());
+        cached.warm(1).await;
+        cached
+    });
+    let settings = runtime
+        .block_on(cached.settings(company_id()))
+        .expect("read")
+        .expect("a company");
+    // One block_on for many reads: what it costs itself is not measured.
+    let mut group = criterion.benchmark_group("cache hit");
+    let timed = |times: u64, one: &mut dyn FnMut()| {
+        let begun = Instant::now();
+        (0..times).for_each(|_| one());
+        begun.elapsed()
+    };
+    group.bench_function("settings", |bencher| {
+        bencher.iter_custom(|times| {
+            timed(times, &mut || {
+                let hit = futures_util::FutureExt::now_or_never(cached.settings(black_box(company_id())));
+                assert!(black_box(hit).is_some());
+            })
+        });
+    });
+    group.bench_function("knowledge documents", |bencher| {
+        bencher.iter_custom(|times| {
+            timed(times, &mut || {
+                let hit = futures_util::FutureExt::now_or_never(cached.knowledge_documents(black_box(&settings)));
+                assert!(black_box(hit).is_some());
+            })
+        });
+    });
+    group.bench_function("platform data", |bencher| {
+        bencher.iter_custom(|times| {
+            timed(times, &mut || {
+                let hit = futures_util::FutureExt::now_or_never(cached.platform());
+                assert!(black_box(hit).is_some());
+            })
+        });
+    });
+    group.finish();
+}
+
+fn seal(criterion: &mut Criterion) {
+    let key = Sealer::from_key([7; 32]);
+    let plain = vec![b'x'; 200];
+    let context = "call-state:507f1f77bcf86cd799439011:CA00000000000000000000000000000001";
+    criterion.bench_function("seal 200 bytes to text", |bencher| {
+        bencher.iter(|| key.seal_text(black_box(context), black_box(&plain)));
+    });
+    let text = key.seal_text(context, &plain);
+    criterion.bench_function("open 200 bytes from text", |bencher| {
+        bencher.iter(|| {
+            key.open_text(black_box(context), black_box(&text))
+                .expect("sealed above")
+        });
+    });
+}
+
+criterion_group!(benches, append_turns, rotation, cache, seal);
+criterion_main!(benches);

@@ -110,10 +110,9 @@ impl Feed {
         })?;
         let mut changes = read.collect::<rusqlite::Result<Vec<(Seq, Changed)>>>()?;
         let first = changes.first().map_or(newest + 1, |(first, _)| *first);
-        // Numbers have no gaps: what is missing at the start was cleared away. A file that was put back from a backup
-        // knows fewer changes than were heard of.
-        if first > seq + 1 || newest < seq {
-            changes.insert(0, (first.saturating_sub(1).max(seq), Changed::Everything));
+        // Numbers have no gaps: what is missing at the start was cleared away.
+        if first > seq + 1 {
+            changes.insert(0, (first - 1, Changed::Everything));
         }
         *seen = Some(Seen { data_version, newest });
         Ok(changes)

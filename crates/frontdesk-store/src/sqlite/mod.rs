@@ -1,7 +1,8 @@
 //! The embedded backend: one `SQLite` file.
 //!
 //! One thread writes and commits groups; a few connections read. Any number of processes may open the file at once, on
-//! a local disk: on a network file system the write-ahead log does not work, so do not put it there.
+//! a local disk: on a network file system the write-ahead log does not work, so do not put it there. To put a backup in
+//! its place, stop them all.
 
 use std::{
     fmt,

@@ -1,0 +1,66 @@
+//! What every backend does. A case gets an empty store; `reopen` opens the same store as another process would.
+
+use std::sync::Arc;
+
+use frontdesk_store::ports::Backend;
+
+pub(crate) mod calls;
+pub(crate) mod companies;
+pub(crate) mod documents;
+pub(crate) mod imports;
+pub(crate) mod notices;
+pub(crate) mod snapshots;
+
+/// A store to be tried.
+pub(crate) struct Given {
+    pub(crate) store: Arc<dyn Backend>,
+    pub(crate) reopen: Box<dyn Fn() -> Arc<dyn Backend>>,
+}
+
+/// Makes a test of each case for a backend; `$given` makes an empty store and holds what must outlive it.
+macro_rules! run_all {
+    ($given:path) => {
+        $crate::conformance::run_all!(@ $given,
+            companies: [
+                a_company_is_read_as_it_was_written, a_taken_id_or_number_is_refused_by_name,
+                a_number_that_was_given_up_is_free, references_to_nothing_are_refused_with_their_place,
+                a_stale_write_is_refused, pages_go_on_after_what_was_deleted,
+                a_deleted_company_takes_its_documents_along_and_leaves_its_calls, secrets_come_back,
+                an_acknowledged_write_is_there_after_reopening,
+            ],
+            documents: [
+                a_template_in_use_stays, a_template_is_replaced_by_revision, qnas_keep_the_order_in_which_they_were_made,
+                a_page_of_qnas_goes_on_after_a_deleted_one, a_companys_documents_need_the_company,
+                trades_are_one_whatever_their_case, a_singleton_is_put_by_revision, prompts_are_listed_by_language,
+            ],
+            imports: [
+                an_import_writes_all_and_checks_at_the_end, a_refused_import_leaves_nothing,
+                imported_companies_may_exchange_numbers, an_import_opens_the_month_once,
+                spend_of_an_earlier_month_opens_nothing, an_import_sets_the_rotation_going,
+            ],
+            calls: [
+                a_turn_is_kept_once, calls_are_listed_newest_first_in_pages, calls_are_filtered,
+                the_ending_is_that_of_the_last_turn_whatever_comes_first, a_call_is_its_companys_alone,
+            ],
+            notices: [
+                a_recording_is_one_message, messages_are_listed_newest_first, another_companys_message_is_not_touched,
+                alerts_of_one_kind_are_one_notification, an_acknowledged_notification_counts_on,
+                rotation_numbers_are_unique, what_was_spoken_last_is_remembered, it_answers_a_ping,
+            ],
+            snapshots: [
+                a_snapshot_holds_all_changes_up_to_its_number, knowledge_comes_in_effective_order,
+                every_write_is_told_to_others, a_set_of_qnas_never_falls_back, the_catalogue_says_who_uses_a_template,
+            ],
+        );
+    };
+    (@ $given:path, $($module:ident: [$($case:ident),+ $(,)?],)+) => {
+        $(mod $module {
+            $(#[tokio::test]
+            async fn $case() {
+                let (given, _kept) = $given();
+                $crate::conformance::$module::$case(&given).await;
+            })+
+        })+
+    };
+}
+pub(crate) use run_all;

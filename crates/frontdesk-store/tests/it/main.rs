@@ -1,0 +1,12 @@
+//! Tests of the store through its public API.
+
+#[cfg(test)]
+mod cache;
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod queues;
+#[cfg(test)]
+mod sqlite;
+#[cfg(test)]
+mod support;
