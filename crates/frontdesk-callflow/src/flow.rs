@@ -11,6 +11,7 @@ use std::{
 
 use frontdesk_domain::{
     alert::{Alert, AlertCode, Notifier, Stage},
+    call_state::CallState,
     clock::Clock,
     decision::Decision,
     documents::prompts::{DEFAULT_TONE, PromptName, Prompts},
@@ -36,8 +37,7 @@ use crate::{
     company::{Companies, Platform, Tenant},
     knowledge::CompiledPieces,
     record::{self, Circumstances},
-    safety, settings, speech,
-    state::{self, CallState},
+    safety, settings, speech, state,
     trace::Trace,
     turn::{Decided, Said, Turn, handle_turn},
 };
@@ -165,12 +165,14 @@ impl CallFlow {
         call: &CallId,
     ) -> String {
         let sealed = sealed_state(webhook.target);
-        let opened = sealed.and_then(|sealed| CallState::open(&self.deps.sealer, tenant.id(), call, sealed));
+        let opened = sealed.and_then(|sealed| state::open(&self.deps.sealer, tenant.id(), call, sealed));
         if sealed.is_some() && opened.is_none() {
             self.unsealed_states.fetch_add(1, Ordering::Relaxed);
             warn!(company.id = %tenant.id(), call.id = %call, "a call state did not unseal, the call goes on without it");
         }
-        let state = opened.clone().unwrap_or_default();
+        let is_known = opened.is_some();
+        let nonce = opened.as_ref().map(|state| state.nonce);
+        let state = opened.unwrap_or_default();
         let words = redact(parameters.said().unwrap_or_default(), &state.tail);
         let digits = parameters.pressed().map(|digits| redact(digits, &state.tail));
         let normalized = normalize(&words.text);
@@ -179,14 +181,14 @@ impl CallFlow {
                 utterance: &words.text,
                 normalized: &normalized,
             }
-        } else if opened.is_some() || digits.is_some() {
+        } else if is_known || digits.is_some() {
             Said::Silence
         } else {
             Said::NothingYet
         };
         let turn = Turn {
             call: call.clone(),
-            id: turn_id(call, opened.as_ref(), webhook),
+            id: turn_id(call, nonce, webhook),
             arrived: webhook.arrived,
             said,
             state: &state,
@@ -196,7 +198,10 @@ impl CallFlow {
         let tail = digits.as_ref().map_or(words.tail, |digits| digits.tail.clone());
         let mut next = next_state(&state, &turn, &decided);
         next.tail = tail;
-        let path = speech::respond_path(tenant.id(), &next.seal(&self.deps.sealer, tenant.id(), call));
+        let path = speech::respond_path(
+            tenant.id(),
+            &state::seal(&mut next, &self.deps.sealer, tenant.id(), call),
+        );
         let document = speech::document(tenant, &decided, path, webhook.arrived);
         self.note_spoken(tenant, &decided);
         let around = Circumstances {
@@ -435,8 +440,8 @@ fn sealed_state(target: &str) -> Option<&str> {
 }
 
 /// The same webhook has the same id: by the nonce of its state, else by path and parameters (DESIGN 4.15).
-fn turn_id(call: &CallId, opened: Option<&CallState>, webhook: &Webhook<'_>) -> TurnId {
-    let key = opened.map_or_else(|| fingerprint(webhook), |state| state.nonce);
+fn turn_id(call: &CallId, nonce: Option<u64>, webhook: &Webhook<'_>) -> TurnId {
+    let key = nonce.unwrap_or_else(|| fingerprint(webhook));
     TurnId::new(&format!("{call}-{key:016x}"))
 }
 

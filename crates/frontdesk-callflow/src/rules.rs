@@ -177,9 +177,10 @@ impl<'t> Asked<'t> {
         let knowledge = &self.tenant.knowledge;
         let candidates = self.findings.of(source).iter().filter_map(|candidate| {
             let target = knowledge.target(candidate)?;
+            let (id, kind) = named(target);
             Some(TraceCandidate {
-                id: target.id().into(),
-                kind: kind(target),
+                id,
+                kind,
                 confidence: candidate.confidence,
             })
         });
@@ -208,9 +209,9 @@ const fn step(source: Source) -> Step {
     }
 }
 
-const fn kind(target: &Target) -> CandidateKind {
+fn named(target: &Target) -> (Arc<str>, CandidateKind) {
     match target {
-        Target::Qna(_) => CandidateKind::Qna,
-        Target::Scenario { .. } => CandidateKind::Scenario,
+        Target::Qna(qna) => (qna.id.shared(), CandidateKind::Qna),
+        Target::Scenario { scenario, .. } => (scenario.id.shared(), CandidateKind::Scenario),
     }
 }

@@ -33,7 +33,7 @@ pub(crate) fn answer(
         Found {
             confidence: Some(Confidence::CERTAIN),
             candidates: vec![TraceCandidate {
-                id: category.id.as_str().into(),
+                id: category.id.shared(),
                 kind: CandidateKind::Safety,
                 confidence: Confidence::CERTAIN,
             }],

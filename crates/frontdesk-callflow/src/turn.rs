@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use frontdesk_domain::{
+    call_state::CallState,
     decision::{Decision, Matcher, Step, StepOutcome, Tier},
     ids::{CallId, TurnId},
     money::PicoUsd,
@@ -17,9 +18,7 @@ use crate::{
     gatekeeper::{self, Miss},
     priority,
     rules::{Asked, RulesFailed},
-    safety,
-    state::CallState,
-    status,
+    safety, status,
     trace::{Found, Trace},
 };
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     alert::{AlertCode, Severity},
+    call_state::CallState,
     decision::Decision,
     ids::{CallId, CompanyId, MessageId, NotificationId, TurnId},
 };
@@ -34,7 +35,7 @@ pub enum TurnOutcome {
 #[serde(rename_all = "camelCase")]
 pub struct ReplayInputs {
     /// The call state that the turn began with.
-    pub call_state: serde_json::Value,
+    pub call_state: CallState,
     /// The number the rotation gave, if a fallback was chosen.
     pub rotation: Option<u64>,
 }

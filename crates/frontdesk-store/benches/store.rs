@@ -1,5 +1,7 @@
 //! What a turn and its record cost: `cargo bench -p frontdesk-store`.
 
+#![expect(clippy::expect_used, reason = "a benchmark that cannot be set up should stop")]
+
 use std::{
     hint::black_box,
     sync::Arc,
@@ -8,6 +10,8 @@ use std::{
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use frontdesk_domain::{
+    call_state::CallState,
+    call_state::CallState,
     confidence::Confidence,
     decision::{
         CandidateKind, Decision, Escalation, FallbackKind, Matcher, Source, Step, StepOutcome, TraceCandidate,
@@ -17,6 +21,7 @@ use frontdesk_domain::{
     ids::{CallId, CompanyId, ObjectId, TurnId},
     money::PicoUsd,
     record::{ReplayInputs, TurnOutcome, TurnRecord},
+    time::Timestamp,
 };
 use frontdesk_store::{
     cache::CachedStore,
@@ -54,12 +59,13 @@ fn record(call: usize) -> TurnRecord {
         cost_usd: PicoUsd::ZERO,
     };
     let utterance = "hello yes my water heater is leaking and I would like to know when somebody could come by";
-    let call_id = format!("CA{call:032x}");
+    // Ids come in no order, times do.
+    let call_id = format!("CA{:032x}", (call as u128).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835));
     TurnRecord {
         turn_id: TurnId::new(&format!("{call_id}-1")),
         call_id: CallId::new(&call_id),
         turn: 1,
-        at: "2026-11-15T12:00:00Z".parse().unwrap_or_default(),
+        at: Timestamp::from_second(1_800_000_000 + i64::try_from(call / 1_000).unwrap_or_default()).unwrap_or_default(),
         from: Some("+15550109999".into()),
         speech_confidence: Some(0.93),
         digits: None,
@@ -100,7 +106,7 @@ fn record(call: usize) -> TurnRecord {
         tokens: None,
         outcome: TurnOutcome::Answered,
         replay: ReplayInputs {
-            call_state: json!({ "t": 1, "m": 0 }),
+            call_state: CallState::default(),
             rotation: None,
         },
     }

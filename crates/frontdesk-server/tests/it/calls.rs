@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use frontdesk_domain::{
+    call_state::CallState,
     confidence::Confidence,
     decision::{
         CandidateKind, Decision, Escalation, Matcher, SkipReason, Source, Step, StepOutcome, TraceCandidate,
@@ -57,7 +58,7 @@ fn turn(company: CompanyId, call: &str, turn: u32, at: &str, words: &str, outcom
         tokens: None,
         outcome,
         replay: ReplayInputs {
-            call_state: json!({}),
+            call_state: CallState::default(),
             rotation: None,
         },
     }
@@ -174,6 +175,92 @@ async fn calls_are_listed_newest_first_and_filtered() {
     let next = first["nextCursor"].as_str().unwrap();
     let second = app.get(&format!("{path}/calls?limit=2&cursor={next}")).await.ok(200);
     assert_eq!((call_ids(&second), &second["nextCursor"]), (vec!["CA1"], &Value::Null));
+}
+
+#[tokio::test]
+async fn a_dry_run_is_decided_and_not_recorded() {
+    let app = TestApp::start().await;
+    let path = app.company("+15551234567").await;
+    let qna = json!({ "question": "who owns the shop", "answer": "Denise owns it." });
+    app.post(&format!("{path}/qna"), qna.clone()).await.ok(201);
+    let route = format!("{path}/route");
+    let decision = app
+        .post(&route, json!({ "utterance": "Who owns the shop?" }))
+        .await
+        .ok(200);
+    assert_eq!(
+        (&decision["source"], &decision["response"]),
+        (&json!("company_qna"), &json!("Denise owns it."))
+    );
+    assert_eq!(
+        (&decision["confidence"], &decision["scenarioId"]),
+        (&json!(1.0), &Value::Null)
+    );
+    assert_eq!(app.get(&format!("{path}/calls")).await.ok(200)["items"], json!([]));
+}
+
+#[tokio::test]
+async fn an_edit_is_what_the_next_decision_uses() {
+    let app = TestApp::start().await;
+    let path = app.company("+15551234567").await;
+    let qna = json!({ "id": "q", "question": "who owns the shop", "answer": "Owner zero." });
+    app.post(&format!("{path}/qna"), qna).await.ok(201);
+    let route = format!("{path}/route");
+    for number in 0..20 {
+        let answer = format!("Owner {number}.");
+        app.put(
+            &format!("{path}/qna/q"),
+            json!({ "question": "who owns the shop", "answer": answer }),
+        )
+        .await
+        .ok(200);
+        let decision = app
+            .post(&route, json!({ "utterance": "who owns the shop" }))
+            .await
+            .ok(200);
+        assert_eq!(decision["response"], answer);
+    }
+}
+
+#[tokio::test]
+async fn a_real_turn_is_recorded_in_the_call_that_is_named() {
+    let app = TestApp::start().await;
+    let path = app.company("+15551234567").await;
+    let asked = json!({ "utterance": "hello", "callId": "CA77", "dryRun": false });
+    app.post(&format!("{path}/route"), asked).await.ok(200);
+    let call = loop {
+        let call = app.get(&format!("{path}/calls/CA77")).await;
+        if call.status == 200 {
+            break call.json();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    };
+    assert_eq!(
+        (&call["turns"][0]["utterance"], &call["turns"][0]["turn"]),
+        (&json!("hello"), &json!(1))
+    );
+}
+
+#[tokio::test]
+async fn a_question_that_is_no_question_is_pointed_to() {
+    let app = TestApp::start().await;
+    let route = format!("{}/route", app.company("+15551234567").await);
+    for (body, pointer) in [
+        (json!({}), "/utterance"),
+        (json!({ "utterance": 5 }), "/utterance"),
+        (json!({ "utterance": "x", "dryrun": false }), "/dryrun"),
+        (json!({ "utterance": "x", "dryRun": "no" }), "/dryRun"),
+        (json!({ "utterance": "x", "callId": "" }), "/callId"),
+        (json!("x"), ""),
+    ] {
+        assert_eq!(app.post(&route, body).await.refused(), [pointer]);
+    }
+    assert_eq!(
+        app.post("/api/v1/companies/507f1f77bcf86cd799439011/route", json!({}))
+            .await
+            .problem(404),
+        "company-not-found"
+    );
 }
 
 fn message(company: CompanyId, id: &str) -> Message {

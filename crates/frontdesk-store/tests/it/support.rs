@@ -7,6 +7,8 @@ use std::{
 
 use frontdesk_domain::{
     alert::{Alert, AlertCode},
+    call_state::CallState,
+    call_state::CallState,
     clock::Clock,
     confidence::Confidence,
     decision::{Decision, Escalation, Matcher, Source, TraceEntry},
@@ -182,7 +184,7 @@ pub(crate) fn turn(company: u32, call: &str, turn: u32, utterance: &str) -> Turn
         tokens: None,
         outcome: TurnOutcome::Answered,
         replay: ReplayInputs {
-            call_state: Value::Null,
+            call_state: CallState::default(),
             rotation: None,
         },
     }

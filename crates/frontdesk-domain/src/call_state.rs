@@ -1,0 +1,137 @@
+//! What a call remembers from turn to turn.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{decision::FallbackKind, redaction::Tail};
+
+/// So many scenarios are remembered for variants and cooldowns, the newest.
+const MAX_ANSWERED: usize = 24;
+
+/// So many variations are remembered of a fallback, the newest.
+const MAX_HEARD: usize = 12;
+
+/// What a call remembers. It travels sealed from turn to turn (DESIGN 4.14).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CallState {
+    /// Tells the turn that this state leads to from every other one.
+    #[serde(rename = "n")]
+    pub nonce: u64,
+    /// How many turns there were.
+    #[serde(rename = "t")]
+    pub turn: u32,
+    /// How many of the last ones in a row were misses.
+    #[serde(rename = "m")]
+    pub misses: u8,
+    /// Which variations of each fallback were heard, oldest first.
+    #[serde(rename = "h")]
+    heard: Vec<(FallbackKind, Vec<u16>)>,
+    /// Which scenarios answered, how often, and when last.
+    #[serde(rename = "a")]
+    answered: Vec<Answered>,
+    /// What the redaction of the next turn must know of this one.
+    #[serde(rename = "d")]
+    pub tail: Tail,
+}
+
+/// That a scenario answered in this call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Answered(u32, u16, i64);
+
+impl CallState {
+    /// How often a scenario answered in this call.
+    #[must_use]
+    pub fn times_answered(&self, scenario: &str) -> usize {
+        self.find(scenario).map_or(0, |answered| usize::from(answered.1))
+    }
+
+    /// Whether a scenario answered within its cooldown before `now`, in Unix seconds.
+    #[must_use]
+    pub fn is_cooling_down(&self, scenario: &str, cooldown_seconds: u32, now: i64) -> bool {
+        cooldown_seconds > 0
+            && self
+                .find(scenario)
+                .is_some_and(|answered| now.saturating_sub(answered.2) < i64::from(cooldown_seconds))
+    }
+
+    /// Remembers that a scenario answered.
+    pub fn note_answered(&mut self, scenario: &str, now: i64) {
+        let times = u16::try_from(self.times_answered(scenario)).unwrap_or(u16::MAX);
+        let key = key_of(scenario);
+        self.answered.retain(|answered| answered.0 != key);
+        if self.answered.len() >= MAX_ANSWERED {
+            self.answered.remove(0);
+        }
+        self.answered.push(Answered(key, times.saturating_add(1), now));
+    }
+
+    /// The variations of a fallback that were heard, oldest first.
+    #[must_use]
+    pub fn heard(&self, kind: FallbackKind) -> &[u16] {
+        self.heard
+            .iter()
+            .find(|(heard, _)| *heard == kind)
+            .map_or(&[], |(_, indices)| indices.as_slice())
+    }
+
+    /// Remembers that a variation of a fallback was heard.
+    pub fn note_heard(&mut self, kind: FallbackKind, index: usize) {
+        let Ok(index) = u16::try_from(index) else { return };
+        if !self.heard.iter().any(|(heard, _)| *heard == kind) {
+            self.heard.push((kind, Vec::new()));
+        }
+        for (_, indices) in self.heard.iter_mut().filter(|(heard, _)| *heard == kind) {
+            if indices.len() >= MAX_HEARD {
+                indices.remove(0);
+            }
+            indices.push(index);
+        }
+    }
+
+    /// The state as a record keeps it: without the digits that only redaction needs and that must not be kept.
+    #[must_use]
+    pub fn for_replay(&self) -> Self {
+        Self {
+            tail: Tail::default(),
+            ..self.clone()
+        }
+    }
+
+    /// Forgets what was heard longest ago, to become smaller. `false` if nothing is left to forget.
+    pub fn forget(&mut self) -> bool {
+        if !self.answered.is_empty() {
+            self.answered.remove(0);
+            return true;
+        }
+        let heard = std::mem::take(&mut self.heard);
+        !heard.is_empty()
+    }
+
+    fn find(&self, scenario: &str) -> Option<&Answered> {
+        let key = key_of(scenario);
+        self.answered.iter().find(|answered| answered.0 == key)
+    }
+}
+
+/// A short name of a scenario within one call (FNV-1a, 32 bits).
+fn key_of(scenario: &str) -> u32 {
+    scenario.bytes().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scenario_cools_down_within_its_call() {
+        let mut state = CallState::default();
+        state.note_answered("hours", 100);
+        assert!(state.is_cooling_down("hours", 60, 159));
+        assert!(!state.is_cooling_down("hours", 60, 160));
+        assert!(!state.is_cooling_down("hours", 0, 100));
+        assert!(!state.is_cooling_down("price", 60, 100));
+        state.note_answered("hours", 200);
+        assert_eq!(state.times_answered("hours"), 2);
+    }
+}
