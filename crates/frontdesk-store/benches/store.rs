@@ -11,7 +11,6 @@ use std::{
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use frontdesk_domain::{
     call_state::CallState,
-    call_state::CallState,
     confidence::Confidence,
     decision::{
         CandidateKind, Decision, Escalation, FallbackKind, Matcher, Source, Step, StepOutcome, TraceCandidate,
@@ -60,7 +59,10 @@ fn record(call: usize) -> TurnRecord {
     };
     let utterance = "hello yes my water heater is leaking and I would like to know when somebody could come by";
     // Ids come in no order, times do.
-    let call_id = format!("CA{:032x}", (call as u128).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835));
+    let call_id = format!(
+        "CA{:032x}",
+        (call as u128).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)
+    );
     TurnRecord {
         turn_id: TurnId::new(&format!("{call_id}-1")),
         call_id: CallId::new(&call_id),

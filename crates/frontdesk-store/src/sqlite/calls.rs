@@ -8,7 +8,6 @@ use frontdesk_domain::{
     record::TurnRecord,
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params, params_from_iter};
-use serde_json::Value;
 
 use super::{
     ADMIN, SqliteStore,
@@ -18,42 +17,39 @@ use super::{
 use crate::ports::{CallCursor, CallFilter, CallLog, Page, StoreError, StoredCall};
 
 fn append(connection: &Connection, turns: &[TurnRecord]) -> rusqlite::Result<()> {
-    let sql = "INSERT OR IGNORE INTO turns
-            (company_id, call_id, turn_id, turn, at, caller, outcome, source, words, record)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    let sql = "INSERT OR IGNORE INTO turns (call, turn_id, turn, company_id, at, outcome, source, words, record)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let mut statement = connection.prepare_cached(sql)?;
     let mut json = Vec::with_capacity(4_096);
-    for turn in turns {
-        json.clear();
-        serde_json::to_writer(&mut json, turn)
-            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-        let record = std::str::from_utf8(&json).map_err(|error| damaged("a turn record", error))?;
-        let TurnRecord {
-            turn_id,
-            call_id,
-            turn: number,
-            at,
-            from,
-            decision,
-            outcome,
-            ..
-        } = turn;
-        statement.execute(params![
-            decision.company_id.to_string(),
-            call_id.as_str(),
-            turn_id.as_str(),
-            number,
-            at.as_microsecond(),
-            from,
-            rows::word_of(outcome)?,
-            rows::word_of(decision.source)?,
-            searchable([&decision.utterance, &decision.response]),
-            record,
-        ])?;
+    for turns in turns_of_calls(turns) {
+        let call = note_call(connection, &turns)?;
+        for turn in turns {
+            json.clear();
+            serde_json::to_writer(&mut json, turn)
+                .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+            let record = std::str::from_utf8(&json).map_err(|error| damaged("a turn record", error))?;
+            let TurnRecord {
+                turn_id,
+                turn: number,
+                at,
+                decision,
+                outcome,
+                ..
+            } = turn;
+            statement.execute(params![
+                call,
+                turn_id.as_str(),
+                number,
+                decision.company_id.to_string(),
+                at.as_microsecond(),
+                rows::word_of(outcome)?,
+                rows::word_of(decision.source)?,
+                searchable([&decision.utterance, &decision.response]),
+                record,
+            ])?;
+        }
     }
-    turns_of_calls(turns)
-        .into_iter()
-        .try_for_each(|turns| note_call(connection, &turns))
+    Ok(())
 }
 
 /// What was said, as searches compare it.
@@ -61,7 +57,7 @@ fn searchable(texts: [&str; 2]) -> String {
     texts.join("\n").to_lowercase()
 }
 
-/// The turns of each call.
+/// The turns of each call; never none.
 fn turns_of_calls(turns: &[TurnRecord]) -> Vec<Vec<&TurnRecord>> {
     let mut calls: BTreeMap<_, Vec<&TurnRecord>> = BTreeMap::new();
     for turn in turns {
@@ -73,47 +69,71 @@ fn turns_of_calls(turns: &[TurnRecord]) -> Vec<Vec<&TurnRecord>> {
     calls.into_values().collect()
 }
 
-/// Notes in a call's row what its turns say of it.
-fn note_call(connection: &Connection, turns: &[&TurnRecord]) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO calls (company_id, call_id, started_at, caller, ending, last_turn)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-        ON CONFLICT (company_id, call_id) DO UPDATE SET
-            started_at = min(started_at, excluded.started_at),
-            caller = ifnull(caller, excluded.caller),
-            ending = iif(excluded.last_turn >= last_turn, excluded.ending, ending),
-            last_turn = max(last_turn, excluded.last_turn)";
+/// A short key of a call (FNV-1a, 64 bits).
+fn key_of(company: &str, call: &str) -> i64 {
+    let bytes = company.bytes().chain(call.bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash.cast_signed()
+}
+
+fn number_of(connection: &Connection, company: &str, call: &str) -> rusqlite::Result<Option<i64>> {
+    let sql = "SELECT number FROM calls WHERE key = ?1 AND company_id = ?2 AND call_id = ?3";
+    let key = key_of(company, call);
+    connection
+        .prepare_cached(sql)?
+        .query_row(params![key, company, call], |row| row.get(0))
+        .optional()
+}
+
+/// Notes in a call's row what its turns say of it. Gives the call's number.
+fn note_call(connection: &Connection, turns: &[&TurnRecord]) -> rusqlite::Result<Option<i64>> {
     let Some(last) = turns.iter().max_by_key(|turn| turn.turn) else {
-        return Ok(());
+        return Ok(None);
     };
-    connection.prepare_cached(sql)?.execute(params![
-        last.decision.company_id.to_string(),
-        last.call_id.as_str(),
-        turns.iter().map(|turn| turn.at.as_microsecond()).min(),
-        turns.iter().find_map(|turn| turn.from.as_deref()),
-        rows::word_of(last.outcome)?,
-        last.turn,
-    ])?;
-    Ok(())
+    let (company, call) = (last.decision.company_id.to_string(), last.call_id.as_str());
+    let started_at = turns.iter().map(|turn| turn.at.as_microsecond()).min();
+    let caller = turns.iter().find_map(|turn| turn.from.as_deref());
+    let ending = rows::word_of(last.outcome)?;
+    if let Some(number) = number_of(connection, &company, call)? {
+        let sql = "UPDATE calls SET
+                started_at = min(started_at, ?2),
+                caller = ifnull(caller, ?3),
+                ending = iif(?5 >= last_turn, ?4, ending),
+                last_turn = max(last_turn, ?5)
+            WHERE number = ?1";
+        connection
+            .prepare_cached(sql)?
+            .execute(params![number, started_at, caller, ending, last.turn])?;
+        return Ok(Some(number));
+    }
+    let sql = "INSERT INTO calls (key, company_id, call_id, started_at, caller, ending, last_turn)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let key = key_of(&company, call);
+    connection
+        .prepare_cached(sql)?
+        .execute(params![key, company, call, started_at, caller, ending, last.turn])?;
+    Ok(Some(connection.last_insert_rowid()))
 }
 
-/// Reads a row of `call_id, caller, started_at, ending`.
-fn read_call(row: &Row<'_>) -> rusqlite::Result<StoredCall> {
-    Ok(StoredCall {
-        call_id: CallId::new(row.get_ref(0)?.as_str()?),
-        from: row.get(1)?,
-        started_at: rows::time(row.get(2)?)?,
-        ending: row.get(3)?,
-        turns: Vec::new(),
-    })
-}
-
-fn turns_of(connection: &Connection, company: CompanyId, call: &CallId) -> rusqlite::Result<Vec<Value>> {
-    let sql = "SELECT record FROM turns WHERE company_id = ?1 AND call_id = ?2 ORDER BY turn, at, number";
-    let mut statement = connection.prepare_cached(sql)?;
-    let turns = statement.query_map([&company.to_string(), call.as_str()], |row| {
-        rows::from_json(row.get_ref(0)?.as_str()?, format_args!("a turn of call {call}"))
+/// Reads a row of `number, call_id, caller, started_at, ending`, and the call's turns.
+fn read_call(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<StoredCall> {
+    let number: i64 = row.get(0)?;
+    let call_id = CallId::new(row.get_ref(1)?.as_str()?);
+    let mut statement =
+        connection.prepare_cached("SELECT record FROM turns WHERE call = ?1 ORDER BY turn, at, number")?;
+    let turns = statement.query_map([number], |turn| {
+        rows::from_json(turn.get_ref(0)?.as_str()?, format_args!("a turn of call {call_id}"))
     })?;
-    turns.collect()
+    let turns = turns.collect::<rusqlite::Result<_>>()?;
+    Ok(StoredCall {
+        call_id,
+        from: row.get(2)?,
+        started_at: rows::time(row.get(3)?)?,
+        ending: row.get(4)?,
+        turns,
+    })
 }
 
 fn conditions(filter: &CallFilter, after: Option<CallCursor>) -> Conditions {
@@ -148,8 +168,7 @@ fn conditions(filter: &CallFilter, after: Option<CallCursor>) -> Conditions {
         conditions.and("(started_at, call_id) < (?, ?)", place);
     }
     if let Some(words) = words.filter(|words| !words.is_empty()) {
-        let sql = "EXISTS (SELECT 1 FROM turns WHERE turns.company_id = calls.company_id
-            AND turns.call_id = calls.call_id AND instr(turns.words, ?) > 0)";
+        let sql = "EXISTS (SELECT 1 FROM turns WHERE turns.call = calls.number AND instr(turns.words, ?) > 0)";
         conditions.and(sql, one(words.to_lowercase()));
     }
     conditions
@@ -172,7 +191,7 @@ impl CallLog for SqliteStore {
         let limit = limit(page.limit);
         self.read("list calls", move |connection| {
             let sql = format!(
-                "SELECT call_id, caller, started_at, ending FROM calls WHERE company_id = ?{}
+                "SELECT number, call_id, caller, started_at, ending FROM calls WHERE company_id = ?{}
                 ORDER BY started_at DESC, call_id DESC LIMIT ?",
                 conditions.sql
             );
@@ -182,16 +201,8 @@ impl CallLog for SqliteStore {
                 .chain(conditions.values())
                 .chain([&limit as &dyn ToSql]);
             let mut statement = connection.prepare_cached(&sql)?;
-            let calls = statement.query_map(params_from_iter(values), read_call)?;
-            calls
-                .map(|call| {
-                    let call = call?;
-                    Ok(StoredCall {
-                        turns: turns_of(connection, company, &call.call_id)?,
-                        ..call
-                    })
-                })
-                .collect()
+            let calls = statement.query_map(params_from_iter(values), |row| read_call(connection, row))?;
+            calls.collect()
         })
         .await
     }
@@ -199,18 +210,14 @@ impl CallLog for SqliteStore {
     async fn call(&self, company: CompanyId, call: &CallId) -> Result<Option<StoredCall>, StoreError> {
         let call = call.clone();
         self.read("read a call", move |connection| {
-            let sql = "SELECT call_id, caller, started_at, ending FROM calls WHERE company_id = ?1 AND call_id = ?2";
-            let mut statement = connection.prepare_cached(sql)?;
-            let found = statement
-                .query_row([&company.to_string(), call.as_str()], read_call)
-                .optional()?;
-            let with_turns = |found| {
-                Ok(StoredCall {
-                    turns: turns_of(connection, company, &call)?,
-                    ..found
-                })
+            let Some(number) = number_of(connection, &company.to_string(), call.as_str())? else {
+                return Ok(None);
             };
-            found.map(with_turns).transpose()
+            let sql = "SELECT number, call_id, caller, started_at, ending FROM calls WHERE number = ?1";
+            connection
+                .prepare_cached(sql)?
+                .query_row([number], |row| read_call(connection, row))
+                .optional()
         })
         .await
     }

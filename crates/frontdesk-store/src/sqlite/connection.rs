@@ -89,40 +89,59 @@ pub(super) fn prepare(path: &Path) -> Result<(), OpenError> {
         source,
     };
     let mut connection = connect(path, OPEN_WAIT).map_err(failed)?;
-    let version = |connection: &Connection, name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    let application = version(&connection, "application_id").map_err(failed)?;
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(failed)?;
-    if application != APPLICATION_ID && (application != 0 || tables > 0) {
+    if is_foreign(&mut connection).map_err(failed)? {
         return Err(OpenError::Foreign { path: path.to_owned() });
     }
     use_wal(&connection).map_err(failed)?;
-    // IMMEDIATE: of two processes that start at once one migrates and the other finds it done.
-    let transaction = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(failed)?;
-    let found = version(&transaction, "user_version").map_err(failed)?;
-    let found = usize::try_from(found).unwrap_or(usize::MAX);
-    if found > MIGRATIONS.len() {
-        return Err(OpenError::Newer {
+    let found = migrate(&mut connection).map_err(failed)?;
+    let known = MIGRATIONS.len();
+    if found > known {
+        Err(OpenError::Newer {
             path: path.to_owned(),
             found,
-            known: MIGRATIONS.len(),
-        });
+            known,
+        })
+    } else {
+        Ok(())
     }
-    if found < MIGRATIONS.len() {
-        for migration in MIGRATIONS.iter().skip(found) {
-            transaction.execute_batch(migration).map_err(failed)?;
-        }
-        transaction
-            .pragma_update(None, "application_id", APPLICATION_ID)
-            .map_err(failed)?;
-        transaction
-            .pragma_update(None, "user_version", MIGRATIONS.len())
-            .map_err(failed)?;
+}
+
+/// Brings the schema up to date. Gives its version, which is higher than that of this build if a newer one wrote it.
+fn migrate(connection: &mut Connection) -> rusqlite::Result<usize> {
+    let version = |connection: &Connection| {
+        let version = number(connection, "user_version");
+        version.map(|version| usize::try_from(version).unwrap_or(usize::MAX))
+    };
+    // Usually there is nothing to do, and a file that may only be read opens as well.
+    let found = version(connection)?;
+    if found >= MIGRATIONS.len() {
+        return Ok(found);
     }
-    transaction.commit().map_err(failed)
+    // IMMEDIATE: of two processes that start at once one migrates and the other finds it done.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = version(&transaction)?;
+    if found >= MIGRATIONS.len() {
+        return Ok(found);
+    }
+    for migration in MIGRATIONS.iter().skip(found) {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", MIGRATIONS.len())?;
+    transaction.commit()?;
+    Ok(MIGRATIONS.len())
+}
+
+/// Whether the file is neither new nor ours. Read in one transaction: another process may be making it just now.
+fn is_foreign(connection: &mut Connection) -> rusqlite::Result<bool> {
+    let transaction = connection.transaction()?;
+    let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let application = number(&transaction, "application_id")?;
+    Ok(application != APPLICATION_ID && (application != 0 || tables > 0))
+}
+
+fn number(connection: &Connection, pragma: &str) -> rusqlite::Result<i32> {
+    connection.pragma_query_value(None, pragma, |row| row.get(0))
 }
 
 /// Switches to write-ahead logging, once in a file's life. `SQLite` does not wait for a lock here, so this does.
@@ -144,8 +163,8 @@ fn connect(path: &Path, lock_wait: Duration) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(lock_wait)?;
-    // Has an effect on a new file only. Turn records of 3 KB fill pages of 8 KB better than pages of 4 KB.
-    connection.pragma_update(None, "page_size", 8_192)?;
+    // Has an effect on a new file only. Measured on turn records of 4 KB: 30 µs each; with pages of 8 KB 40 µs.
+    connection.pragma_update(None, "page_size", 4_096)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
@@ -163,8 +182,10 @@ pub(super) fn writer(path: &Path, max_pages: Option<u32>) -> rusqlite::Result<Co
     let connection = connect(path, LOCK_WAIT)?;
     // A commit is on disk before it is acknowledged.
     connection.pragma_update(None, "synchronous", "full")?;
-    // 32 MB: under load a checkpoint every few hundred batches, not every second one.
-    connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+    // 64 MB, so that no page of a large batch is written before its commit.
+    connection.pragma_update(None, "cache_size", -65_536)?;
+    // 32 MB: under load a checkpoint every few batches, not with every second one.
+    connection.pragma_update(None, "wal_autocheckpoint", 8_000)?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     if let Some(pages) = max_pages {
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;

@@ -62,7 +62,7 @@ pub struct SqliteOptions {
     pub turn_readers: usize,
     /// Connections that read for operators, so that a long search holds up no turn.
     pub admin_readers: usize,
-    /// The file grows to so many pages of 8 KB at most; a full store refuses writes and goes on reading.
+    /// The file grows to so many pages of 4 KB at most; a full store refuses writes and goes on reading.
     pub max_pages: Option<u32>,
 }
 

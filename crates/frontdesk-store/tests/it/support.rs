@@ -8,7 +8,6 @@ use std::{
 use frontdesk_domain::{
     alert::{Alert, AlertCode},
     call_state::CallState,
-    call_state::CallState,
     clock::Clock,
     confidence::Confidence,
     decision::{Decision, Escalation, Matcher, Source, TraceEntry},
