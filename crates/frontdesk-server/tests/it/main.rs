@@ -11,3 +11,4 @@ mod qna;
 mod requests;
 mod support;
 mod templates;
+mod voice;

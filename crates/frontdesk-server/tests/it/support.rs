@@ -1,11 +1,17 @@
 //! A server on a store of its own, and requests to it.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, atomic::AtomicI64};
 
 use axum::{Router, body::Body};
 use frontdesk_callflow::{CallFlow, Deps};
 use frontdesk_domain::{clock::Clock, time::Timestamp};
-use frontdesk_server::{App, Lifecycle, Parts, auth::AdminToken, metrics::Metrics, probes::{AlertQueueCheck, ChangeFeedCheck, StoreCheck, TurnQueueCheck}};
+use frontdesk_server::{
+    App, Lifecycle, Parts,
+    auth::AdminToken,
+    metrics::Metrics,
+    probes::{AlertQueueCheck, ChangeFeedCheck, StoreCheck, TurnQueueCheck},
+    voice::{self, Voice},
+};
 use frontdesk_store::{
     cache::CachedStore,
     ports::CompanyStore as _,
@@ -15,6 +21,7 @@ use frontdesk_store::{
     system::ObjectIds,
     tasks::TaskSet,
 };
+use frontdesk_twilio::signature::{PublicUrl, Verifier};
 use http::{HeaderMap, Method, Request, header};
 use http_body_util::BodyExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -114,6 +121,11 @@ impl Reply {
 impl TestApp {
     /// Starts a server on an empty store.
     pub(crate) async fn start() -> Self {
+        Self::start_with_platform_token(None, true).await
+    }
+
+    /// Starts a server whose platform has that token; `verify` off takes webhooks unsigned.
+    pub(crate) async fn start_with_platform_token(platform: Option<&str>, verify: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tasks = TaskSet::new();
         let clock = Arc::new(TestClock(Mutex::new("2026-11-25T12:00:00Z".parse().unwrap())));
@@ -135,19 +147,30 @@ impl TestApp {
         lifecycle.set_loaded();
         let app = App::new(Parts {
             store: store.clone(),
-            flow,
+            flow: flow.clone(),
             clock: clock.clone(),
             ids: ObjectIds::new(clock.clone()),
             token: AdminToken::new(&TOKEN.into()).unwrap(),
             checks: vec![
                 Arc::new(StoreCheck::new(store.clone())),
+                Arc::new(ChangeFeedCheck::new(store.clone())),
                 Arc::new(TurnQueueCheck::new(turns)),
-                Arc::new(AlertQueueCheck::new(alerts)),
+                Arc::new(AlertQueueCheck::new(alerts.clone())),
             ],
             lifecycle: lifecycle.clone(),
             metrics: metrics(&tasks),
         });
-        let router = frontdesk_server::router(app.clone(), Router::new()).unwrap();
+        let voice = Voice {
+            flow,
+            public_url: PublicUrl::parse("https://fd.example.test").unwrap(),
+            platform: Verifier::new(platform),
+            verify,
+            notifier: Arc::new(alerts),
+            clock: clock.clone(),
+            refusals: Arc::new(|| ()),
+            diagnosed: AtomicI64::new(0),
+        };
+        let router = frontdesk_server::router(app.clone(), voice::router(Arc::new(voice))).unwrap();
         Self {
             router,
             app,
