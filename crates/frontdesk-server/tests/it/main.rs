@@ -1,14 +1,26 @@
-//! The admin API from outside: real router, real SQLite file.
+//! The server from outside: real router, real `SQLite` file.
 
+#[cfg(test)]
 mod calls;
+#[cfg(test)]
 mod companies;
+#[cfg(test)]
 mod import_export;
+#[cfg(test)]
 mod notifications;
+#[cfg(test)]
 mod openapi;
+#[cfg(test)]
 mod platform;
+#[cfg(test)]
 mod probes;
+#[cfg(test)]
 mod qna;
+#[cfg(test)]
 mod requests;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
 mod templates;
+#[cfg(test)]
 mod voice;

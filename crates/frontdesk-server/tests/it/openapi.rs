@@ -1,4 +1,4 @@
-//! The OpenAPI document: complete, closed to strangers, and true.
+//! The `OpenAPI` document: complete, closed to strangers, and true.
 
 use std::collections::BTreeSet;
 
@@ -128,6 +128,32 @@ async fn every_operation_refuses_no_token_and_a_wrong_one() {
         }
     }
     app.get(&company).await.ok(200);
+}
+
+#[tokio::test]
+async fn voice_routes_want_a_signature_and_speak_no_json() {
+    let app = TestApp::start().await;
+    let company = app.company("+15551234567").await;
+    let id = company.rsplit('/').next().unwrap();
+    let operations = operations(&document(&app).await);
+    for (method, path, operation) in operations
+        .iter()
+        .filter(|(_, path, _)| path.starts_with("/api/twilio/"))
+    {
+        assert_eq!(operation["security"], json!([{ "twilioSignature": [] }]), "{path}");
+        let filled = path.replace("{companyId}", id);
+        let with_token = app.call(method, &filled, &[], Some(&json!({}))).await;
+        assert_eq!(with_token.status, 403, "{path}: the operator's token is no signature");
+        let other_method = app.delete(&filled).await;
+        assert_eq!(other_method.status, 405, "{path}");
+        for reply in [with_token, other_method] {
+            assert!(
+                !reply.header("content-type").unwrap_or_default().contains("json"),
+                "{path}: {}",
+                reply.text()
+            );
+        }
+    }
 }
 
 #[tokio::test]
@@ -263,5 +289,9 @@ async fn what_the_server_writes_is_what_the_document_describes() {
         1,
     )
     .await;
+    let asked = app
+        .post(&format!("{path}/route"), json!({ "utterance": "hours please" }))
+        .await;
+    is("Decision", &asked);
     is("NotificationList", &app.get("/api/v1/notifications").await);
 }

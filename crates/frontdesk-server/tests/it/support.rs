@@ -171,14 +171,16 @@ impl TestApp {
             diagnosed: AtomicI64::new(0),
         };
         let router = frontdesk_server::router(app.clone(), voice::router(Arc::new(voice))).unwrap();
-        Self {
+        let started = Self {
             router,
             app,
             store,
             clock,
             lifecycle,
             _folder: folder,
-        }
+        };
+        assert_eq!(started.get("/healthz").await.status, 200);
+        started
     }
 
     /// Sends a request as it is.
