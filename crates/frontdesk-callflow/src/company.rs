@@ -17,7 +17,8 @@ use frontdesk_domain::{
     time::Timestamp,
 };
 use frontdesk_matching::{
-    knowledge::Knowledge,
+    knowledge::{Knowledge, Parts},
+    language::Language,
     safety::{EMBEDDED, SafetyMatcher},
 };
 use frontdesk_store::{
@@ -28,7 +29,10 @@ use frontdesk_twilio::signature::Verifier;
 use secrecy::ExposeSecret;
 use tracing::error;
 
-use crate::knowledge::CompiledPieces;
+use crate::{
+    foreign::{Foreign, ForeignTemplates},
+    knowledge::CompiledPieces,
+};
 
 /// Safety rules and prompts, compiled. There is always one: the embedded data if nothing else can be read.
 #[derive(Debug)]
@@ -78,6 +82,8 @@ pub struct Tenant {
     pub verifier: Verifier,
     pub(crate) platform: Arc<Platform>,
     pub(crate) knowledge: Arc<Knowledge>,
+    /// Held so that other companies share them.
+    _parts: Parts,
     pub(crate) versions: Arc<Versions>,
     documents: Arc<KnowledgeDocuments>,
 }
@@ -177,6 +183,7 @@ pub(crate) struct Companies {
     pieces: CompiledPieces,
     tenants: moka::sync::Cache<CompanyId, Arc<Tenant>>,
     platform: Mutex<Option<Arc<Platform>>>,
+    foreign: ForeignTemplates,
 }
 
 /// So many companies are kept compiled at most.
@@ -189,6 +196,7 @@ impl Companies {
             pieces: CompiledPieces::default(),
             tenants: moka::sync::Cache::new(MAX_TENANTS),
             platform: Mutex::new(None),
+            foreign: ForeignTemplates::default(),
         }
     }
 
@@ -258,8 +266,10 @@ impl Companies {
         &self.store
     }
 
-    pub(crate) fn pieces(&self) -> &CompiledPieces {
-        &self.pieces
+    /// The templates of single trades as one knowledge, as a company of that language would hear them.
+    pub(crate) async fn foreign(&self, language: &'static Language) -> Result<Arc<Foreign>, StoreError> {
+        let catalogue = self.store.catalogue().await?;
+        self.foreign.compiled(catalogue, &self.pieces, language).await
     }
 }
 
@@ -269,7 +279,8 @@ fn compile(
     documents: Arc<KnowledgeDocuments>,
     platform: Arc<Platform>,
 ) -> Tenant {
-    let language = &settings.company.voice.language;
+    let language = Language::of_tag(&settings.company.voice.language);
+    let parts = pieces.of_company(&documents, language);
     let versions = Versions {
         company: settings.rev,
         templates: documents
@@ -281,12 +292,13 @@ fn compile(
         trade_qna: documents.trade_qna.iter().map(|set| set.rev).max().unwrap_or_default(),
         overlay: documents.overlay.as_ref().map_or(0, |overlay| overlay.rev),
         safety: platform.documents.safety_rev,
-        prompts: platform.documents.prompts_rev(language),
+        prompts: platform.documents.prompts_rev(&settings.company.voice.language),
         build: env!("CARGO_PKG_VERSION").into(),
     };
     Tenant {
         verifier: verifier_of(&settings.secrets),
-        knowledge: Arc::new(pieces.combine(&documents, language)),
+        knowledge: Arc::new(Knowledge::new(&parts, language)),
+        _parts: parts,
         versions: Arc::new(versions),
         settings,
         platform,

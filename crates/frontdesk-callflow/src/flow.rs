@@ -35,7 +35,6 @@ use tracing::{error, warn};
 
 use crate::{
     company::{Companies, Platform, Tenant},
-    knowledge::CompiledPieces,
     record::{self, Circumstances},
     safety, settings, speech, state,
     trace::Trace,
@@ -404,8 +403,8 @@ impl CallFlow {
         self.companies.store()
     }
 
-    pub(crate) fn pieces(&self) -> &CompiledPieces {
-        self.companies.pieces()
+    pub(crate) const fn companies(&self) -> &Companies {
+        &self.companies
     }
 
     pub(crate) fn turns(&self) -> &TurnQueue {

@@ -7,7 +7,7 @@ use std::{
 
 use frontdesk_domain::documents::{qna::Qna, template::Template};
 use frontdesk_matching::{
-    knowledge::{CompiledOverlay, CompiledQna, CompiledTemplate, Knowledge, Parts},
+    knowledge::{CompiledOverlay, CompiledQna, CompiledTemplate, Parts},
     language::Language,
 };
 use frontdesk_store::cache::{KnowledgeDocuments, QnaSet};
@@ -22,10 +22,9 @@ pub(crate) struct CompiledPieces {
 type QnaItems = [Arc<Qna>];
 
 impl CompiledPieces {
-    /// A company's knowledge, made of pieces that are compiled where they are not yet.
-    pub(crate) fn combine(&self, documents: &KnowledgeDocuments, language: &str) -> Knowledge {
-        let language = Language::of_tag(language);
-        let parts = Parts {
+    /// The pieces of a company's knowledge, compiled where they are not yet. Whoever holds them keeps them shared.
+    pub(crate) fn of_company(&self, documents: &KnowledgeDocuments, language: &'static Language) -> Parts {
+        Parts {
             company_qna: Some(self.qna(&documents.company_qna, language)),
             trade_qna: documents.trade_qna.iter().map(|set| self.qna(set, language)).collect(),
             templates: documents
@@ -37,8 +36,7 @@ impl CompiledPieces {
                 .overlay
                 .as_ref()
                 .map(|overlay| Arc::new(CompiledOverlay::new(&overlay.document))),
-        };
-        Knowledge::new(&parts, language)
+        }
     }
 
     pub(crate) fn template(&self, template: &Arc<Template>, language: &'static Language) -> Arc<CompiledTemplate> {
