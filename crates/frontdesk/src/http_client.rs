@@ -1,6 +1,10 @@
 //! A small HTTP client: one request a connection, without TLS, because the server is on this machine or behind a tunnel.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use http::{Request, Uri, header};
 use http_body_util::{BodyExt as _, Full};
@@ -86,6 +90,19 @@ pub struct Unreachable {
 }
 
 impl BaseUrl {
+    /// The URL under which a listener is reached from its own machine.
+    #[must_use]
+    pub fn of_listener(address: SocketAddr) -> Self {
+        let ip = match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        Self {
+            authority: SocketAddr::new(ip, address.port()).to_string(),
+        }
+    }
+
     /// Sends a request and reads the whole answer.
     ///
     /// # Errors
@@ -165,6 +182,16 @@ mod tests {
         check("http://127.0.0.1:8080", "http://127.0.0.1:8080");
         check("http://localhost/", "http://localhost:80");
         check("http://[::1]:9", "http://[::1]:9");
+    }
+
+    #[test]
+    fn a_listener_on_all_addresses_is_reached_on_this_machine() {
+        let check = |address: &str, want: &str| {
+            assert_eq!(BaseUrl::of_listener(address.parse().unwrap()).to_string(), want);
+        };
+        check("0.0.0.0:80", "http://127.0.0.1:80");
+        check("[::]:80", "http://[::1]:80");
+        check("10.0.0.1:80", "http://10.0.0.1:80");
     }
 
     #[test]

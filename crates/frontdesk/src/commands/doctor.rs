@@ -1,0 +1,263 @@
+//! `frontdesk doctor`: what is missing, and what to do about it.
+
+use std::{fs, path::Path};
+
+use anyhow::{Result, bail};
+
+use super::{Context, admin_of, runtime};
+use crate::{
+    admin::{AdminError, text},
+    cli::ServerArguments,
+    config::{Config, DEFAULT_FILE, StoreUrl},
+    http_client::BaseUrl,
+    output::Output,
+    readiness::{self, Finding, Severity},
+    wiring,
+};
+
+pub(super) fn run(context: &Context, arguments: &ServerArguments) -> Result<()> {
+    let output = context.output;
+    let mut worst = Severity::Fine;
+    let config = context.config()?;
+    report(output, &mut worst, &[configuration(context)])?;
+    report(output, &mut worst, &public_url(&config))?;
+    let server = arguments
+        .url
+        .clone()
+        .unwrap_or_else(|| BaseUrl::of_listener(config.http.listen));
+    let admin = admin_of(&config, server.clone(), arguments.token.clone().map(Into::into));
+    let runtime = runtime()?;
+    let listens = runtime.block_on(listener(&config, &server, arguments.url.is_some()));
+    let runs = listens.iter().any(|finding| finding.text.contains("Frontdesk answers"));
+    report(output, &mut worst, &listens)?;
+    report(
+        output,
+        &mut worst,
+        &[if runs {
+            runtime.block_on(token(&admin))
+        } else {
+            token_file(&config)
+        }],
+    )?;
+    let StoreUrl::Sqlite(path) = &config.store;
+    report(output, &mut worst, &files(&config, path))?;
+    if path.exists() {
+        runtime.block_on(store(&config, output, &mut worst))?;
+    }
+    match worst {
+        Severity::Fine => Ok(output.line(output.good("everything is as it should be"))?),
+        Severity::Warning => Ok(output.line("calls are answered; the marks above say what could be better")?),
+        Severity::Failure => bail!("something is missing; the crosses above say what to do"),
+    }
+}
+
+fn report(output: Output, worst: &mut Severity, findings: &[Finding]) -> Result<()> {
+    for finding in findings {
+        *worst = (*worst).max(finding.severity);
+        let mark = match finding.severity {
+            Severity::Fine => output.good("✓"),
+            Severity::Warning => output.bold("!"),
+            Severity::Failure => output.bad("✗"),
+        };
+        output.line(format_args!("{mark} {}", finding.text))?;
+        if !finding.remedy.is_empty() {
+            output.line(output.dim(format_args!("    → {}", finding.remedy)))?;
+        }
+    }
+    Ok(())
+}
+
+fn configuration(context: &Context) -> Finding {
+    let origins = &context.origins;
+    let file = match &origins.file {
+        Some(file) => file.display().to_string(),
+        None if Path::new(DEFAULT_FILE).exists() => DEFAULT_FILE.to_owned(),
+        None => "no file".to_owned(),
+    };
+    let mut variables: Vec<_> = origins.environment.iter().map(|(name, _)| name.as_str()).collect();
+    variables.sort_unstable();
+    let variables = if variables.is_empty() {
+        "no variables".to_owned()
+    } else {
+        variables.join(", ")
+    };
+    Finding::fine(format!("the configuration is well formed: {file}, {variables}"))
+}
+
+fn public_url(config: &Config) -> Vec<Finding> {
+    let mut found = Vec::new();
+    match config.http.public_url.as_deref() {
+        None => found.push(Finding::warning(
+            format!("Twilio cannot reach http://{}: no public URL is set", config.http.listen),
+            "set FRONTDESK_HTTP__PUBLIC_URL to the URL that leads here, such as https://voice.example.com; trials on this machine need none",
+        )),
+        Some(url) if url.starts_with("https://") => found.push(Finding::fine(format!("webhooks are signed for {url}"))),
+        Some(url) => found.push(Finding::warning(
+            format!("webhooks are signed for {url}, which is not encrypted"),
+            "put a TLS proxy in front and set FRONTDESK_HTTP__PUBLIC_URL to its https:// URL",
+        )),
+    }
+    if !config.twilio.verify {
+        found.push(Finding::warning(
+            "signatures are not verified: everybody can speak for Twilio",
+            "remove FRONTDESK_TWILIO__VERIFY=false, it is for trials only",
+        ));
+    }
+    found
+}
+
+/// Who listens where the server should.
+async fn listener(config: &Config, server: &BaseUrl, named: bool) -> Vec<Finding> {
+    match server.send("GET", "/readyz", &[], Vec::new()).await {
+        Ok(reply) => {
+            let readiness: serde_json::Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+            match text(&readiness, "status") {
+                "" => vec![Finding::failure(
+                    format!("something that is no Frontdesk listens at {server}"),
+                    "stop it, or choose another address with FRONTDESK_HTTP__LISTEN",
+                )],
+                "ready" => vec![Finding::fine(format!("a Frontdesk answers at {server}: ready"))],
+                status => vec![Finding::warning(
+                    format!("a Frontdesk answers at {server}: {status}"),
+                    format!("read {server}/readyz, it names what is not well"),
+                )],
+            }
+        }
+        Err(error) if named => vec![Finding::failure(
+            error.to_string(),
+            "start it, or name another with --url",
+        )],
+        Err(_) => match std::net::TcpListener::bind(config.http.listen) {
+            Ok(_) => vec![Finding::fine(format!(
+                "{} is free; start the server with `frontdesk serve`",
+                config.http.listen
+            ))],
+            Err(error) => vec![Finding::failure(
+                format!("{} cannot be listened on: {error}", config.http.listen),
+                "choose another address with FRONTDESK_HTTP__LISTEN",
+            )],
+        },
+    }
+}
+
+async fn token(admin: &crate::admin::Admin) -> Finding {
+    match admin.get("/api/v1/companies?limit=1").await {
+        Ok(_) => Finding::fine("the admin token is the server's"),
+        Err(AdminError::Token { hint }) => Finding::failure("the server refuses the admin token", hint),
+        Err(error) => Finding::failure(
+            format!("the admin API does not answer: {error}"),
+            "look at the server's log",
+        ),
+    }
+}
+
+fn token_file(config: &Config) -> Finding {
+    if config.token.is_some() {
+        return Finding::fine("the admin token is set in the configuration");
+    }
+    let file = config.token_file();
+    match fs::read_to_string(&file) {
+        Ok(token) if !token.trim().is_empty() => Finding::fine(format!("the admin token is in {}", file.display())),
+        Ok(_) => Finding::failure(
+            format!("{} is empty", file.display()),
+            "delete it; a new one is made at the next start",
+        ),
+        Err(_) if !file.exists() => Finding::fine(format!("an admin token will be made in {}", file.display())),
+        Err(error) => Finding::failure(
+            format!("{} cannot be read: {error}", file.display()),
+            "run this as the server's user",
+        ),
+    }
+}
+
+/// The folder and the key.
+fn files(config: &Config, store: &Path) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let folder = config.folder();
+    if !store.exists() {
+        found.push(Finding::fine(format!(
+            "the store {} will be made at the first start",
+            store.display()
+        )));
+    }
+    if folder.exists()
+        && folder
+            .metadata()
+            .is_ok_and(|metadata| metadata.permissions().readonly())
+    {
+        found.push(Finding::failure(
+            format!("{} cannot be written", folder.display()),
+            "make its owner the server's user",
+        ));
+    }
+    let key = config.key_file();
+    if config.secrets.key.is_some() {
+        found.push(Finding::fine("the sealing key is set in the configuration"));
+    } else if key.exists() {
+        found.push(Finding::fine(format!(
+            "the sealing key is in {}; keep a copy of it elsewhere",
+            key.display()
+        )));
+    } else if store.exists() {
+        found.push(Finding::failure(
+            format!(
+                "there is a store, and no sealing key in {}: auth tokens in it cannot be opened",
+                key.display()
+            ),
+            "put the key back, or set FRONTDESK_SECRETS__KEY",
+        ));
+    } else {
+        found.push(Finding::fine(format!(
+            "a sealing key will be made in {}",
+            key.display()
+        )));
+    }
+    found
+}
+
+/// The store, and each company in it.
+async fn store(config: &Config, output: Output, worst: &mut Severity) -> Result<()> {
+    if config.secrets.key.is_none() && !config.key_file().exists() {
+        return Ok(());
+    }
+    let inspected = match wiring::inspect(config).await {
+        Ok(inspected) => inspected,
+        Err(error) => {
+            let finding = Finding::failure(
+                format!("the store cannot be used: {error:#}"),
+                "see the reason above; a copy of the file can be opened with sqlite3",
+            );
+            return report(output, worst, &[finding]);
+        }
+    };
+    report(output, worst, &[Finding::fine("the store can be read and written")])?;
+    if inspected.is_empty() {
+        let remedy = "import some with `frontdesk import FILE`, or try the demo with `frontdesk serve --demo`";
+        return report(output, worst, &[Finding::warning("there are no companies", remedy)]);
+    }
+    let base = config
+        .http
+        .public_url
+        .as_deref()
+        .map_or_else(|| format!("http://{}", config.http.listen), str::to_owned);
+    let has_platform_token = config.twilio.auth_token.is_some();
+    for (settings, documents) in &inspected {
+        let company = &settings.company;
+        output.line(output.bold(format_args!("\n{} ({})", company.name, company.phone)))?;
+        output.line(format_args!(
+            "  webhook for Twilio, POST: {base}/api/twilio/v2-agent-respond/{}",
+            company.id
+        ))?;
+        output.line(format_args!(
+            "  status callback, POST:    {base}/api/twilio/status/{}",
+            company.id
+        ))?;
+        let mut found = readiness::of_company(settings, documents, has_platform_token);
+        if found.is_empty() {
+            found.push(Finding::fine("it is ready"));
+        }
+        report(output, worst, &found)?;
+    }
+    output.line("")?;
+    Ok(())
+}

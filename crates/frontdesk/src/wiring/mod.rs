@@ -1,0 +1,344 @@
+//! Puts the process together: store, caches, queues, call path, server; and takes it apart again.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, atomic::AtomicI64},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use axum::{Router, serve::ListenerExt as _};
+use frontdesk_callflow::{CallFlow, Deps};
+use frontdesk_domain::{alert::Notifier, clock::Clock, ids::CompanyId};
+use frontdesk_server::{
+    App, Lifecycle, Parts,
+    auth::AdminToken,
+    metrics::{Metrics, REFUSALS},
+    probes::{AlertQueueCheck, StoreCheck, TurnQueueCheck},
+    router::{metrics_router, router},
+    voice::{self, Voice},
+};
+use frontdesk_store::{
+    cache::{CachedStore, KnowledgeDocuments, Settings},
+    ports::{CompanyStore as _, Page, Ping, StoredCompany},
+    queue::{AlertQueue, TurnQueue, TurnQueueOptions},
+    seal::{SealKey, Sealer, load_or_create_key_file},
+    sqlite::{SqliteOptions, SqliteStore},
+    system::{ObjectIds, SystemClock},
+    tasks::TaskSet,
+};
+use frontdesk_twilio::signature::{PublicUrl, Verifier};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::{net::TcpListener, sync::watch};
+use tracing::{info, warn};
+
+use crate::config::{Config, StoreUrl};
+
+mod demo;
+pub mod log;
+mod signals;
+mod token;
+
+pub use signals::stop_signal;
+
+/// Requests that are being answered get so long to end: a turn's deadline.
+const HTTP_DRAIN: Duration = Duration::from_secs(4);
+/// Queues get so long to store what they hold. Both together stay below six seconds.
+const TASK_DRAIN: Duration = Duration::from_millis(1_800);
+/// So many companies are loaded before calls are taken; the others are loaded when they are called.
+const WARM: usize = 1_000;
+
+/// A server that runs in this process.
+pub struct Running {
+    address: SocketAddr,
+    public_url: String,
+    token: SecretString,
+    platform_token: Option<SecretString>,
+    store: Arc<CachedStore>,
+    lifecycle: Arc<Lifecycle>,
+    tasks: TaskSet,
+    /// Tells the HTTP servers to end.
+    closing: watch::Sender<bool>,
+    /// Counts the HTTP servers that have not ended.
+    serving: watch::Receiver<usize>,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Starts a server as configured; with `demo`, imports the demo if none of it is there.
+///
+/// # Errors
+/// The address is taken, a file cannot be used, or the store does not answer.
+pub async fn start(config: &Config, demo: bool) -> Result<Running> {
+    let listener = listen(config.http.listen).await?;
+    let address = listener.local_addr()?;
+    let public_url = config
+        .http
+        .public_url
+        .as_deref()
+        .map_or_else(|| format!("http://{address}"), str::to_owned);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let sealer = Arc::new(sealer(config)?);
+    let token = token::admin_token(config)?;
+    let tasks = TaskSet::new();
+    let sqlite = Arc::new(open_store(config, Arc::clone(&sealer), Arc::clone(&clock)).await?);
+    let store = CachedStore::start(sqlite.clone(), &tasks);
+    let turns = TurnQueue::start(sqlite.clone(), &tasks, TurnQueueOptions::default());
+    let alerts = AlertQueue::start(sqlite.clone(), Arc::clone(&clock), &tasks);
+    let notifier: Arc<dyn Notifier> = Arc::new(alerts.clone());
+    let flow = Arc::new(CallFlow::new(Deps {
+        store: Arc::clone(&store),
+        turns: turns.clone(),
+        notifier: Arc::clone(&notifier),
+        sealer,
+        clock: Arc::clone(&clock),
+        tasks: tasks.clone(),
+    }));
+    let lifecycle = Arc::<Lifecycle>::default();
+    let metrics = Metrics::install(&tasks).context("cannot collect metrics")?;
+    let app = App::new(Parts {
+        store: Arc::clone(&store),
+        flow: Arc::clone(&flow),
+        clock: Arc::clone(&clock),
+        ids: ObjectIds::new(Arc::clone(&clock)),
+        token: AdminToken::new(&token).context("the admin token is empty")?,
+        checks: vec![
+            Arc::new(StoreCheck::new(sqlite as Arc<dyn Ping>)),
+            Arc::new(TurnQueueCheck::new(turns.clone())),
+            Arc::new(AlertQueueCheck::new(alerts.clone())),
+        ],
+        lifecycle: Arc::clone(&lifecycle),
+        metrics: metrics.with_turns(turns).with_alerts(alerts),
+    });
+    let voice = Voice {
+        flow: Arc::clone(&flow),
+        public_url: PublicUrl::parse(&public_url).with_context(|| format!("`{public_url}` is no public URL"))?,
+        platform: Verifier::new(config.twilio.auth_token.as_ref().map(ExposeSecret::expose_secret)),
+        verify: config.twilio.verify,
+        notifier,
+        clock,
+        refusals: Arc::new(|| metrics::counter!(REFUSALS).increment(1)),
+        diagnosed: AtomicI64::new(0),
+    };
+    let routes = router(app.clone(), voice::router(Arc::new(voice))).context("cannot describe the API")?;
+    if demo {
+        demo::import_once(&store, &routes, &token).await?;
+    }
+    let mut servers = vec![(listener, routes)];
+    if let Some(listen_metrics) = config.http.metrics_listen {
+        servers.push((listen(listen_metrics).await?, metrics_router(app)));
+    }
+    let (closing, serving) = serve(servers, &tasks);
+    let loaded = store.warm(WARM).await;
+    lifecycle.set_loaded();
+    compile_ahead(Arc::clone(&store), flow, &tasks);
+    announce(config, address, &public_url, loaded);
+    let platform_token = config.twilio.auth_token.clone();
+    Ok(Running {
+        address,
+        public_url,
+        token,
+        platform_token,
+        store,
+        lifecycle,
+        tasks,
+        closing,
+        serving,
+    })
+}
+
+/// What an operator wants to know at the start.
+fn announce(config: &Config, address: SocketAddr, public_url: &str, companies: usize) {
+    let StoreUrl::Sqlite(path) = &config.store;
+    info!(%address, public_url, store = %path.display(), companies, version = env!("CARGO_PKG_VERSION"), "frontdesk listens on http://{address}");
+    info!("the admin API is described at http://{address}/api/docs");
+    if config.token.is_none() {
+        let file = config.token_file();
+        info!(file = %file.display(), "the admin token is in {}", file.display());
+    }
+    if !config.twilio.verify {
+        warn!("SIGNATURES ARE NOT VERIFIED: everybody who reaches this server can speak for Twilio; for trials only");
+    }
+}
+
+/// Binds an address.
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            bail!("something listens on {address} already; stop it, or choose another address with --listen")
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot listen on {address}")),
+    }
+}
+
+/// Serves until told to close; the receiver counts the servers that have not ended.
+fn serve(servers: Vec<(TcpListener, Router)>, tasks: &TaskSet) -> (watch::Sender<bool>, watch::Receiver<usize>) {
+    let closing = watch::Sender::new(false);
+    let (count, serving) = watch::channel(servers.len());
+    let count = Arc::new(count);
+    for (listener, routes) in servers {
+        let (mut told, count) = (closing.subscribe(), Arc::clone(&count));
+        // Answers are small and waited for: they must not wait for more to be sent with them.
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a connection stays without TCP_NODELAY"
+                );
+            }
+        });
+        tasks.spawn("serve HTTP", async move {
+            let close = async move { _ = told.wait_for(|closing| *closing).await };
+            if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(close).await {
+                tracing::error!(error = &error as &dyn std::error::Error, "a listener failed");
+            }
+            count.send_modify(|count| *count -= 1);
+        });
+    }
+    (closing, serving)
+}
+
+/// Compiles what the first call of each company would otherwise wait for.
+fn compile_ahead(store: Arc<CachedStore>, flow: Arc<CallFlow>, tasks: &TaskSet) {
+    let stopping = tasks.stopping();
+    tasks.spawn("compile companies ahead of their calls", async move {
+        let page = Page {
+            after: None,
+            limit: WARM,
+        };
+        // Whoever calls first compiles what is left out here.
+        let companies = store.companies(page).await.unwrap_or_default();
+        for id in companies.iter().filter_map(StoredCompany::id) {
+            if stopping.is_set() {
+                return;
+            }
+            _ = flow.tenant(id).await;
+        }
+    });
+}
+
+fn sealer(config: &Config) -> Result<Sealer> {
+    let key: SealKey = match &config.secrets.key {
+        Some(key) => key.clone(),
+        None => load_or_create_key_file(&config.key_file())?,
+    };
+    let sealer = Sealer::new(&key);
+    Ok(match &config.secrets.previous_key {
+        Some(previous) => sealer.with_previous(previous),
+        None => sealer,
+    })
+}
+
+async fn open_store(config: &Config, sealer: Arc<Sealer>, clock: Arc<dyn Clock>) -> Result<SqliteStore> {
+    let StoreUrl::Sqlite(path) = config.store.clone();
+    let shown = path.display().to_string();
+    let opened =
+        tokio::task::spawn_blocking(move || SqliteStore::open(&path, sealer, clock, SqliteOptions::default())).await?;
+    opened.with_context(|| format!("cannot open the store {shown}"))
+}
+
+/// The auth token of a company in the store on this machine, whether a server runs on it or not.
+///
+/// # Errors
+/// There is no such store, it was sealed with another key, or it has no such company.
+pub async fn stored_auth_token(config: &Config, company: &str) -> Result<Option<SecretString>> {
+    let StoreUrl::Sqlite(path) = &config.store;
+    if !Path::new(path).exists() {
+        bail!("there is no store at {}", path.display());
+    }
+    let store = open_store(config, Arc::new(sealer(config)?), Arc::new(SystemClock)).await?;
+    let id: CompanyId = company.parse()?;
+    let stored = store
+        .company(id)
+        .await?
+        .ok_or_else(|| anyhow!("the store has no company {company}"))?;
+    Ok(stored.secrets.auth_token.or_else(|| config.twilio.auth_token.clone()))
+}
+
+/// Every company in the store on this machine, with what it knows, whether a server runs on the store or not.
+///
+/// # Errors
+/// The store cannot be opened, read or written, or was sealed with another key.
+pub async fn inspect(config: &Config) -> Result<Vec<(Arc<Settings>, Arc<KnowledgeDocuments>)>> {
+    let sqlite = Arc::new(open_store(config, Arc::new(sealer(config)?), Arc::new(SystemClock)).await?);
+    sqlite.ping().await?;
+    let tasks = TaskSet::new();
+    let store = CachedStore::start(sqlite, &tasks);
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let companies = store.companies(Page { after, limit: 100 }).await?;
+        let ids: Vec<_> = companies.iter().filter_map(StoredCompany::id).collect();
+        let Some(last) = ids.last() else { break };
+        after = Some(*last);
+        for id in ids {
+            if let Some(settings) = store.settings(id).await? {
+                let documents = store.knowledge_documents(&settings).await?;
+                found.push((settings, documents));
+            }
+        }
+    }
+    tasks.shutdown(TASK_DRAIN).await;
+    Ok(found)
+}
+
+/// A server for one call, on a free port: the configured store, with the demo if it is empty.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_for_call(config: &Config) -> Result<Running> {
+    let mut own = config.clone();
+    own.http.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    own.http.metrics_listen = None;
+    start(&own, true).await
+}
+
+impl Running {
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL whose webhooks it takes.
+    #[must_use]
+    pub fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
+    /// The admin token.
+    #[must_use]
+    pub const fn token(&self) -> &SecretString {
+        &self.token
+    }
+
+    /// What signs a company's webhooks.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn auth_token(&self, company: &str) -> Result<Option<SecretString>> {
+        let stored = self.store.company(company.parse()?).await?;
+        let own = stored.and_then(|company| company.secrets.auth_token);
+        Ok(own.or_else(|| self.platform_token.clone()))
+    }
+
+    /// Ends: no new calls, answers what was asked, stores what waits.
+    pub async fn stop(mut self) {
+        self.lifecycle.set_draining();
+        self.closing.send_replace(true);
+        let ended = tokio::time::timeout(HTTP_DRAIN, self.serving.wait_for(|count| *count == 0)).await;
+        if ended.is_err() {
+            warn!("some connections did not end in time and are cut");
+        }
+        self.tasks.shutdown(TASK_DRAIN).await;
+        info!("frontdesk has ended");
+    }
+}
