@@ -1,1 +1,17 @@
-//! frontdesk-testkit
+//! Test support: the real binary as a process of its own, and those who talk to it.
+//!
+//! - [`server::Server`] starts the binary on a free port and an own store, kills it, stops it, starts it again.
+//! - [`twilio::Caller`] signs webhooks as Twilio does and reads the answers with a reader of its own.
+//! - [`operator::Operator`] speaks to the admin API.
+//! - [`crash::run`] kills a server under load, again and again, and looks for what it had acknowledged.
+//!
+//! Nothing here knows how Frontdesk works inside: it speaks HTTP and reads documents. The one exception is
+//! [`store_file`], which asks `SQLite` whether the store's file is sound.
+
+pub mod connection;
+pub mod crash;
+pub mod operator;
+pub mod server;
+pub mod store_file;
+pub mod twilio;
+pub mod twiml;
