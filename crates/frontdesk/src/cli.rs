@@ -202,9 +202,9 @@ pub struct BenchArguments {
     /// How long each measurement lasts, in seconds
     #[arg(long, default_value_t = 10)]
     pub seconds: u32,
-    /// Sends the load to a server; for the command itself
-    #[arg(long, hide = true, value_name = "FILE")]
-    pub load: Option<PathBuf>,
+    /// Sends this load to a server and prints what came of it; the command starts itself with it
+    #[arg(long, hide = true, value_name = "JSON")]
+    pub load: Option<String>,
 }
 
 impl SettingFlags {

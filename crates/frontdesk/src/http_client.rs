@@ -1,14 +1,15 @@
-//! A small HTTP client: one request a connection, without TLS, because the server is on this machine or behind a tunnel.
+//! A small HTTP client without TLS, because the server is on this machine or behind a tunnel.
 
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    pin::Pin,
     time::Duration,
 };
 
 use http::{Request, Uri, header};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Bytes;
+use hyper::{body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
@@ -86,7 +87,7 @@ impl Reply {
 pub struct Unreachable {
     /// Which server.
     pub server: BaseUrl,
-    source: Box<dyn std::error::Error + Send + Sync>,
+    source: Failure,
 }
 
 impl BaseUrl {
@@ -103,7 +104,7 @@ impl BaseUrl {
         }
     }
 
-    /// Sends a request and reads the whole answer.
+    /// Sends a request over a connection of its own and reads the whole answer.
     ///
     /// # Errors
     /// The server cannot be reached, breaks off or is silent for two minutes.
@@ -114,34 +115,96 @@ impl BaseUrl {
         headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> Result<Reply, Unreachable> {
-        let exchanged = tokio::time::timeout(PATIENCE, self.exchange(method, target, headers, body)).await;
-        exchanged
-            .unwrap_or_else(|late| Err(late.into()))
-            .map_err(|source| Unreachable {
-                server: self.clone(),
-                source,
-            })
+        Client::new(self.clone()).send(method, target, headers, body).await
+    }
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A client that keeps its connection. Only for requests that may be sent twice: a kept connection may have been closed
+/// by the server at the very moment it is used, and then the request is sent again over a new one.
+#[derive(Debug)]
+pub struct Client {
+    server: BaseUrl,
+    kept: Option<Connection>,
+}
+
+impl Client {
+    /// A client of this server; it connects with its first request.
+    #[must_use]
+    pub const fn new(server: BaseUrl) -> Self {
+        Self { server, kept: None }
     }
 
-    async fn exchange(
-        &self,
+    /// Sends a request and reads the whole answer.
+    ///
+    /// # Errors
+    /// The server cannot be reached, breaks off or is silent for two minutes.
+    pub async fn send(
+        &mut self,
         method: &str,
         target: &str,
         headers: &[(&str, &str)],
         body: Vec<u8>,
-    ) -> Result<Reply, Box<dyn std::error::Error + Send + Sync>> {
-        let stream = TcpStream::connect(&self.authority).await?;
-        stream.set_nodelay(true)?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    ) -> Result<Reply, Unreachable> {
+        let unreachable = |source| Unreachable {
+            server: self.server.clone(),
+            source,
+        };
         let mut request = Request::builder()
             .method(method)
             .uri(target)
-            .header(header::HOST, &self.authority);
+            .header(header::HOST, &self.server.authority);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(Bytes::from(body)))?;
+        let request = request
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| unreachable(error.into()))?;
+        if let Some(mut kept) = self.kept.take()
+            && let Ok(reply) = kept.exchange(request.clone()).await
+        {
+            self.kept = Some(kept);
+            return Ok(reply);
+        }
+        let mut connection = Connection::open(&self.server.authority).await.map_err(unreachable)?;
+        let reply = connection.exchange(request).await.map_err(unreachable)?;
+        self.kept = Some(connection);
+        Ok(reply)
+    }
+}
+
+/// A connection, which makes progress only while a request is under way.
+struct Connection {
+    sender: http1::SendRequest<Full<Bytes>>,
+    driver: Pin<Box<http1::Connection<TokioIo<TcpStream>, Full<Bytes>>>>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    async fn open(authority: &str) -> Result<Self, Failure> {
+        let stream = TcpStream::connect(authority).await?;
+        stream.set_nodelay(true)?;
+        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await?;
+        Ok(Self {
+            sender,
+            driver: Box::pin(driver),
+        })
+    }
+
+    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, Failure> {
+        tokio::time::timeout(PATIENCE, self.exchange_unhurried(request)).await?
+    }
+
+    async fn exchange_unhurried(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, Failure> {
+        let Self { sender, driver } = self;
         let exchange = async {
+            sender.ready().await?;
             let response = sender.send_request(request).await?;
             let (parts, body) = response.into_parts();
             let body = body.collect().await?.to_bytes().to_vec();
@@ -156,11 +219,11 @@ impl BaseUrl {
                 body,
             })
         };
-        tokio::pin!(connection, exchange);
-        // The connection makes progress only while it is polled; when it ends first, the answer may still be in hand.
+        tokio::pin!(exchange);
+        // When the connection ends first, the answer may still be in hand.
         tokio::select! {
             answered = &mut exchange => answered,
-            ended = &mut connection => match ended {
+            ended = driver => match ended {
                 Ok(()) => exchange.await,
                 Err(error) => Err(error.into()),
             },

@@ -12,6 +12,7 @@ use crate::{
     output::{Output, Terminal},
 };
 
+mod bench;
 mod call;
 mod companies;
 mod doctor;
@@ -51,7 +52,7 @@ pub fn run(cli: Cli, environment: Vec<(String, String)>, terminal: Terminal) -> 
         Command::Export(arguments) => export::run(&context, &arguments),
         Command::Doctor(arguments) => doctor::run(&context, &arguments),
         Command::Config => Ok(context.output.part(DEFAULT)?),
-        Command::Bench(_) => Ok(()),
+        Command::Bench(arguments) => bench::run(&context, &arguments),
     }
 }
 

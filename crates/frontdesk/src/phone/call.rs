@@ -11,7 +11,7 @@ use super::{
     document::{Document, NotTwiml, Verb},
     steps::{Next, Steps},
 };
-use crate::http_client::{BaseUrl, Unreachable};
+use crate::http_client::{BaseUrl, Client, Unreachable};
 
 /// Documents that only lead to other documents; Twilio follows no more either.
 const MOST_REDIRECTS: usize = 10;
@@ -37,9 +37,9 @@ pub struct Callee {
 }
 
 /// A call. Its webhooks are posted one after the other, each to where the document before said.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Call {
-    server: BaseUrl,
+    client: Client,
     signed_as: SignedAs,
     callee: Callee,
     /// Twilio's id of the call.
@@ -101,7 +101,7 @@ impl Call {
         let from = format!("+1202555{:04}", 100 + rng.random_range(0..100));
         let target = format!("/api/twilio/v2-agent-respond/{}", callee.company);
         Self {
-            server,
+            client: Client::new(server),
             signed_as,
             callee,
             sid,
@@ -248,7 +248,7 @@ impl Call {
         Ok(Heard { twiml, steps })
     }
 
-    async fn exchange(&self, target: &str, status: &str, extra: &[(&str, &str)]) -> Result<String, PhoneError> {
+    async fn exchange(&mut self, target: &str, status: &str, extra: &[(&str, &str)]) -> Result<String, PhoneError> {
         let form: Form = self.parameters(status).chain(extra.iter().copied()).collect();
         let signature = self.signed_as.token.as_ref().map(|token| {
             let url = format!("{}{target}", self.signed_as.public_url);
@@ -261,7 +261,7 @@ impl Call {
         ];
         headers.extend(signature.as_deref().map(|signature| (SIGNATURE_HEADER, signature)));
         let reply = self
-            .server
+            .client
             .send("POST", target, &headers, form.encode().into_bytes())
             .await?;
         let body = reply.text().into_owned();

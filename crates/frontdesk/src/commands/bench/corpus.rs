@@ -1,0 +1,311 @@
+//! Companies, templates and questions of made-up words, the same ones each time.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+/// Questions of a company.
+const QUESTIONS: u32 = 30;
+/// Triggers of a scenario.
+const TRIGGERS: u32 = 5;
+/// Templates; companies take turns in using them.
+const TEMPLATES: u32 = 10;
+/// Words that mean something, in all templates together.
+const VOCABULARY: u64 = 2_500;
+
+/// What is imported and what is said. All of it follows from its size.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Corpus {
+    companies: u32,
+    scenarios: u32,
+}
+
+/// What a caller says, by how it relates to what the company has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A trigger, word for word.
+    Trigger,
+    /// A trigger in other words: one left out, others around it.
+    Paraphrase,
+    /// A question of the company, in part with words around it.
+    Question,
+    /// Nothing that the company has.
+    Nonsense,
+}
+
+impl Corpus {
+    pub(super) const fn new(companies: u32, scenarios: u32) -> Self {
+        Self { companies, scenarios }
+    }
+
+    pub(super) const fn companies(self) -> u32 {
+        self.companies
+    }
+
+    /// The documents, as an import takes them.
+    pub(super) fn import_lines(self) -> String {
+        let mut lines = String::new();
+        for template in 0..TEMPLATES.min(self.companies) {
+            _ = writeln!(
+                lines,
+                "{}",
+                json!({ "type": "template", "document": self.template(template) })
+            );
+        }
+        for company in 0..self.companies {
+            _ = writeln!(
+                lines,
+                "{}",
+                json!({ "company": company_document(company), "qna": questions(company) })
+            );
+        }
+        lines
+    }
+
+    fn template(self, number: u32) -> Value {
+        let scenarios: Vec<_> = (0..self.scenarios)
+            .map(|number_in| scenario(number, number_in))
+            .collect();
+        json!({
+            "_id": template_id(number), "name": format!("Template {number}"), "trade": "Bench", "version": "1",
+            "fillerWords": ["um", "uh", "like", "you know", "i mean"],
+            "synonymMap": { word(7): ["thingamajig", "doodad"], word(8): ["gizmo"] },
+            "categories": [{ "id": format!("c{number}"), "name": "All", "scenarios": scenarios }],
+        })
+    }
+
+    /// What the caller of this number says to this company. The shares are 30 % triggers, 35 % paraphrases, 20 %
+    /// questions, 15 % nonsense.
+    pub(super) fn utterance(self, company: u32, number: u64) -> (Kind, String) {
+        let draw = |salt: u64| mix(&[salt, u64::from(company), number]);
+        let scenario = below(draw(1), self.scenarios);
+        let trigger = below(draw(2), TRIGGERS);
+        let template = company % TEMPLATES;
+        match draw(3) % 100 {
+            0..30 => (Kind::Trigger, trigger_words(template, scenario, trigger).join(" ")),
+            30..65 => {
+                let mut words = trigger_words(template, scenario, trigger);
+                if words.len() > 4 {
+                    words.remove(0);
+                }
+                (Kind::Paraphrase, around(draw(4), &words.join(" ")))
+            }
+            65..85 => {
+                let question = question_words(company, below(draw(5), QUESTIONS)).join(" ");
+                (
+                    Kind::Question,
+                    if draw(6) % 2 == 0 {
+                        question
+                    } else {
+                        around(draw(7), &question)
+                    },
+                )
+            }
+            _ => {
+                let words: Vec<_> = (0..8)
+                    .map(|index| word(VOCABULARY + draw(20 + index) % 5_000))
+                    .collect();
+                (Kind::Nonsense, around(draw(8), &words.join(" ")))
+            }
+        }
+    }
+}
+
+fn scenario(template: u32, number: u32) -> Value {
+    let triggers: Vec<_> = (0..TRIGGERS)
+        .map(|trigger| trigger_words(template, number, trigger).join(" "))
+        .collect();
+    json!({
+        "id": format!("t{template}-s{number}"), "name": format!("Scenario {number}"), "status": "live",
+        "triggers": triggers,
+        "negativeTriggers": if number.is_multiple_of(10) { vec![word(mix(&[9, u64::from(number)]))] } else { Vec::new() },
+        "fullReplies": [
+            format!("Thank you for calling {{companyName}}. Our answer number {number} is that somebody will look at it for you today."),
+            format!("At {{companyName}} we do that often. Number {number} is on its way to the right person, and you will hear from us."),
+        ],
+    })
+}
+
+fn company_document(number: u32) -> Value {
+    json!({
+        "_id": company_id(number), "name": format!("Company {number}"), "phone": phone(number), "industryType": "Bench",
+        "trades": ["Bench"], "timezone": "America/New_York", "status": "active",
+        "twilio": { "accountSid": account_sid(number), "authToken": auth_token(number) },
+        "greeting": "Thank you for calling {companyName}. How can I help you today?",
+        "transfer": { "destinations": [{ "name": "Front desk", "number": "+12025550199", "hours": "always" }] },
+        "aiAgentLogic": { "fallbackResponses": {
+            "toneProfile": "friendly",
+            "clarificationNeeded": ["Could you say that in other words?", "I did not get that, please say it again."],
+            "noMatchFound": ["Let me take a message for the office.", "One of my colleagues will know that."],
+            "technicalIssue": ["One moment please, I have a small problem here."],
+            "outOfScope": ["That is something we do not do."],
+        } },
+        "aiAgentSettings": { "templateReferences": [template_id(number % TEMPLATES)] },
+    })
+}
+
+fn questions(company: u32) -> Vec<Value> {
+    let question = |number: u32| {
+        json!({
+            "id": format!("q{company}-{number}"),
+            "question": question_words(company, number).join(" "),
+            "variants": [format!("tell me about the {} {}", word(question_word(company, number, 0)), word(question_word(company, number, 1)))],
+            "answer": format!("The answer to question {number} at Company {company} is that we would be glad to help with it."),
+            "keywords": [word(question_word(company, number, 0))],
+            "active": true,
+        })
+    };
+    (0..QUESTIONS).map(question).collect()
+}
+
+pub(super) fn company_id(number: u32) -> String {
+    format!("66f0beac{number:016x}")
+}
+
+fn template_id(number: u32) -> String {
+    format!("66f0bead{number:016x}")
+}
+
+pub(super) fn phone(number: u32) -> String {
+    format!("+1202{:07}", 5_550_000 + number)
+}
+
+pub(super) fn account_sid(number: u32) -> String {
+    format!("AC{number:032x}")
+}
+
+pub(super) fn auth_token(number: u32) -> String {
+    format!("bench-auth-token-{number:015}")
+}
+
+/// Function words and four words that mean something.
+fn trigger_words(template: u32, scenario: u32, trigger: u32) -> Vec<String> {
+    const OPENINGS: [&[&str]; 5] = [
+        &["my"],
+        &["i", "need", "a"],
+        &["the"],
+        &["can", "you", "fix", "my"],
+        &["there", "is", "a"],
+    ];
+    let place = [u64::from(template), u64::from(scenario)];
+    let opening = OPENINGS
+        .get(trigger as usize % OPENINGS.len())
+        .copied()
+        .unwrap_or_default();
+    let mut words: Vec<String> = opening.iter().map(|word| (*word).to_owned()).collect();
+    // Two words are the scenario's own theme, two belong to the trigger.
+    words.extend([0, 1].map(|index| word(mix(&[11, index, place[0], place[1]]) % VOCABULARY)));
+    words.extend([0, 1].map(|index| word(mix(&[12, index, place[0], place[1], u64::from(trigger)]) % VOCABULARY)));
+    words
+}
+
+fn question_word(company: u32, number: u32, index: u64) -> u64 {
+    mix(&[13, u64::from(company), u64::from(number), index]) % VOCABULARY
+}
+
+fn question_words(company: u32, number: u32) -> Vec<String> {
+    const OPENINGS: [&str; 4] = [
+        "how much is the",
+        "do you have a",
+        "when can i get the",
+        "what about the",
+    ];
+    let opening = OPENINGS
+        .get(number as usize % OPENINGS.len())
+        .copied()
+        .unwrap_or_default();
+    let mut words: Vec<String> = opening.split(' ').map(str::to_owned).collect();
+    words.extend((0..3).map(|index| word(question_word(company, number, index))));
+    words
+}
+
+/// What people say before and after what they want.
+fn around(draw: u64, words: &str) -> String {
+    const BEFORE: [&str; 6] = [
+        "hi um",
+        "yeah hello",
+        "so",
+        "well you know",
+        "good morning",
+        "hey there i was wondering",
+    ];
+    const AFTER: [&str; 5] = ["please", "if you can", "thanks", "as soon as possible", "today"];
+    let pick = |from: &[&'static str], draw: u64| from.get(index(draw, from.len())).copied().unwrap_or_default();
+    format!("{} {words} {}", pick(&BEFORE, draw), pick(&AFTER, draw >> 16))
+}
+
+fn index(draw: u64, length: usize) -> usize {
+    usize::try_from(draw % length.max(1) as u64).unwrap_or_default()
+}
+
+fn below(draw: u64, end: u32) -> u32 {
+    u32::try_from(draw % u64::from(end.max(1))).unwrap_or_default()
+}
+
+/// A word that can be spoken and is in no dictionary.
+fn word(number: u64) -> String {
+    const BEGIN: [&str; 16] = [
+        "b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z", "br", "st",
+    ];
+    const MIDDLE: [&str; 8] = ["a", "e", "i", "o", "u", "ai", "oo", "ee"];
+    let mut draw = mix(&[17, number]);
+    let mut spoken = String::new();
+    for _ in 0..3 {
+        for sounds in [&BEGIN[..], &MIDDLE[..]] {
+            spoken.push_str(sounds.get(index(draw, sounds.len())).copied().unwrap_or_default());
+            draw >>= 5;
+        }
+    }
+    spoken
+}
+
+/// A number that follows from these and looks like none of them (the finaliser of `SplitMix64`).
+fn mix(numbers: &[u64]) -> u64 {
+    numbers.iter().fold(0x9e37_79b9_7f4a_7c15, |state, number| {
+        let mut mixed = state.wrapping_add(*number).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_caller_says_the_same_each_time() {
+        let corpus = Corpus::new(100, 200);
+        assert_eq!(corpus.utterance(3, 7), corpus.utterance(3, 7));
+        assert_ne!(corpus.utterance(3, 7).1, corpus.utterance(3, 8).1);
+    }
+
+    #[test]
+    fn the_shares_are_as_stated() {
+        let corpus = Corpus::new(100, 200);
+        let share = |kind: Kind| {
+            (0..10_000)
+                .filter(|number| corpus.utterance(1, *number).0 == kind)
+                .count()
+        };
+        for (kind, want) in [
+            (Kind::Trigger, 3_000),
+            (Kind::Paraphrase, 3_500),
+            (Kind::Question, 2_000),
+            (Kind::Nonsense, 1_500),
+        ] {
+            assert!(share(kind).abs_diff(want) < 200, "{kind:?}: {}", share(kind));
+        }
+    }
+
+    #[test]
+    fn every_line_of_the_import_is_json() {
+        let corpus = Corpus::new(12, 3);
+        let lines: Vec<Value> = corpus
+            .import_lines()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(lines.len(), 10 + 12);
+    }
+}

@@ -1,0 +1,246 @@
+//! `frontdesk bench`: a server of its own under load, measured from outside.
+//!
+//! The server is this binary in a process of its own on core 0, on a store in a temporary folder. The load is this
+//! binary again, on core 1, with connections that are kept and that each wait for their answer before they ask again
+//! (a closed loop). Every request is the first of a new call and is signed.
+
+use std::{fs, path::Path, process::Command, time::Duration};
+
+use anyhow::{Context as _, Result, bail};
+use tokio::time::Instant;
+
+use super::{Context, runtime};
+use crate::{
+    cli::BenchArguments,
+    output::{Output, complain, table},
+};
+
+mod corpus;
+mod load;
+mod process;
+mod server;
+mod wire;
+
+use corpus::Corpus;
+use load::{Load, Measured};
+use server::{Counts, Server};
+
+pub(super) fn run(context: &Context, arguments: &BenchArguments) -> Result<()> {
+    let corpus = Corpus::new(arguments.companies, arguments.scenarios);
+    match &arguments.load {
+        Some(plan) => Ok(context.output.line(load::run(&serde_json::from_str(plan)?, corpus)?)?),
+        None => runtime()?.block_on(measure(context.output, arguments, corpus)),
+    }
+}
+
+async fn measure(output: Output, arguments: &BenchArguments, corpus: Corpus) -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("frontdesk-bench-{}", std::process::id()));
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let results = measure_in(arguments, corpus, &folder).await;
+    // What was measured is worth more than a clean temporary folder.
+    _ = fs::remove_dir_all(&folder);
+    for line in table(&rows(&results?)) {
+        output.line(line)?;
+    }
+    output.line("closed loop; server on core 0 with its store's writer, load on core 1; full traces recorded")?;
+    Ok(())
+}
+
+/// Everything that was measured.
+struct Results {
+    start: Duration,
+    narrow: Measured,
+    wide: Measured,
+    cpu: process::Times,
+    counts: Counts,
+    resident: u64,
+    peak: u64,
+}
+
+async fn measure_in(arguments: &BenchArguments, corpus: Corpus, folder: &Path) -> Result<Results> {
+    complain("importing the companies");
+    let server = Server::start(folder).await?;
+    let imported = server.admin.import(corpus.import_lines().into_bytes()).await;
+    imported.context("the server refused the documents")?;
+    server.stop().await?;
+
+    let since = Instant::now();
+    let server = Server::start(folder).await?;
+    let mut first_call = 1;
+    let mut plan = |connections: u32, seconds: f64| {
+        first_call += 100_000_000_000;
+        Load {
+            address: server.address.clone(),
+            connections,
+            seconds,
+            first_call,
+        }
+    };
+    let status = load::once(&plan(1, 0.0), corpus).await?;
+    let start = since.elapsed();
+    if status != 200 {
+        bail!("the first signed webhook was answered {status}");
+    }
+
+    complain("warming up");
+    send(arguments, &plan(16, 2.0))?;
+    server.drained().await?;
+    let seconds = f64::from(arguments.seconds);
+    complain(format_args!("16 connections for {seconds} s"));
+    let narrow = send(arguments, &plan(16, seconds))?;
+    server.drained().await?;
+    let (times_before, counts_before) = (server.times()?, server.counts().await?);
+    complain(format_args!("64 connections for {seconds} s"));
+    let wide = send(arguments, &plan(64, seconds))?;
+    server.drained().await?;
+    let (cpu, counts) = (
+        server.times()?.since(&times_before),
+        server.counts().await?.since(&counts_before),
+    );
+    let (resident, peak) = (server.memory("VmRSS")?, server.memory("VmHWM")?);
+    server.stop().await?;
+    let failures = narrow.failures + wide.failures;
+    if failures > 0 {
+        bail!("{failures} requests were not answered with 200 and a document");
+    }
+    Ok(Results {
+        start,
+        narrow,
+        wide,
+        cpu,
+        counts,
+        resident,
+        peak,
+    })
+}
+
+/// Sends a load from a process of its own, on a core of its own.
+fn send(arguments: &BenchArguments, load: &Load) -> Result<Measured> {
+    let mut command = pinned(1)?;
+    command.arg("bench");
+    command.args([
+        "--companies",
+        &arguments.companies.to_string(),
+        "--scenarios",
+        &arguments.scenarios.to_string(),
+    ]);
+    command.args(["--load", &serde_json::to_string(load)?]);
+    let ran = command.output().context("cannot start the load")?;
+    if !ran.status.success() {
+        bail!(
+            "the load ended with {}: {}",
+            ran.status,
+            String::from_utf8_lossy(&ran.stderr).trim()
+        );
+    }
+    serde_json::from_slice(&ran.stdout).context("the load printed no result")
+}
+
+/// This binary with the default configuration, on this core where that can be chosen.
+fn pinned(core: u32) -> Result<Command> {
+    let mut command = on_core(core)?;
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("FRONTDESK_") {
+            command.env_remove(name);
+        }
+    }
+    Ok(command)
+}
+
+fn on_core(core: u32) -> Result<Command> {
+    let own = std::env::current_exe().context("cannot find this program's own file")?;
+    let can_choose = Command::new("taskset").args(["-c", &core.to_string(), "true"]).output();
+    if can_choose.is_ok_and(|tried| tried.status.success()) {
+        let mut command = Command::new("taskset");
+        command.args(["-c", &core.to_string()]).arg(own);
+        return Ok(command);
+    }
+    complain(format_args!(
+        "core {core} cannot be chosen (no taskset, or no such core): the numbers are not comparable"
+    ));
+    Ok(Command::new(own))
+}
+
+fn rows(results: &Results) -> Vec<[String; 3]> {
+    let Results {
+        start,
+        narrow,
+        wide,
+        cpu,
+        counts,
+        resident,
+        peak,
+    } = results;
+    let per_turn = |time: Duration| micros(time) / approximate(wide.turns.max(1));
+    let (total, writer) = (cpu.total(), cpu.of_thread(server::WRITER));
+    let megabytes = |bytes: u64| format!("{:.0} MB", approximate(bytes) / 1e6);
+    let row = |what: &str, measured: String, limit: &str| [what.to_owned(), measured, limit.to_owned()];
+    vec![
+        row("what", "measured".to_owned(), "limit"),
+        row(
+            "turns/s at 64 connections",
+            format!("{:.0}", approximate(wide.turns) / wide.seconds),
+            "≥ 15,000 (aim 25,000)",
+        ),
+        row(
+            "p50 at 64 connections",
+            format!("{:.2} ms", approximate(wide.p50_micros) / 1e3),
+            "",
+        ),
+        row(
+            "p99 at 64 connections",
+            format!("{:.2} ms", approximate(wide.p99_micros) / 1e3),
+            "",
+        ),
+        row(
+            "turns/s at 16 connections",
+            format!("{:.0}", approximate(narrow.turns) / narrow.seconds),
+            "",
+        ),
+        row(
+            "p50 at 16 connections",
+            format!("{:.2} ms", approximate(narrow.p50_micros) / 1e3),
+            "",
+        ),
+        row(
+            "p99 at 16 connections",
+            format!("{:.2} ms", approximate(narrow.p99_micros) / 1e3),
+            "≤ 5 ms",
+        ),
+        row(
+            "longest at 16 connections",
+            format!("{:.2} ms", approximate(narrow.max_micros) / 1e3),
+            "",
+        ),
+        row(
+            "CPU a turn, request path",
+            format!("{:.1} µs", per_turn(total.saturating_sub(writer))),
+            "≤ 25 µs",
+        ),
+        row(
+            "CPU a turn, the store's writer",
+            format!("{:.1} µs", per_turn(writer)),
+            "",
+        ),
+        row("CPU a turn, whole process", format!("{:.1} µs", per_turn(total)), ""),
+        row("turns recorded", format!("{} of {}", counts.stored, wide.turns), "all"),
+        row("turns dropped", counts.dropped.to_string(), "0"),
+        row("memory after the load", megabytes(*resident), "< 120 MB"),
+        row("memory at its peak", megabytes(*peak), ""),
+        row(
+            "start to first answer",
+            format!("{:.0} ms", micros(*start) / 1e3),
+            "< 1 s",
+        ),
+    ]
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+/// For ratios: all numbers here are far below 2^52.
+#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark are far below 2^52")]
+fn approximate(number: u64) -> f64 {
+    number as f64
+}
