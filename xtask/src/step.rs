@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Display,
-    io::{IsTerminal as _, Write as _},
+    io::{BufRead as _, BufReader, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -64,6 +64,29 @@ pub(crate) fn must(what: &str, command: &mut Command) -> Result<()> {
         bail!("`{}` ended with {status}", line(command));
     }
     Ok(())
+}
+
+/// As [`must`], and gives what the command printed, which is printed all the same.
+pub(crate) fn must_and_keep(what: &str, command: &mut Command) -> Result<String> {
+    say(format_args!("{what}: {}", line(command)));
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start `{}`", line(command)))?;
+    let mut kept = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        for printed in BufReader::new(stdout).lines() {
+            let printed = printed?;
+            note(&printed);
+            kept.push_str(&printed);
+            kept.push('\n');
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("`{}` ended with {status}", line(command));
+    }
+    Ok(kept)
 }
 
 /// What a command prints to its standard output; it must succeed.
