@@ -322,6 +322,21 @@ async fn lists_go_on_where_the_cursor_says() {
 }
 
 #[tokio::test]
+async fn a_full_last_page_has_no_next_one() {
+    let app = TestApp::start().await;
+    for number in 0..4 {
+        app.company(&format!("+1555123450{number}")).await;
+    }
+    let first = app.get(&format!("{COMPANIES}?limit=2")).await.ok(200);
+    let cursor = first["nextCursor"].as_str().unwrap();
+    let second = app.get(&format!("{COMPANIES}?limit=2&cursor={cursor}")).await.ok(200);
+    assert_eq!(
+        (second["items"].as_array().unwrap().len(), &second["nextCursor"]),
+        (2, &Value::Null)
+    );
+}
+
+#[tokio::test]
 async fn many_patches_at_once_are_all_kept() {
     let app = TestApp::start().await;
     let path = app.company("+15551234567").await;

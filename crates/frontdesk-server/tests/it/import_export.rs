@@ -85,6 +85,8 @@ async fn an_export_imports_again_without_loss() {
         (exported.status, exported.header("content-type")),
         (200, Some("application/x-ndjson"))
     );
+    let spends = exported.text().matches("currentSpend").count();
+    assert_eq!(spends, 1, "a month in which nothing was spent opens no ledger");
     let copy = TestApp::start().await;
     let report = copy.import(&exported.text()).await.ok(200);
     assert_eq!(report["imported"]["company"], 9);
@@ -247,6 +249,20 @@ async fn unknown_fields_are_kept_and_listed() {
         (&json!("Hi."), &json!(3))
     );
     assert!(app.get("/api/v1/export").await.text().contains("\"pitch\":3"));
+}
+
+#[tokio::test]
+async fn safety_rules_that_could_not_be_on_are_refused() {
+    let app = TestApp::start().await;
+    let category = json!({ "id": "fire", "name": "Fire", "sentence": "Get out.", "phrases": ["fire", "…"] });
+    let refused = app
+        .import(&json!({ "type": "safety", "document": { "categories": [category] } }).to_string())
+        .await;
+    assert_eq!(refused.problem(422), "import-refused");
+    assert_eq!(
+        refused.json()["errors"][0]["pointer"],
+        "/document/categories/0/phrases/1"
+    );
 }
 
 #[tokio::test]
