@@ -158,24 +158,34 @@ impl Admin {
     }
 }
 
-/// A problem as people read it: its detail, then each fault with its line and place.
+/// A problem as people read it: its detail, then each fault with its line and place. A detail that says no more than
+/// the only fault is left out.
 fn describe(problem: &Value) -> String {
-    let mut described = text(problem, "detail").to_owned();
     let faults = problem
         .get("errors")
         .and_then(Value::as_array)
         .map_or(&[][..], Vec::as_slice);
-    for fault in faults {
-        described.push_str("\n  ");
-        if let Some(line) = fault.get("line").and_then(Value::as_u64) {
-            _ = write!(described, "line {line}: ");
-        }
-        let pointer = text(fault, "pointer");
-        if !pointer.is_empty() {
-            _ = write!(described, "{pointer} ");
-        }
-        described.push_str(text(fault, "detail"));
+    let described: Vec<_> = faults.iter().map(describe_fault).collect();
+    let detail = text(problem, "detail");
+    match (faults, described.as_slice()) {
+        ([fault], [described]) if detail.contains(text(fault, "detail")) => described.clone(),
+        _ => std::iter::once(detail.to_owned())
+            .chain(described)
+            .collect::<Vec<_>>()
+            .join("\n  "),
     }
+}
+
+fn describe_fault(fault: &Value) -> String {
+    let mut described = String::new();
+    if let Some(line) = fault.get("line").and_then(Value::as_u64) {
+        _ = write!(described, "line {line}: ");
+    }
+    let pointer = text(fault, "pointer");
+    if !pointer.is_empty() {
+        _ = write!(described, "{pointer} ");
+    }
+    described.push_str(text(fault, "detail"));
     described
 }
 
@@ -201,5 +211,14 @@ mod tests {
         });
         let want = "2 documents cannot be imported\n  line 3: /company/phone should be a number\n  is odd";
         assert_eq!(describe(&problem), want);
+    }
+
+    #[test]
+    fn a_detail_that_repeats_the_only_fault_is_left_out() {
+        let problem = json!({
+            "detail": "line 2: `/name` should be text",
+            "errors": [{ "line": 2, "pointer": "/name", "detail": "should be text" }],
+        });
+        assert_eq!(describe(&problem), "line 2: /name should be text");
     }
 }

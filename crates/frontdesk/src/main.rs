@@ -9,10 +9,6 @@ use frontdesk::{
     output::{Colour, Terminal},
 };
 
-/// A turn makes some fifty small allocations, on threads that free each other's: this allocator takes half the time.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_plain = is_set("NO_COLOR") || std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");

@@ -33,13 +33,16 @@ const BANNED_CRATES: [&str; 18] = [
 ];
 
 /// What none of their sources may name.
-const BANNED_NAMES: [&str; 12] = [
+const BANNED_NAMES: [&str; 15] = [
     "Instant::now",
     "SystemTime",
     "Timestamp::now",
     "Zoned::now",
     "std::fs",
-    "std::net",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "ToSocketAddrs",
     "std::env::",
     "std::process",
     "thread::sleep",

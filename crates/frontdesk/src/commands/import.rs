@@ -33,7 +33,9 @@ pub(super) fn run(context: &Context, arguments: &ImportArguments) -> Result<()> 
         .into_iter()
         .flatten()
         .filter(|(_, count)| count.as_u64() != Some(0));
-    let counts: Vec<_> = counts.map(|(kind, count)| format!("{count} {kind}")).collect();
+    let counts: Vec<_> = counts
+        .map(|(kind, count)| counted(count.as_u64().unwrap_or_default(), kind))
+        .collect();
     let output = context.output;
     output.line(if counts.is_empty() {
         "imported nothing: there are no documents in it".to_owned()
@@ -46,6 +48,21 @@ pub(super) fn run(context: &Context, arguments: &ImportArguments) -> Result<()> 
         output.line(output.dim(format_args!("  {}", with_files(&said, &files))))?;
     }
     Ok(())
+}
+
+/// How many documents of a kind, in words.
+fn counted(count: u64, kind: &str) -> String {
+    let (one, several) = match kind {
+        "company" => ("company", "companies"),
+        "template" => ("template", "templates"),
+        "qna" => ("Q&A", "Q&As"),
+        "tradeQna" => ("trade Q&A", "trade Q&As"),
+        "overlay" => ("overlay", "overlays"),
+        "safety" => ("set of safety rules", "sets of safety rules"),
+        "prompts" => ("language's prompts", "languages' prompts"),
+        other => (other, other),
+    };
+    format!("{count} {}", if count == 1 { one } else { several })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
