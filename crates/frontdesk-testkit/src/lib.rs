@@ -3,6 +3,7 @@
 //! - [`server::Server`] starts the binary on a free port and an own store, kills it, stops it, starts it again.
 //! - [`twilio::Caller`] signs webhooks as Twilio does and reads the answers with a reader of its own.
 //! - [`operator::Operator`] speaks to the admin API.
+//! - [`world::World`] makes companies to call, and knows what a right answer of theirs is.
 //! - [`crash::run`] kills a server under load, again and again, and looks for what it had acknowledged.
 //!
 //! Nothing here knows how Frontdesk works inside: it speaks HTTP and reads documents. The one exception is
@@ -15,3 +16,4 @@ pub mod server;
 pub mod store_file;
 pub mod twilio;
 pub mod twiml;
+pub mod world;

@@ -177,6 +177,12 @@ impl Server {
         Ok(ended)
     }
 
+    /// The id of its process, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// Kills the process (SIGKILL) and waits for its end.
     ///
     /// # Errors

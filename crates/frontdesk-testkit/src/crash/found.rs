@@ -5,14 +5,12 @@ use std::collections::HashMap;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::{
-    promises::{LoggedTurns, Promises},
-    world::{self, World},
-};
+use super::promises::{LoggedTurns, Promises};
 use crate::{
     operator::Operator,
     server::Server,
     twilio::{Call, Caller},
+    world::{self, World},
 };
 
 /// Companies, templates and Q&A.

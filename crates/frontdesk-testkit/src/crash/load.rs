@@ -10,14 +10,12 @@ use http::Method;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
 
-use super::{
-    promises::{Message, Promises, Turn, Written},
-    world::{self, World},
-};
+use super::promises::{Message, Promises, Turn, Written};
 use crate::{
     server::Server,
     twilio::{BadAnswer, Call, Caller},
     twiml::Document,
+    world::{self, World},
 };
 
 /// Between two calls of a caller, at most.

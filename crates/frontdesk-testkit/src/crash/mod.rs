@@ -17,16 +17,14 @@ use futures_util::future::{join, join_all};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tempfile::TempDir;
 
-use crate::server::Server;
+use crate::{server::Server, world::World};
 
 mod found;
 mod load;
 mod promises;
-mod world;
 
 use load::Load;
 use promises::Promises;
-use world::World;
 
 /// From the start of the process to its first right answer.
 pub const BACK_WITHIN: Duration = Duration::from_secs(2);

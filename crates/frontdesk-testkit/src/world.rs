@@ -1,4 +1,4 @@
-//! The companies that are called, and what they know.
+//! Companies to be called, what they know and what a right answer is.
 
 use anyhow::Result;
 use http::Method;
@@ -7,28 +7,42 @@ use serde_json::{Value, json};
 
 use crate::{operator::Operator, twilio::Twilio};
 
-/// What callers say, and what a right answer holds.
-pub(super) const VISIT: (&str, &str) = ("i would like to schedule a visit", "Gladly, which day suits you?");
-pub(super) const PRICE: (&str, &str) = ("what does a visit cost", "A visit costs ninety dollars.");
-pub(super) const MESSAGE: &str = "i want to leave a message";
-pub(super) const REVISION: &str = "which revision is this";
+/// What a scenario's trigger is, and its reply.
+pub const VISIT: (&str, &str) = ("i would like to schedule a visit", "Gladly, which day suits you?");
+/// What a Q&A asks, and its answer.
+pub const PRICE: (&str, &str) = ("what does a visit cost", "A visit costs ninety dollars.");
+/// Whoever says this is asked for a message.
+pub const MESSAGE: &str = "i want to leave a message";
+/// Whoever says this is told the template's revision.
+pub const REVISION: &str = "which revision is this";
 
 const COMPANIES: usize = 2;
 const TRADE: &str = "Testing";
 
-pub(super) struct Company {
-    pub(super) id: String,
-    pub(super) template: String,
-    pub(super) twilio: Twilio,
+/// A company with a template of its own.
+#[derive(Debug, Clone)]
+pub struct Company {
+    /// Its id.
+    pub id: String,
+    /// Its template's id.
+    pub template: String,
+    /// Who signs its webhooks.
+    pub twilio: Twilio,
 }
 
-pub(super) struct World {
-    pub(super) companies: Vec<Company>,
+/// All companies.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// There are two.
+    pub companies: Vec<Company>,
 }
 
 impl World {
-    /// Makes the companies.
-    pub(super) async fn create(operator: &mut Operator, rng: &mut StdRng) -> Result<Self> {
+    /// Makes the companies in a new store.
+    ///
+    /// # Errors
+    /// The server refuses them.
+    pub async fn create(operator: &mut Operator, rng: &mut StdRng) -> Result<Self> {
         let mut companies = Vec::new();
         for number in 0..COMPANIES {
             let mut hex = |digits: usize| format!("{:032x}", rng.random::<u128>()).split_off(32 - digits);
@@ -77,7 +91,8 @@ fn document(company: &Company, number: usize) -> Value {
 }
 
 /// A company's template, as an operator writes it for the `revision`th time.
-pub(super) fn template(company: &Company, revision: u64) -> Value {
+#[must_use]
+pub fn template(company: &Company, revision: u64) -> Value {
     let scenario = |id: &str, trigger: &str, reply: &str, action: &str| json!({ "id": id, "name": id, "status": "live", "triggers": [trigger], "fullReplies": [reply], "action": action });
     json!({
         "_id": company.template,
@@ -97,21 +112,26 @@ fn revision_reply(revision: u64) -> String {
 }
 
 /// The revision that a caller was told.
-pub(super) fn revision_told(speech: &str) -> Option<u64> {
+#[must_use]
+pub fn revision_told(speech: &str) -> Option<u64> {
     number_after(speech, "This is revision ")
 }
 
-pub(super) fn question(number: u64) -> String {
+/// The question of a numbered Q&A.
+#[must_use]
+pub fn question(number: u64) -> String {
     format!("is question number {number} stored")
 }
 
 /// The `version`th answer to a question.
-pub(super) fn answer(number: u64, version: u64) -> String {
+#[must_use]
+pub fn answer(number: u64, version: u64) -> String {
     format!("Question {number} has answer {version}.")
 }
 
 /// The version of an answer, if it answers this question.
-pub(super) fn version_told(number: u64, speech: &str) -> Option<u64> {
+#[must_use]
+pub fn version_told(number: u64, speech: &str) -> Option<u64> {
     number_after(speech, &format!("Question {number} has answer "))
 }
 
