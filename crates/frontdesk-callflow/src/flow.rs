@@ -20,7 +20,7 @@ use frontdesk_domain::{
     redaction::{redact, redact_field},
     time::Timestamp,
 };
-use frontdesk_matching::normal::normalize;
+use frontdesk_matching::{language::Language, normal::normalize};
 use frontdesk_store::{
     cache::CachedStore,
     ports::{CallLog as _, MessageStore as _, RotationStore as _, StoreError},
@@ -124,6 +124,17 @@ impl CallFlow {
                 source: Box::new(late),
             })
         })
+    }
+
+    /// Compiles what the first fallback would otherwise wait for. What fails is tried again when it is needed.
+    pub async fn prepare_fallbacks(&self) {
+        let language = Language::of_tag(&Prompts::embedded().language);
+        if let Err(error) = self.companies.foreign(language).await {
+            warn!(
+                error = &error as &dyn std::error::Error,
+                "other trades' templates could not be compiled ahead"
+            );
+        }
     }
 
     /// How often a call state did not unseal.

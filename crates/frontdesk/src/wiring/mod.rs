@@ -223,6 +223,7 @@ fn compile_ahead(store: Arc<CachedStore>, flow: Arc<CallFlow>, tasks: &TaskSet) 
             }
             _ = flow.tenant(id).await;
         }
+        flow.prepare_fallbacks().await;
     });
 }
 
