@@ -115,10 +115,11 @@ fn is_ready(address: &str) -> bool {
 /// Asks the server to end, as a service manager would.
 fn stop(server: &mut Child) -> Result<()> {
     if server.try_wait()?.is_none() {
-        Command::new("kill")
-            .args(["-TERM", &server.id().to_string()])
+        // The shell's own `kill`: a small system has no other.
+        Command::new("sh")
+            .args(["-c", "kill -TERM \"$0\"", &server.id().to_string()])
             .status()
-            .context("cannot run `kill`")?;
+            .context("cannot send SIGTERM")?;
     }
     let since = Instant::now();
     while since.elapsed() < END {

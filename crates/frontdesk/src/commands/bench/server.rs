@@ -150,10 +150,11 @@ impl Server {
 
     /// Ends it in order.
     pub(super) async fn stop(mut self) -> Result<()> {
-        Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
+        // The shell's own `kill`: a small system has no other.
+        Command::new("sh")
+            .args(["-c", "kill -TERM \"$0\"", &self.child.id().to_string()])
             .status()
-            .context("cannot run `kill`")?;
+            .context("cannot send SIGTERM")?;
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             if let Some(status) = self.child.try_wait()? {
