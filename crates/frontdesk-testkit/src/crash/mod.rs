@@ -273,8 +273,8 @@ impl<'o> Run<'o> {
         let promises = self.promises.get_mut();
         let mut faults = found::documents(&mut self.server.operator(), &self.world, promises).await?;
         faults.extend(found::answers(&self.server, &self.world, promises).await?);
-        // The call that went on has just been answered; its record may take its second.
-        tokio::time::sleep(ON_DISK_WITHIN).await;
+        // The call that went on may have been answered just now; its record may take its second.
+        tokio::time::sleep(promises.until_settled(ON_DISK_WITHIN)).await;
         faults.extend(found::records(&mut self.server.operator(), &self.world, promises).await?);
         let store = self.server.store();
         let damage = tokio::task::spawn_blocking(move || crate::store_file::damage(&store)).await??;

@@ -110,6 +110,12 @@ impl Promises {
         count
     }
 
+    /// How long it takes until the last turn is due.
+    pub(super) fn until_settled(&self, grace: Duration) -> Duration {
+        let last = self.turns.last().map(|turn| turn.answered.elapsed());
+        last.map_or(Duration::ZERO, |ago| grace.saturating_sub(ago))
+    }
+
     /// How many turns were answered, writes and messages acknowledged.
     pub(super) const fn counts(&self) -> (usize, usize, usize) {
         (self.answered, self.acknowledged, self.messages.len())

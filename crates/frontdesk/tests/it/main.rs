@@ -1,0 +1,8 @@
+//! The binary as a process, seen from outside.
+
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod store_trouble;
