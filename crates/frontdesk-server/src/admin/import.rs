@@ -23,7 +23,7 @@ use frontdesk_store::ports::{CompanyWrite, ImportError, ImportItem, QnaOwner, Si
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Answer, overlay, prompts, safety};
+use super::{Answer, off_thread, overlay, prompts, safety};
 use crate::{
     auth::Operator,
     extract::ImportBody,
@@ -81,15 +81,11 @@ struct Drafts {
 /// Reads the body. Large ones take seconds, which no caller's turn should wait for.
 async fn parsed(app: &App, text: String) -> Answer<Drafts> {
     let ids = app.ids.clone();
-    let read = tokio::task::spawn_blocking(move || {
+    let read = off_thread(move || {
         let items = import::read(&text, || ids.make())?;
         drafts(items)
     });
-    let read = read.await.map_err(|error| {
-        tracing::error!(error = %error, "reading an import failed");
-        Problem::new(Code::Internal, "the import could not be read")
-    })?;
-    read.map_err(refused)
+    read.await?.map_err(refused)
 }
 
 fn refused(mut faults: Vec<LineFault>) -> Problem {

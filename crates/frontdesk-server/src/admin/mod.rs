@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     extract::{Conditions, Cursor},
-    problem::Problem,
+    problem::{Code, Problem},
     state::App,
 };
 
@@ -112,6 +112,14 @@ impl IntoResponse for Document {
     fn into_response(self) -> Response {
         ([(header::ETAG, etag(self.rev))], Json(self.json)).into_response()
     }
+}
+
+/// Does what may take a while on a thread that answers no calls.
+pub(crate) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Answer<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        tracing::error!(error = %error, "a request of the admin API failed");
+        Problem::new(Code::Internal, "the request could not be done")
+    })
 }
 
 /// How a change of a stored document is read: what stood in it before may stay.

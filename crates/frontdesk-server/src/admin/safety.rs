@@ -6,7 +6,7 @@ use frontdesk_matching::safety::{EMBEDDED_JSON, SafetyMatcher};
 use frontdesk_store::ports::{Singleton, Stored};
 use serde_json::{Map, Value};
 
-use super::{Answer, Document, prompts::embedded, strict};
+use super::{Answer, Document, off_thread, prompts::embedded, strict};
 use crate::{
     auth::Operator,
     extract::{Attempts, Conditions, JsonBody},
@@ -42,7 +42,8 @@ pub(crate) async fn replace_safety(
             None => (Value::Null, 0),
         };
         conditions.check(rev)?;
-        let json = compiled(&document, strict(&before))?;
+        let document = document.clone();
+        let json = off_thread(move || compiled(&document, strict(&before))).await??;
         match app
             .store
             .put_singleton(&Singleton::Safety, json.clone(), Some(rev))

@@ -9,7 +9,7 @@ use frontdesk_store::ports::Stored;
 use http::StatusCode;
 use serde_json::Value;
 
-use super::{Answer, Document, List, given_or_new, key_of, one_more, strict};
+use super::{Answer, Document, List, given_or_new, key_of, off_thread, one_more, strict};
 use crate::{
     auth::Operator,
     extract::{Attempts, Conditions, InPath, JsonBody, PatchBody, Query},
@@ -44,7 +44,7 @@ pub(crate) async fn create_template(
     JsonBody(mut document): JsonBody,
 ) -> Answer<Response> {
     given_or_new(&app, &mut document, "_id");
-    let parsed = Template::parse(&document, Mode::new_document())?;
+    let parsed = off_thread(move || Template::parse(&document, Mode::new_document())).await??;
     let id = parsed.value.id;
     let written = app.store.insert_template(id, parsed.json.clone()).await;
     let written = written.map_err(|refused| Problem::refused(refused, Code::TemplateNotFound))?;
@@ -133,7 +133,8 @@ async fn change(
         let Stored { json, rev, .. } = load(app, id).await?;
         conditions.check(rev)?;
         let before = Value::Object(json);
-        let json = read(id, next(&before), &before)?;
+        let document = next(&before);
+        let json = off_thread(move || read(id, document, &before)).await??;
         match app.store.replace_template(id, json.clone(), rev).await {
             Ok(written) => return Ok(Document::written(json, written)),
             Err(refused) => attempts.again(refused, Code::TemplateNotFound)?,

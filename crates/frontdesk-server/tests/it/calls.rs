@@ -183,11 +183,7 @@ async fn a_dry_run_is_decided_and_not_recorded() {
     let path = app.company("+15551234567").await;
     let qna = json!({ "question": "who owns the shop", "answer": "Denise owns it." });
     app.post(&format!("{path}/qna"), qna.clone()).await.ok(201);
-    let route = format!("{path}/route");
-    let decision = app
-        .post(&route, json!({ "utterance": "Who owns the shop?" }))
-        .await
-        .ok(200);
+    let decision = app.route(&path, json!({ "utterance": "Who owns the shop?" })).await;
     assert_eq!(
         (&decision["source"], &decision["response"]),
         (&json!("company_qna"), &json!("Denise owns it."))
@@ -205,7 +201,6 @@ async fn an_edit_is_what_the_next_decision_uses() {
     let path = app.company("+15551234567").await;
     let qna = json!({ "id": "q", "question": "who owns the shop", "answer": "Owner zero." });
     app.post(&format!("{path}/qna"), qna).await.ok(201);
-    let route = format!("{path}/route");
     for number in 0..20 {
         let answer = format!("Owner {number}.");
         app.put(
@@ -214,10 +209,7 @@ async fn an_edit_is_what_the_next_decision_uses() {
         )
         .await
         .ok(200);
-        let decision = app
-            .post(&route, json!({ "utterance": "who owns the shop" }))
-            .await
-            .ok(200);
+        let decision = app.route(&path, json!({ "utterance": "who owns the shop" })).await;
         assert_eq!(decision["response"], answer);
     }
 }
@@ -227,7 +219,7 @@ async fn a_real_turn_is_recorded_in_the_call_that_is_named() {
     let app = TestApp::start().await;
     let path = app.company("+15551234567").await;
     let asked = json!({ "utterance": "hello", "callId": "CA77", "dryRun": false });
-    app.post(&format!("{path}/route"), asked).await.ok(200);
+    app.route(&path, asked).await;
     let call = loop {
         let call = app.get(&format!("{path}/calls/CA77")).await;
         if call.status == 200 {

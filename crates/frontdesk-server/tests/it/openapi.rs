@@ -240,14 +240,13 @@ async fn what_the_server_writes_is_what_the_document_describes() {
         "transfer": { "destinations": [{ "name": "Desk", "number": "+15551234569" }] } });
     let made = app.post("/api/v1/companies", company).await;
     let path = made.header("location").unwrap().to_owned();
+    let shows = |schema: &str, value: &Value| {
+        let reference = json!({ "$ref": format!("#/components/schemas/{schema}") });
+        check(&document, &reference, value, "");
+    };
     let is = |schema: &str, reply: &Reply| {
         assert!(reply.status < 300 || reply.status == 422, "{}", reply.text());
-        check(
-            &document,
-            &json!({ "$ref": format!("#/components/schemas/{schema}") }),
-            &reply.json(),
-            "",
-        );
+        shows(schema, &reply.json());
     };
     is("Company", &made);
     is("CompanyList", &app.get("/api/v1/companies").await);
@@ -289,9 +288,7 @@ async fn what_the_server_writes_is_what_the_document_describes() {
         1,
     )
     .await;
-    let asked = app
-        .post(&format!("{path}/route"), json!({ "utterance": "hours please" }))
-        .await;
-    is("Decision", &asked);
+    let decision = app.route(&path, json!({ "utterance": "hours please" })).await;
+    shows("Decision", &decision);
     is("NotificationList", &app.get("/api/v1/notifications").await);
 }
