@@ -24,7 +24,11 @@ pub(crate) fn all() -> Result<ExitCode> {
     )?;
     MACHETE.ensure()?;
     // With `.` it does not search what cargo builds.
-    must("looking for dependencies that nothing uses", &mut cargo(["machete"]))?;
+    // Called by its own name: as a subcommand inside another cargo it takes that name for a folder.
+    must(
+        "looking for dependencies that nothing uses",
+        &mut command("cargo-machete"),
+    )?;
     DENY.ensure()?;
     must(
         "checking licences, sources and bans of dependencies",
