@@ -5,14 +5,21 @@
 
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
+use frontdesk_domain::{
+    decision::{Decision, Source, Tier},
+    ids::{CallId, CompanyId},
+    record::TurnRecord,
+};
 use frontdesk_store::{
     cache::CachedStore,
+    ports::{CallCursor, CallFilter, CallLog, Page, StoreError, StoredCall},
     queue::{AlertQueue, TurnQueue},
     tasks::TaskSet,
 };
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
-/// Answered turns, by `source` and `tier` (`none` without one).
+/// Recorded turns, by `source` and `tier` (`none` without one).
 pub const TURNS: &str = "frontdesk_turns_total";
 /// How long decisions took, in seconds.
 pub const DECISION_SECONDS: &str = "frontdesk_decision_seconds";
@@ -136,8 +143,71 @@ impl Metrics {
     }
 }
 
+/// Counts turns on their way into the call log, so that counting costs no caller anything.
+pub struct CountedLog(Arc<dyn CallLog>);
+
+impl CountedLog {
+    /// Counts what this log stores.
+    #[must_use]
+    pub fn new(log: Arc<dyn CallLog>) -> Self {
+        Self(log)
+    }
+}
+
+#[async_trait]
+impl CallLog for CountedLog {
+    async fn append_turns(&self, turns: Arc<Vec<TurnRecord>>) -> Result<(), StoreError> {
+        self.0.append_turns(Arc::clone(&turns)).await?;
+        for turn in turns.iter() {
+            let Decision {
+                source,
+                tier,
+                latency_micros,
+                ..
+            } = &turn.decision;
+            metrics::counter!(TURNS, "source" => source_label(*source), "tier" => tier_label(*tier)).increment(1);
+            metrics::histogram!(DECISION_SECONDS).record(Duration::from_micros(*latency_micros).as_secs_f64());
+        }
+        Ok(())
+    }
+
+    async fn calls(
+        &self,
+        company: CompanyId,
+        filter: &CallFilter,
+        page: Page<CallCursor>,
+    ) -> Result<Vec<StoredCall>, StoreError> {
+        self.0.calls(company, filter, page).await
+    }
+
+    async fn call(&self, company: CompanyId, call: &CallId) -> Result<Option<StoredCall>, StoreError> {
+        self.0.call(company, call).await
+    }
+}
+
+const fn source_label(source: Source) -> &'static str {
+    match source {
+        Source::Safety => "safety",
+        Source::Conversation => "conversation",
+        Source::CompanyQna => "company_qna",
+        Source::TradeQna => "trade_qna",
+        Source::Template => "template",
+        Source::Llm => "llm",
+        Source::Fallback => "fallback",
+    }
+}
+
+const fn tier_label(tier: Option<Tier>) -> &'static str {
+    match tier {
+        None => "none",
+        Some(Tier::Rules) => "1",
+        Some(Tier::Semantic) => "2",
+        Some(Tier::Llm) => "3",
+    }
+}
+
 fn describe() {
-    metrics::describe_counter!(TURNS, "answered turns by source and tier");
+    metrics::describe_counter!(TURNS, "recorded turns by source and tier");
     metrics::describe_histogram!(DECISION_SECONDS, metrics::Unit::Seconds, "how long decisions took");
     metrics::describe_counter!(REFUSALS, "webhooks refused because of their signature or form");
     metrics::describe_counter!(ADMIN_REQUESTS, "requests of the admin API by method, path and status");

@@ -234,6 +234,30 @@ async fn a_real_turn_is_recorded_in_the_call_that_is_named() {
 }
 
 #[tokio::test]
+async fn recorded_turns_are_counted_by_source_and_tier() {
+    let app = TestApp::start().await;
+    let path = app.company("+15551234567").await;
+    app.route(&path, json!({ "utterance": "hello", "dryRun": false })).await;
+    let wanted = [
+        "frontdesk_turns_total{source=\"fallback\",tier=\"none\"} 1",
+        "frontdesk_decision_seconds_count 1",
+        "frontdesk_turn_records_stored_total 1",
+        "frontdesk_turn_records_waiting 0",
+        "frontdesk_alerts_raised_total",
+        "frontdesk_cache_misses_total{cache=",
+    ];
+    let mut numbers = String::new();
+    for _ in 0..500 {
+        numbers = app.get("/metrics").await.text();
+        if wanted.iter().all(|line| numbers.contains(line)) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("{wanted:?} in\n{numbers}");
+}
+
+#[tokio::test]
 async fn a_question_that_is_no_question_is_pointed_to() {
     let app = TestApp::start().await;
     let route = format!("{}/route", app.company("+15551234567").await);

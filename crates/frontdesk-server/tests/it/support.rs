@@ -8,7 +8,7 @@ use frontdesk_domain::{clock::Clock, time::Timestamp};
 use frontdesk_server::{
     App, Lifecycle, Parts,
     auth::AdminToken,
-    metrics::Metrics,
+    metrics::{CountedLog, Metrics},
     probes::{AlertQueueCheck, ChangeFeedCheck, StoreCheck, TurnQueueCheck},
     voice::{self, Voice},
 };
@@ -133,7 +133,11 @@ impl TestApp {
         let file = folder.path().join("frontdesk.db");
         let backend = SqliteStore::open(&file, sealer.clone(), clock.clone(), SqliteOptions::default()).unwrap();
         let store = CachedStore::start(Arc::new(backend), &tasks);
-        let turns = TurnQueue::start(store.clone(), &tasks, TurnQueueOptions::default());
+        let turns = TurnQueue::start(
+            Arc::new(CountedLog::new(store.clone())),
+            &tasks,
+            TurnQueueOptions::default(),
+        );
         let alerts = AlertQueue::start(store.clone(), clock.clone(), &tasks);
         let flow = Arc::new(CallFlow::new(Deps {
             store: store.clone(),
@@ -154,11 +158,14 @@ impl TestApp {
             checks: vec![
                 Arc::new(StoreCheck::new(store.clone())),
                 Arc::new(ChangeFeedCheck::new(store.clone())),
-                Arc::new(TurnQueueCheck::new(turns)),
+                Arc::new(TurnQueueCheck::new(turns.clone())),
                 Arc::new(AlertQueueCheck::new(alerts.clone())),
             ],
             lifecycle: lifecycle.clone(),
-            metrics: metrics(&tasks),
+            metrics: metrics(&tasks)
+                .with_turns(turns)
+                .with_alerts(alerts.clone())
+                .with_caches(store.clone()),
         });
         let voice = Voice {
             flow,

@@ -15,8 +15,8 @@ use frontdesk_domain::{alert::Notifier, clock::Clock, ids::CompanyId};
 use frontdesk_server::{
     App, Lifecycle, Parts,
     auth::AdminToken,
-    metrics::{Metrics, REFUSALS},
-    probes::{AlertQueueCheck, StoreCheck, TurnQueueCheck},
+    metrics::{CountedLog, Metrics, REFUSALS},
+    probes::{AlertQueueCheck, ChangeFeedCheck, StoreCheck, TurnQueueCheck},
     router::{metrics_router, router},
     voice::{self, Voice},
 };
@@ -91,7 +91,11 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     let tasks = TaskSet::new();
     let sqlite = Arc::new(open_store(config, Arc::clone(&sealer), Arc::clone(&clock)).await?);
     let store = CachedStore::start(sqlite.clone(), &tasks);
-    let turns = TurnQueue::start(sqlite.clone(), &tasks, TurnQueueOptions::default());
+    let turns = TurnQueue::start(
+        Arc::new(CountedLog::new(sqlite.clone())),
+        &tasks,
+        TurnQueueOptions::default(),
+    );
     let alerts = AlertQueue::start(sqlite.clone(), Arc::clone(&clock), &tasks);
     let notifier: Arc<dyn Notifier> = Arc::new(alerts.clone());
     let flow = Arc::new(CallFlow::new(Deps {
@@ -112,11 +116,15 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         token: AdminToken::new(&token).context("the admin token is empty")?,
         checks: vec![
             Arc::new(StoreCheck::new(sqlite as Arc<dyn Ping>)),
+            Arc::new(ChangeFeedCheck::new(Arc::clone(&store))),
             Arc::new(TurnQueueCheck::new(turns.clone())),
             Arc::new(AlertQueueCheck::new(alerts.clone())),
         ],
         lifecycle: Arc::clone(&lifecycle),
-        metrics: metrics.with_turns(turns).with_alerts(alerts),
+        metrics: metrics
+            .with_turns(turns)
+            .with_alerts(alerts)
+            .with_caches(Arc::clone(&store)),
     });
     let voice = Voice {
         flow: Arc::clone(&flow),
