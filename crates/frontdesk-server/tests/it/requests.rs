@@ -168,3 +168,17 @@ async fn a_head_request_is_answered_like_a_get_without_body() {
         (200, 0, Some("\"1\""))
     );
 }
+
+#[tokio::test]
+async fn a_problem_reads_as_it_is_documented() {
+    let app = TestApp::start().await;
+    let refused = app.post("/api/v1/companies", json!({ "name": "Acme" })).await;
+    let (_, after) = include_str!("../../../../docs/problems.md")
+        .split_once("```json\n")
+        .unwrap();
+    let (example, _) = after.split_once("```").unwrap();
+    assert_eq!(
+        refused.json(),
+        serde_json::from_str::<serde_json::Value>(example).unwrap()
+    );
+}
