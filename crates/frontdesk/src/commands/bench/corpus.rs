@@ -10,8 +10,9 @@ const QUESTIONS: u32 = 30;
 const TRIGGERS: u32 = 5;
 /// Templates; companies take turns in using them.
 const TEMPLATES: u32 = 10;
-/// Words that mean something, in all templates together.
-const VOCABULARY: u64 = 2_500;
+/// Words that mean something, in all templates together. Some are used often and most seldom, so that a template of
+/// 1,000 triggers has some 1,100 different words, which is how the demo's templates grow.
+const VOCABULARY: u64 = 2_000;
 
 /// What is imported and what is said. All of it follows from its size.
 #[derive(Debug, Clone, Copy)]
@@ -194,13 +195,13 @@ fn trigger_words(template: u32, scenario: u32, trigger: u32) -> Vec<String> {
         .unwrap_or_default();
     let mut words: Vec<String> = opening.iter().map(|word| (*word).to_owned()).collect();
     // Two words are the scenario's own theme, two belong to the trigger.
-    words.extend([0, 1].map(|index| word(mix(&[11, index, place[0], place[1]]) % VOCABULARY)));
-    words.extend([0, 1].map(|index| word(mix(&[12, index, place[0], place[1], u64::from(trigger)]) % VOCABULARY)));
+    words.extend([0, 1].map(|index| word(seldom(mix(&[11, index, place[0], place[1]])))));
+    words.extend([0, 1].map(|index| word(seldom(mix(&[12, index, place[0], place[1], u64::from(trigger)])))));
     words
 }
 
 fn question_word(company: u32, number: u32, index: u64) -> u64 {
-    mix(&[13, u64::from(company), u64::from(number), index]) % VOCABULARY
+    seldom(mix(&[13, u64::from(company), u64::from(number), index]))
 }
 
 fn question_words(company: u32, number: u32) -> Vec<String> {
@@ -242,15 +243,27 @@ fn below(draw: u64, end: u32) -> u32 {
     u32::try_from(draw % u64::from(end.max(1))).unwrap_or_default()
 }
 
-/// A word that can be spoken and is in no dictionary.
+/// A word of the vocabulary: the product of two draws, so that words with small numbers are used most.
+fn seldom(draw: u64) -> u64 {
+    let (one, other) = (draw % 10_000, draw / 10_000 % 10_000);
+    one * other * VOCABULARY / 100_000_000
+}
+
+/// A word that can be spoken and is in no dictionary: two to four syllables, one word in six of four.
 fn word(number: u64) -> String {
     const BEGIN: [&str; 16] = [
-        "b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z", "br", "st",
+        "b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z", "h", "st",
     ];
-    const MIDDLE: [&str; 8] = ["a", "e", "i", "o", "u", "ai", "oo", "ee"];
+    const MIDDLE: [&str; 8] = ["a", "e", "i", "o", "u", "a", "e", "oo"];
     let mut draw = mix(&[17, number]);
+    let syllables = match draw % 6 {
+        0..3 => 2,
+        3 | 4 => 3,
+        _ => 4,
+    };
+    draw >>= 8;
     let mut spoken = String::new();
-    for _ in 0..3 {
+    for _ in 0..syllables {
         for sounds in [&BEGIN[..], &MIDDLE[..]] {
             spoken.push_str(sounds.get(index(draw, sounds.len())).copied().unwrap_or_default());
             draw >>= 5;
@@ -296,6 +309,16 @@ mod tests {
         ] {
             assert!(share(kind).abs_diff(want) < 200, "{kind:?}: {}", share(kind));
         }
+    }
+
+    #[test]
+    fn a_template_has_as_many_words_as_one_that_people_wrote() {
+        let words =
+            (0..200).flat_map(|scenario| (0..TRIGGERS).flat_map(move |trigger| trigger_words(0, scenario, trigger)));
+        let words: std::collections::BTreeSet<_> = words.collect();
+        assert!((950..1_250).contains(&words.len()), "{} different words", words.len());
+        let long = words.iter().filter(|word| word.len() >= 8).count();
+        assert!(long * 4 < words.len(), "{long} of {} are long", words.len());
     }
 
     #[test]

@@ -55,6 +55,7 @@ struct Results {
     counts: Counts,
     resident: u64,
     peak: u64,
+    at_start: u64,
 }
 
 async fn measure_in(arguments: &BenchArguments, corpus: Corpus, folder: &Path) -> Result<Results> {
@@ -82,6 +83,7 @@ async fn measure_in(arguments: &BenchArguments, corpus: Corpus, folder: &Path) -
         bail!("the first signed webhook was answered {status}");
     }
 
+    let at_start = server.memory("VmRSS")?;
     complain("warming up");
     send(arguments, &plan(16, 2.0))?;
     server.drained().await?;
@@ -111,6 +113,7 @@ async fn measure_in(arguments: &BenchArguments, corpus: Corpus, folder: &Path) -
         counts,
         resident,
         peak,
+        at_start,
     })
 }
 
@@ -170,6 +173,7 @@ fn rows(results: &Results) -> Vec<[String; 3]> {
         counts,
         resident,
         peak,
+        at_start,
     } = results;
     let per_turn = |time: Duration| micros(time) / approximate(wide.turns.max(1));
     let (total, writer) = (cpu.total(), cpu.of_thread(server::WRITER));
@@ -225,6 +229,7 @@ fn rows(results: &Results) -> Vec<[String; 3]> {
         row("CPU a turn, whole process", format!("{:.1} µs", per_turn(total)), ""),
         row("turns recorded", format!("{} of {}", counts.stored, wide.turns), "all"),
         row("turns dropped", counts.dropped.to_string(), "0"),
+        row("memory at the start", megabytes(*at_start), ""),
         row("memory after the load", megabytes(*resident), "< 120 MB"),
         row("memory at its peak", megabytes(*peak), ""),
         row(

@@ -33,6 +33,8 @@ pub(super) struct Session<'s> {
     /// Records of this call that were seen in the call log.
     recorded: usize,
     last: Option<Value>,
+    /// Whether the call's end was reported.
+    reported: bool,
 }
 
 impl<'s> Session<'s> {
@@ -47,6 +49,7 @@ impl<'s> Session<'s> {
             turns: 0,
             recorded: 0,
             last: None,
+            reported: false,
         }
     }
 
@@ -95,13 +98,17 @@ impl<'s> Session<'s> {
     }
 
     async fn hang_up(&mut self) -> Result<()> {
-        self.call.hang_up().await?;
+        self.end().await?;
         self.tell(&["you hung up"])
     }
 
     /// The call is over, or nobody types any more: Twilio reports its end.
     pub(super) async fn end(&mut self) -> Result<()> {
-        Ok(self.call.hang_up().await?)
+        if !self.reported {
+            self.call.hang_up().await?;
+            self.reported = true;
+        }
+        Ok(())
     }
 
     async fn show(&mut self, input: Option<&Input>, heard: &Heard) -> Result<()> {
