@@ -35,7 +35,14 @@ struct Arguments {
     seed: Option<u64>,
 }
 
-fn main() -> Result<ExitCode> {
+fn main() -> ExitCode {
+    run().unwrap_or_else(|error| {
+        say(&format!("FAIL: {error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+fn run() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let options = Options {
         frontdesk: arguments.frontdesk,

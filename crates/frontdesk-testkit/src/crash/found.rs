@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::promises::{LoggedTurns, Promises};
+use super::promises::{Faults, LoggedTurns, Promises};
 use crate::{
     operator::Operator,
     server::Server,
@@ -21,11 +21,19 @@ pub(super) async fn documents(operator: &mut Operator, world: &World, promises: 
         let document = operator.get(&path).await?;
         let variable = document.pointer("/variables/promo").and_then(Value::as_str);
         let variable = variable.and_then(|value| value.parse().ok());
-        faults.extend(writes.variable.fault("the company's variable", variable));
+        faults.extend(
+            writes
+                .variable
+                .fault(&format!("the variable of company {}", company.id), variable),
+        );
         let template = operator.get(&format!("/api/v1/templates/{}", company.template)).await?;
         let revision = template.get("version").and_then(Value::as_str);
         let revision = revision.and_then(|version| version.parse().ok());
-        faults.extend(writes.template.fault("the template", revision));
+        faults.extend(
+            writes
+                .template
+                .fault(&format!("the template of company {}", company.id), revision),
+        );
         let qnas = operator.all(&format!("{path}/qna")).await?;
         let mut found = HashMap::new();
         for qna in &qnas {
@@ -33,11 +41,16 @@ pub(super) async fn documents(operator: &mut Operator, world: &World, promises: 
                 faults.push(format!("the Q&A {} is there twice", text(qna, "id")?));
             }
         }
+        let mut wrong = Faults::default();
         for (number, written) in &writes.qnas {
             let answer = found.get(format!("stored-{number}").as_str());
             let version = answer.and_then(|answer| world::version_told(*number, answer));
-            faults.extend(written.fault(&format!("the Q&A stored-{number}"), version));
+            if let Some(fault) = written.fault(&format!("stored-{number}"), version) {
+                wrong.add(|| fault);
+            }
         }
+        let what = format!("Q&A of company {} are not as acknowledged", company.id);
+        faults.extend(wrong.of(writes.qnas.len(), &what));
     }
     Ok(faults)
 }

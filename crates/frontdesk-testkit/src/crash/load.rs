@@ -79,9 +79,17 @@ impl<'l> Load<'l> {
     fn is_a_fault(self, who: &str, error: &anyhow::Error) -> bool {
         let is_over = self.is_over.get();
         if !is_over || error.is::<BadAnswer>() {
-            self.promises.borrow_mut().faults.push(format!("{who}: {error:#}"));
+            self.fault(format!("{who}: {error:#}"));
         }
         is_over
+    }
+
+    fn fault(self, fault: String) {
+        let faults = &mut self.promises.borrow_mut().faults;
+        // One kind of fault can come thousands of times.
+        if faults.len() < 10 {
+            faults.push(fault);
+        }
     }
 
     /// One write: a new Q&A, a new answer to an old one, a variable of the company, or its template.
@@ -188,7 +196,7 @@ impl AtWork<'_> {
             let greeting = self.caller.begin().await?.clone();
             self.note_turn(company, &mut number, "");
             if greeting.said.is_empty() || greeting.gather.is_none() {
-                self.fault(format!("a call was greeted with {greeting:?}"));
+                self.load.fault(format!("a call was greeted with {greeting:?}"));
             }
         }
         for _ in 0..3 {
@@ -197,7 +205,7 @@ impl AtWork<'_> {
             let heard = self.caller.say(&words).await?.clone();
             self.note_turn(company, &mut number, &words);
             if let Some(wrong) = self.wrong(company, &words, &heard, revision) {
-                self.fault(wrong);
+                self.load.fault(wrong);
             }
             if heard.record.is_some() {
                 return self.leave_message(company).await;
@@ -215,7 +223,7 @@ impl AtWork<'_> {
         // Who is asked again was told that it was not kept.
         if heard.record.is_some() || heard.said.is_empty() {
             let wrong = format!("a message was answered with {heard:?}");
-            self.fault(wrong);
+            self.load.fault(wrong);
             return Ok(());
         }
         let call = self.caller.call().map(|call| call.sid.clone()).unwrap_or_default();
@@ -272,14 +280,6 @@ impl AtWork<'_> {
             answered: Instant::now(),
         });
     }
-
-    fn fault(&self, fault: String) {
-        let faults = &mut self.load.promises.borrow_mut().faults;
-        // One kind of fault can come thousands of times.
-        if faults.len() < 20 {
-            faults.push(fault);
-        }
-    }
 }
 
 fn new_call(world: &World, company: usize, rng: &mut StdRng) -> Result<Call> {
@@ -335,8 +335,7 @@ impl WaitingCall {
     }
 
     /// The caller speaks, to a server that was started anew: only the same key reads the state that the other sealed.
-    pub(super) async fn go_on(&mut self, server: &Server, world: &World) -> Result<Turn> {
-        debug_assert!(self.company < world.companies.len(), "made of this world");
+    pub(super) async fn go_on(&mut self, server: &Server) -> Result<Turn> {
         let mut caller = Caller::new(server.connection());
         caller.take(self.call.clone());
         let heard = caller.say(world::VISIT.0).await?;

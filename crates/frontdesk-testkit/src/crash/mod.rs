@@ -167,7 +167,7 @@ impl<'o> Run<'o> {
         }
         let began = Instant::now();
         let ready = self.server.start().await?;
-        let answered = waiting.go_on(&self.server, &self.world).await;
+        let answered = waiting.go_on(&self.server).await;
         let back = began.elapsed();
         match answered {
             Ok(turn) => self.promises.get_mut().note_turn(turn),

@@ -171,20 +171,20 @@ impl Promises {
 
 /// Counts what is wrong and remembers the first few.
 #[derive(Debug, Default)]
-struct Faults {
+pub(super) struct Faults {
     count: usize,
     first: Vec<String>,
 }
 
 impl Faults {
-    fn add(&mut self, fault: impl FnOnce() -> String) {
+    pub(super) fn add(&mut self, fault: impl FnOnce() -> String) {
         self.count += 1;
         if self.first.len() < 3 {
             self.first.push(fault());
         }
     }
 
-    fn of(&self, all: usize, what: &str) -> Option<String> {
+    pub(super) fn of(&self, all: usize, what: &str) -> Option<String> {
         (self.count > 0).then(|| format!("{} of {all} {what}, such as {}", self.count, self.first.join(", ")))
     }
 }
