@@ -182,7 +182,7 @@ pub(crate) struct Companies {
     store: Arc<CachedStore>,
     pieces: CompiledPieces,
     tenants: moka::sync::Cache<CompanyId, Arc<Tenant>>,
-    platform: Mutex<Option<Arc<Platform>>>,
+    platform: Arc<Mutex<Option<Arc<Platform>>>>,
     foreign: ForeignTemplates,
 }
 
@@ -195,7 +195,7 @@ impl Companies {
             store,
             pieces: CompiledPieces::default(),
             tenants: moka::sync::Cache::new(MAX_TENANTS),
-            platform: Mutex::new(None),
+            platform: Arc::default(),
             foreign: ForeignTemplates::default(),
         }
     }
@@ -212,14 +212,17 @@ impl Companies {
         {
             return Ok(Some(tenant));
         }
-        let pieces = self.pieces.clone();
-        let compiled = tokio::task::spawn_blocking(move || Arc::new(compile(&pieces, settings, documents, platform)));
-        let tenant = compiled.await.map_err(|source| StoreError::Unavailable {
+        // What is compiled is kept by the thread that compiles it: a turn that gives up waiting does not waste it.
+        let (pieces, tenants) = (self.pieces.clone(), self.tenants.clone());
+        let compiled = tokio::task::spawn_blocking(move || {
+            let tenant = Arc::new(compile(&pieces, settings, documents, platform));
+            tenants.insert(id, Arc::clone(&tenant));
+            tenant
+        });
+        compiled.await.map(Some).map_err(|source| StoreError::Unavailable {
             action: "compile a company's knowledge",
             source: Box::new(source),
-        })?;
-        self.tenants.insert(id, Arc::clone(&tenant));
-        Ok(Some(tenant))
+        })
     }
 
     /// Safety rules and prompts, compiled.
@@ -232,12 +235,14 @@ impl Companies {
             return Arc::clone(platform);
         }
         // New rules take a tenth of a second to compile: too long for a thread that answers calls.
-        let compiled = tokio::task::spawn_blocking(move || Arc::new(Platform::compile(documents))).await;
-        match (compiled, kept) {
-            (Ok(platform), _) => {
-                *self.kept_platform() = Some(Arc::clone(&platform));
-                platform
-            }
+        let place = Arc::clone(&self.platform);
+        let compiled = tokio::task::spawn_blocking(move || {
+            let platform = Arc::new(Platform::compile(documents));
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&platform));
+            platform
+        });
+        match (compiled.await, kept) {
+            (Ok(platform), _) => platform,
             (Err(failure), Some(old)) => {
                 error!(
                     error = &failure as &dyn std::error::Error,

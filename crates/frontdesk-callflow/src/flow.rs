@@ -126,6 +126,11 @@ impl CallFlow {
         })
     }
 
+    /// Compiles the safety rules, which every call needs. Calls should not come before.
+    pub async fn prepare_safety(&self) {
+        self.companies.platform().await;
+    }
+
     /// Compiles what the first fallback would otherwise wait for. What fails is tried again when it is needed.
     pub async fn prepare_fallbacks(&self) {
         let language = Language::of_tag(&Prompts::embedded().language);

@@ -146,6 +146,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     }
     let (closing, serving) = serve(servers, &tasks);
     let loaded = store.warm(WARM).await;
+    flow.prepare_safety().await;
     lifecycle.set_loaded();
     compile_ahead(Arc::clone(&store), flow, &tasks);
     announce(config, address, &public_url, loaded);
