@@ -17,7 +17,7 @@ pub(crate) fn all() -> Result<ExitCode> {
     NEXTEST.ensure()?;
     must(
         "comparing signature decisions with Twilio's own validator, in a small size",
-        command("python3").args([ORACLE, "--requests", "1000", "--mutations", "10000"]),
+        command("python3").args([ORACLE, "--requests", "1000", "--mutations", "10000", "--profile", "dev"]),
     )?;
     must(
         "testing the examples in the documentation",
