@@ -94,6 +94,9 @@ const fn way_out(offers: &[Offer]) -> Action {
 
 /// The company's counter for this kind. A store that does not answer in time costs the even rotation, not the answer.
 async fn rotation_number(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, kind: FallbackKind) -> u64 {
+    if let Some(number) = flow.rotation_while_resting(turn.arrived) {
+        return number;
+    }
     let rotation = async {
         if turn.dry_run {
             flow.store().peek_rotation(tenant.id(), kind).await
@@ -105,11 +108,11 @@ async fn rotation_number(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, kind
         Ok(Ok(number)) => number,
         Ok(Err(error)) => {
             warn!(company.id = %tenant.id(), error = &error as &dyn std::error::Error, "the rotation of fallbacks goes on locally");
-            flow.local_rotation()
+            flow.rotation_after_failure(turn.arrived)
         }
         Err(_) => {
             warn!(company.id = %tenant.id(), "the rotation of fallbacks was not read in time and goes on locally");
-            flow.local_rotation()
+            flow.rotation_after_failure(turn.arrived)
         }
     }
 }

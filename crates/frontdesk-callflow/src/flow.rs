@@ -5,7 +5,7 @@ use std::{
     panic::AssertUnwindSafe,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
 
@@ -68,6 +68,9 @@ pub struct Webhook<'w> {
     pub arrived: Timestamp,
 }
 
+/// After a failure the store is not asked for a rotation number for so long.
+const ROTATION_REST_MILLIS: i64 = 1_000;
+
 /// Why no company answers a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unanswerable {
@@ -90,6 +93,8 @@ pub struct CallFlow {
     deps: Deps,
     companies: Companies,
     local_rotation: AtomicU64,
+    /// Until then, in Unix milliseconds, the store is not asked for rotation numbers: it has just failed.
+    rotation_rests_until: AtomicI64,
     unsealed_states: AtomicU64,
 }
 
@@ -108,6 +113,7 @@ impl CallFlow {
             deps,
             companies,
             local_rotation: AtomicU64::new(0),
+            rotation_rests_until: AtomicI64::new(0),
             unsealed_states: AtomicU64::new(0),
         }
     }
@@ -431,8 +437,18 @@ impl CallFlow {
         &*self.deps.notifier
     }
 
-    pub(crate) fn local_rotation(&self) -> u64 {
+    /// The next number of the rotation that goes on in this process while the store fails; the store is asked again
+    /// after a second, so that not every caller waits for it.
+    pub(crate) fn rotation_after_failure(&self, now: Timestamp) -> u64 {
+        let until = now.as_millisecond() + ROTATION_REST_MILLIS;
+        self.rotation_rests_until.store(until, Ordering::Relaxed);
         self.local_rotation.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A number of this process's own rotation, if the store has just failed to give one.
+    pub(crate) fn rotation_while_resting(&self, now: Timestamp) -> Option<u64> {
+        let rests = now.as_millisecond() < self.rotation_rests_until.load(Ordering::Relaxed);
+        rests.then(|| self.local_rotation.fetch_add(1, Ordering::Relaxed))
     }
 }
 

@@ -17,7 +17,10 @@ pub fn start(format: Option<LogFormat>, terminal: Terminal, level: Level) {
     let builder = tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_max_level(level)
-        .with_target(false);
+        .with_target(false)
+        // A log that cannot be written, on a full disk or into a pipe that is gone, must not end the process: told so
+        // on the same standard error, it would panic.
+        .log_internal_errors(false);
     // A log that is started already, by a test, stays as it is.
     let _started = match format {
         LogFormat::Text => builder

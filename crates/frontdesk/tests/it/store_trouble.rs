@@ -252,3 +252,16 @@ async fn a_disk_that_takes_no_more_silences_no_caller_and_loses_nothing_acknowle
     office.work(Duration::from_millis(500), &mut promised).await;
     office.check(&promised).await;
 }
+
+#[tokio::test]
+async fn a_log_that_cannot_be_written_silences_no_caller() {
+    // Every write to it fails as on a full disk.
+    let office = Office::open(Some("exec 2>/dev/full")).await;
+    let mut promised = Promised::default();
+    let lock = Lock::take(&office.server.store()).unwrap();
+    office.work(Duration::from_millis(1_500), &mut promised).await;
+    drop(lock);
+    assert!(promised.writes.refused > 0, "there was something to log: {promised:?}");
+    office.work(Duration::from_millis(200), &mut promised).await;
+    office.check(&promised).await;
+}
