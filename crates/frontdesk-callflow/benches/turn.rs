@@ -155,7 +155,6 @@ async fn flow(scenarios: usize, folder: &std::path::Path) -> (CallFlow, TaskSet)
         notifier: Arc::new(Deaf),
         sealer,
         clock: Arc::new(SystemClock),
-        tasks: tasks.clone(),
     };
     (CallFlow::new(deps), tasks)
 }

@@ -2,7 +2,11 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
 };
 
 use frontdesk_domain::{
@@ -22,7 +26,7 @@ use frontdesk_matching::{
     safety::{EMBEDDED, SafetyMatcher},
 };
 use frontdesk_store::{
-    cache::{CachedStore, KnowledgeDocuments, PlatformDocuments, Settings},
+    cache::{CachedStore, KnowledgeDocuments, PlatformDocuments, Settings, bounded::Bounded},
     ports::StoreError,
 };
 use frontdesk_twilio::signature::Verifier;
@@ -181,20 +185,34 @@ impl Tenant {
 pub(crate) struct Companies {
     store: Arc<CachedStore>,
     pieces: CompiledPieces,
-    tenants: moka::sync::Cache<CompanyId, Arc<Tenant>>,
+    tenants: Arc<Bounded<CompanyId, Kept>>,
+    started: Instant,
     platform: Arc<Mutex<Option<Arc<Platform>>>>,
     foreign: ForeignTemplates,
 }
 
 /// So many companies are kept compiled at most.
-const MAX_TENANTS: u64 = 100_000;
+const MAX_TENANTS: usize = 100_000;
+
+/// So many milliseconds a company is taken as it is while no change is heard of; then the cache is asked whether it is still fresh.
+const TAKEN_AS_IT_IS: u64 = 250;
+
+/// A company as it was compiled.
+struct Kept {
+    tenant: Arc<Tenant>,
+    /// The generation of the cache in which it was last found current.
+    generation: AtomicU64,
+    /// Until then, in milliseconds since the start, it is taken as it is.
+    until: AtomicU64,
+}
 
 impl Companies {
     pub(crate) fn new(store: Arc<CachedStore>) -> Self {
         Self {
             store,
             pieces: CompiledPieces::default(),
-            tenants: moka::sync::Cache::new(MAX_TENANTS),
+            tenants: Arc::new(Bounded::new(MAX_TENANTS)),
+            started: Instant::now(),
             platform: Arc::default(),
             foreign: ForeignTemplates::default(),
         }
@@ -202,27 +220,53 @@ impl Companies {
 
     /// The company, if there is one.
     pub(crate) async fn load(&self, id: CompanyId) -> Result<Option<Arc<Tenant>>, StoreError> {
+        let (generation, now) = (self.store.generation(), self.now());
+        let as_it_is = self.tenants.get(&id, |kept| {
+            let holds =
+                kept.generation.load(Ordering::Relaxed) == generation && now < kept.until.load(Ordering::Relaxed);
+            holds.then(|| Arc::clone(&kept.tenant))
+        });
+        if let Some(tenant) = as_it_is.flatten() {
+            self.store.note_hits();
+            return Ok(Some(tenant));
+        }
         let Some(settings) = self.store.settings(id).await? else {
             return Ok(None);
         };
         let documents = self.store.knowledge_documents(&settings).await?;
         let platform = self.platform().await;
-        if let Some(tenant) = self.tenants.get(&id)
-            && tenant.is_made_of(&settings, &documents, &platform)
-        {
+        let until = now + TAKEN_AS_IT_IS;
+        let current = self.tenants.get(&id, |kept| {
+            kept.tenant.is_made_of(&settings, &documents, &platform).then(|| {
+                kept.generation.store(generation, Ordering::Relaxed);
+                kept.until.store(until, Ordering::Relaxed);
+                Arc::clone(&kept.tenant)
+            })
+        });
+        if let Some(tenant) = current.flatten() {
             return Ok(Some(tenant));
         }
         // What is compiled is kept by the thread that compiles it: a turn that gives up waiting does not waste it.
-        let (pieces, tenants) = (self.pieces.clone(), self.tenants.clone());
+        let (pieces, tenants) = (self.pieces.clone(), Arc::clone(&self.tenants));
         let compiled = tokio::task::spawn_blocking(move || {
             let tenant = Arc::new(compile(&pieces, settings, documents, platform));
-            tenants.insert(id, Arc::clone(&tenant));
+            let kept = Kept {
+                tenant: Arc::clone(&tenant),
+                generation: AtomicU64::new(generation),
+                until: AtomicU64::new(until),
+            };
+            tenants.insert(id, Arc::new(kept));
             tenant
         });
         compiled.await.map(Some).map_err(|source| StoreError::Unavailable {
             action: "compile a company's knowledge",
             source: Box::new(source),
         })
+    }
+
+    /// Milliseconds since the start.
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Safety rules and prompts, compiled.

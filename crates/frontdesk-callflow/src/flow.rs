@@ -23,10 +23,9 @@ use frontdesk_domain::{
 use frontdesk_matching::{language::Language, normal::normalize};
 use frontdesk_store::{
     cache::CachedStore,
-    ports::{CallLog as _, MessageStore as _, RotationStore as _, StoreError},
+    ports::{CallLog as _, MessageStore as _, StoreError},
     queue::TurnQueue,
     seal::Sealer,
-    tasks::TaskSet,
 };
 use frontdesk_twilio::{form::Form, webhook::TurnParameters};
 use futures_util::FutureExt as _;
@@ -53,8 +52,6 @@ pub struct Deps {
     pub sealer: Arc<Sealer>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
-    /// Runs what a turn starts and does not wait for.
-    pub tasks: TaskSet,
 }
 
 /// A verified webhook of a call.
@@ -224,7 +221,6 @@ impl CallFlow {
             &state::seal(&mut next, &self.deps.sealer, tenant.id(), call),
         );
         let document = speech::document(tenant, &decided, path, webhook.arrived);
-        self.note_spoken(tenant, &decided);
         let around = Circumstances {
             from: parameters.from.map(|from| redact_field(from).into()),
             digits: digits.map(|digits| digits.text.into()),
@@ -232,20 +228,6 @@ impl CallFlow {
         };
         record::enqueue(self, tenant, &turn, decided, around);
         document
-    }
-
-    /// Notes which variation was spoken, for operators; nobody waits for it.
-    fn note_spoken(&self, tenant: &Tenant, decided: &Decided) {
-        let (Some(kind), Some(index)) = (decided.by.fallback(), decided.variation) else {
-            return;
-        };
-        let Ok(index) = u32::try_from(index) else { return };
-        let (store, company) = (Arc::clone(&self.deps.store), tenant.id());
-        self.deps.tasks.spawn("note the variation spoken last", async move {
-            if let Err(error) = store.note_spoken(company, kind, index).await {
-                warn!(company.id = %company, error = &error as &dyn std::error::Error, "the variation spoken last was not noted");
-            }
-        });
     }
 
     /// Keeps a recorded message and thanks for it.
@@ -395,7 +377,6 @@ impl CallFlow {
         let decided = handle_turn(self, &tenant, &turn).await;
         let decision = decided.decision.clone();
         if !dry_run {
-            self.note_spoken(&tenant, &decided);
             record::enqueue(self, &tenant, &turn, decided, Circumstances::default());
         }
         Ok(Some(decision))

@@ -37,6 +37,7 @@ pub(crate) fn enqueue(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, decided
         speech_confidence: around.speech_confidence,
         digits: around.digits,
         decision: decided.decision,
+        variation: decided.variation.and_then(|index| u32::try_from(index).ok()),
         tokens: None,
         outcome,
         replay: ReplayInputs {

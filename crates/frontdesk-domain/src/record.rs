@@ -61,6 +61,8 @@ pub struct TurnRecord {
     /// What was decided, field by field.
     #[serde(flatten)]
     pub decision: Decision,
+    /// Which of the company's own variations of a fallback was spoken, from 0; null where the words were not its own.
+    pub variation: Option<u32>,
     /// Tokens the LLM was paid for; null without one.
     pub tokens: Option<u64>,
     /// How it ended for the caller.

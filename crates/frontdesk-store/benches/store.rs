@@ -105,6 +105,7 @@ fn record(call: usize) -> TurnRecord {
             .map(entry)
             .into(),
         },
+        variation: None,
         tokens: None,
         outcome: TurnOutcome::Answered,
         replay: ReplayInputs {

@@ -95,7 +95,6 @@ impl Scene {
             notifier: Arc::clone(&alerts) as _,
             sealer,
             clock: Arc::clone(&clock) as _,
-            tasks: tasks.clone(),
         };
         Self {
             flow: Arc::new(CallFlow::new(deps)),

@@ -55,6 +55,7 @@ fn turn(company: CompanyId, call: &str, turn: u32, at: &str, words: &str, outcom
             versions: Arc::new(Versions::default()),
             trace: Vec::new(),
         },
+        variation: None,
         tokens: None,
         outcome,
         replay: ReplayInputs {

@@ -145,7 +145,6 @@ impl TestApp {
             notifier: Arc::new(alerts.clone()),
             sealer,
             clock: clock.clone(),
-            tasks: tasks.clone(),
         }));
         let lifecycle = Arc::new(Lifecycle::default());
         lifecycle.set_loaded();

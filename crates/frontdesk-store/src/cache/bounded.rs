@@ -1,6 +1,7 @@
 //! A bounded map that is read far more often than written.
 //!
-//! An own 100 lines instead of a crate: a turn reads three values, each of which may take 150 ns, and `moka` takes 300.
+//! An own 100 lines instead of a crate: a read takes 150 ns at most where `moka` takes 300, and a turn begins with
+//! one.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -16,7 +17,7 @@ const SHARDS: usize = 16;
 /// A map of at most about `capacity` values. When it is full, what has not been read for longest goes first
 /// (second chance: a value that was read since it was last looked at is passed over once).
 #[derive(Debug)]
-pub(super) struct Bounded<K, V> {
+pub struct Bounded<K, V> {
     shards: [RwLock<Shard<K, V>>; SHARDS],
     hasher: RandomState,
     shard_capacity: usize,
@@ -36,7 +37,9 @@ struct Slot<V> {
 }
 
 impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
-    pub(super) fn new(capacity: usize) -> Self {
+    /// An empty map.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
         let shard = || {
             RwLock::new(Shard {
                 values: HashMap::default(),
@@ -60,7 +63,7 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
     }
 
     /// What `read` makes of the value of a key, if there is one.
-    pub(super) fn get<T>(&self, key: &K, read: impl FnOnce(&Arc<V>) -> T) -> Option<T> {
+    pub fn get<T>(&self, key: &K, read: impl FnOnce(&Arc<V>) -> T) -> Option<T> {
         let shard = self.shard(key).read().unwrap_or_else(PoisonError::into_inner);
         let slot = shard.values.get(key)?;
         if !slot.was_read.load(Ordering::Relaxed) {
@@ -69,7 +72,8 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
         Some(read(&slot.value))
     }
 
-    pub(super) fn insert(&self, key: K, value: Arc<V>) {
+    /// Puts a value in the place of the old one.
+    pub fn insert(&self, key: K, value: Arc<V>) {
         let mut guard = self.shard(&key).write().unwrap_or_else(PoisonError::into_inner);
         let shard = &mut *guard;
         if let Some(slot) = shard.values.get_mut(&key) {
@@ -99,7 +103,8 @@ impl<K: Hash + Eq + Clone, V> Bounded<K, V> {
         );
     }
 
-    pub(super) fn remove(&self, key: &K) {
+    /// Takes a value out.
+    pub fn remove(&self, key: &K) {
         let mut shard = self.shard(key).write().unwrap_or_else(PoisonError::into_inner);
         if shard.values.remove(key).is_some() {
             shard.order.retain(|other| other != key);

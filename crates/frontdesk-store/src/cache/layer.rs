@@ -144,9 +144,13 @@ impl<K: CacheKey> Layer<K> {
             .or_else(|| self.absent.get(key, serve))
             .flatten();
         if value.is_some() {
-            self.hits.fetch_add(1, Ordering::Relaxed);
+            self.note_hit();
         }
         value
+    }
+
+    pub(super) fn note_hit(&self) {
+        self.hits.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The value, loaded if it must be. Of many callers one loads; the load goes on when they give up.

@@ -27,12 +27,13 @@ use crate::{
     tasks::{Stopping, TaskSet},
 };
 
-mod bounded;
+pub mod bounded;
 mod catalogue;
 mod documents;
 mod floors;
 pub mod key;
 mod layer;
+mod rotations;
 mod write;
 
 pub use catalogue::{Catalogue, CatalogueEntry};
@@ -43,6 +44,7 @@ use documents::SharedDocuments;
 use floors::Floors;
 use key::{CacheKey, KnowledgeOf, KnowledgeOfSettings, PlatformData, SettingsOf, TemplateCatalogue};
 use layer::{Layer, Loaded};
+use rotations::Rotations;
 
 /// So many companies are kept at most.
 const MAX_COMPANIES: usize = 100_000;
@@ -65,6 +67,7 @@ pub struct CachedStore {
     platform: Arc<Layer<PlatformData>>,
     catalogue: Arc<Layer<TemplateCatalogue>>,
     shared: Arc<SharedDocuments>,
+    rotations: Arc<Rotations>,
     embedded: OnceLock<Arc<PlatformDocuments>>,
     /// Which company had a number when it was last loaded; a hint that is checked before it is believed.
     numbers: RwLock<HashMap<PhoneNumber, CompanyId>>,
@@ -92,6 +95,7 @@ impl CachedStore {
             heard: None,
         };
         tasks.spawn("hear what other processes change", listener.run(tasks.stopping()));
+        let rotations = Rotations::new(Arc::clone(&backend) as _, tasks.clone());
         Arc::new(Self {
             backend,
             settings: Layer::new(MAX_COMPANIES, Arc::clone(&floors), tasks.clone()),
@@ -100,6 +104,7 @@ impl CachedStore {
             catalogue: Layer::new(1, Arc::clone(&floors), tasks.clone()),
             floors,
             shared: Arc::default(),
+            rotations,
             embedded: OnceLock::new(),
             numbers: RwLock::default(),
             hears_changes,
@@ -227,6 +232,19 @@ impl CachedStore {
             return Ok(Some(id));
         }
         self.backend.company_by_number(number).await
+    }
+
+    /// Rises with every change that is heard of: while it stays the same, nothing that was read has changed.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.floors.generation()
+    }
+
+    /// Counts that a turn was answered from what had been read before: as a hit of each kind.
+    pub fn note_hits(&self) {
+        self.settings.note_hit();
+        self.knowledge.note_hit();
+        self.platform.note_hit();
     }
 
     /// Loads companies until all or `limit` are in memory, so that calls are answered although the store fails later.

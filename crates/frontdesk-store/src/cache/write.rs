@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use frontdesk_domain::{
+    decision::FallbackKind,
     documents::trade::TradeName,
     ids::{CompanyId, QnaId, TemplateId},
     time::Timestamp,
@@ -14,13 +15,14 @@ use super::CachedStore;
 use crate::{
     forward,
     ports::{
-        Changed, CompanyStore, CompanyWrite, ImportError, ImportItem, ImportStore, Page, QnaOwner, QnaStore, Rev, Seq,
-        Singleton, SingletonStore, StoreError, Stored, StoredCompany, TemplateStore, WriteError, Written,
+        Changed, CompanyStore, CompanyWrite, ImportError, ImportItem, ImportStore, Page, QnaOwner, QnaStore, Rev,
+        RotationStore, Seq, Singleton, SingletonStore, StoreError, Stored, StoredCompany, TemplateStore, WriteError,
+        Written,
     },
 };
 
 forward!(
-    SnapshotStore, ChangeFeed, CallLog, MessageStore, NotificationStore, RotationStore, SpendStore, Ping
+    SnapshotStore, ChangeFeed, CallLog, MessageStore, NotificationStore, SpendStore, Ping
     for CachedStore through backend
 );
 
@@ -67,7 +69,27 @@ impl CompanyStore for CachedStore {
             Changed::Singleton(Singleton::Overlay(id)),
         ];
         self.floors.raise(gone.map(|changed| (seq, changed)));
+        self.rotations.forget(id);
         Ok(seq)
+    }
+}
+
+#[async_trait]
+impl RotationStore for CachedStore {
+    async fn take_rotations(&self, company: CompanyId, kind: FallbackKind, count: u32) -> Result<u64, StoreError> {
+        self.backend.take_rotations(company, kind, count).await
+    }
+
+    async fn next_rotation(&self, company: CompanyId, kind: FallbackKind) -> Result<u64, StoreError> {
+        self.rotations.next(company, kind).await
+    }
+
+    async fn peek_rotation(&self, company: CompanyId, kind: FallbackKind) -> Result<u64, StoreError> {
+        self.rotations.peek(company, kind).await
+    }
+
+    async fn last_spoken(&self, company: CompanyId) -> Result<Vec<(FallbackKind, u32)>, StoreError> {
+        self.backend.last_spoken(company).await
     }
 }
 

@@ -92,9 +92,8 @@ macro_rules! forward {
     };
     (@RotationStore, $type:ident, $field:ident) => {
         $crate::forward!(@@RotationStore, $type, $field, {
-            next_rotation(company: CompanyId, kind: FallbackKind) -> Result<u64, StoreError>;
+            take_rotations(company: CompanyId, kind: FallbackKind, count: u32) -> Result<u64, StoreError>;
             peek_rotation(company: CompanyId, kind: FallbackKind) -> Result<u64, StoreError>;
-            note_spoken(company: CompanyId, kind: FallbackKind, index: u32) -> Result<(), StoreError>;
             last_spoken(company: CompanyId) -> Result<Vec<(FallbackKind, u32)>, StoreError>;
         });
     };

@@ -432,7 +432,8 @@ pub struct CallCursor {
 /// The call log.
 #[async_trait]
 pub trait CallLog: Send + Sync {
-    /// Stores turns; a turn that is there already is left as it is. The caller keeps them until they are stored.
+    /// Stores turns, and with them which variation of a fallback was spoken last; a turn that is there already is left
+    /// as it is. The caller keeps them until they are stored.
     async fn append_turns(&self, turns: Arc<Vec<TurnRecord>>) -> Result<(), StoreError>;
     /// A company's calls, newest first.
     async fn calls(
@@ -496,13 +497,16 @@ pub trait NotificationStore: Send + Sync {
 /// The rotation of fallbacks (DESIGN 4.4).
 #[async_trait]
 pub trait RotationStore: Send + Sync {
-    /// The counter's value before it was raised by one; atomic over all processes.
-    async fn next_rotation(&self, company: CompanyId, kind: FallbackKind) -> Result<u64, StoreError>;
-    /// The counter's value; a dry run peeks.
+    /// The counter's value before it was raised by `count`; atomic over all processes. Nobody else gets the numbers
+    /// from it up to it plus `count`.
+    async fn take_rotations(&self, company: CompanyId, kind: FallbackKind, count: u32) -> Result<u64, StoreError>;
+    /// One number of the counter.
+    async fn next_rotation(&self, company: CompanyId, kind: FallbackKind) -> Result<u64, StoreError> {
+        self.take_rotations(company, kind, 1).await
+    }
+    /// The number that is next; a dry run peeks.
     async fn peek_rotation(&self, company: CompanyId, kind: FallbackKind) -> Result<u64, StoreError>;
-    /// Notes which variation was spoken last, for `lastUsedIndex`.
-    async fn note_spoken(&self, company: CompanyId, kind: FallbackKind, index: u32) -> Result<(), StoreError>;
-    /// The index spoken last of each kind.
+    /// The index spoken last of each kind, as imported or as the stored turns say (`lastUsedIndex`).
     async fn last_spoken(&self, company: CompanyId) -> Result<Vec<(FallbackKind, u32)>, StoreError>;
 }
 

@@ -10,10 +10,7 @@ use std::{
 };
 
 use frontdesk_domain::record::TurnRecord;
-use tokio::{
-    sync::mpsc,
-    time::{self, Instant},
-};
+use tokio::{sync::mpsc, time};
 use tracing::{error, info};
 
 use super::{FIRST_PAUSE, LONGEST_PAUSE};
@@ -38,7 +35,7 @@ impl Default for TurnQueueOptions {
         Self {
             capacity: 65_536,
             batch: 500,
-            gather: Duration::from_millis(50),
+            gather: Duration::from_millis(20),
         }
     }
 }
@@ -155,13 +152,13 @@ impl Flusher {
                 return batch;
             }
         }
-        let until = Instant::now() + self.options.gather;
-        while !batch.is_empty() && batch.len() < self.options.batch && !self.stopping.is_set() {
-            let room = self.options.batch - batch.len();
-            tokio::select! {
-                received = self.receiver.recv_many(&mut batch, room) => if received == 0 { break },
-                () = time::sleep_until(until) => break,
-                () = self.stopping.wait() => break,
+        // Others come meanwhile, and nobody wakes for each of them.
+        if batch.len() < self.options.batch {
+            _ = time::timeout(self.options.gather, self.stopping.wait()).await;
+            while batch.len() < self.options.batch
+                && let Ok(record) = self.receiver.try_recv()
+            {
+                batch.push(record);
             }
         }
         batch

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params, params_fr
 use super::{
     ADMIN, SqliteStore,
     failure::damaged,
+    rotations,
     rows::{self, Bound, Conditions, limit},
 };
 use crate::ports::{CallCursor, CallFilter, CallLog, Page, StoreError, StoredCall};
@@ -49,7 +50,7 @@ fn append(connection: &Connection, turns: &[TurnRecord]) -> rusqlite::Result<()>
             ])?;
         }
     }
-    Ok(())
+    rotations::note_spoken(connection, turns)
 }
 
 /// What was said, as searches compare it.

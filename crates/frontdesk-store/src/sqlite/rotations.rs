@@ -1,10 +1,12 @@
 //! The rotation of fallbacks.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
-use frontdesk_domain::{decision::FallbackKind, documents::company::LastUsedIndex, ids::CompanyId};
+use frontdesk_domain::{decision::FallbackKind, documents::company::LastUsedIndex, ids::CompanyId, record::TurnRecord};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{ADMIN, CALL_PATH, SqliteStore};
+use super::{CALL_PATH, SqliteStore};
 use crate::ports::{RotationStore, StoreError};
 
 /// Lets a company's rotations go on where an import says they were. One that runs already goes on as it is.
@@ -31,14 +33,31 @@ pub(super) fn open(connection: &Connection, company: CompanyId, last_used: LastU
     Ok(())
 }
 
+/// Notes of each company and kind which variation these turns, in their order, spoke last.
+pub(super) fn note_spoken(connection: &Connection, turns: &[TurnRecord]) -> rusqlite::Result<()> {
+    let spoken = turns.iter().filter_map(|turn| {
+        let kind = turn.decision.fallback_type?;
+        Some(((turn.decision.company_id, kind), turn.variation?))
+    });
+    let last: BTreeMap<_, _> = spoken.collect();
+    let sql = "INSERT INTO rotations (company_id, kind, next, last_spoken) VALUES (?1, ?2, 0, ?3)
+        ON CONFLICT DO UPDATE SET last_spoken = excluded.last_spoken";
+    for ((company, kind), index) in last {
+        connection
+            .prepare_cached(sql)?
+            .execute(params![company.to_string(), kind.as_str(), index])?;
+    }
+    Ok(())
+}
+
 #[async_trait]
 impl RotationStore for SqliteStore {
-    async fn next_rotation(&self, company: CompanyId, kind: FallbackKind) -> Result<u64, StoreError> {
+    async fn take_rotations(&self, company: CompanyId, kind: FallbackKind, count: u32) -> Result<u64, StoreError> {
         self.record("count a fallback", CALL_PATH, move |connection| {
-            let sql = "INSERT INTO rotations (company_id, kind, next) VALUES (?1, ?2, 1)
-                ON CONFLICT DO UPDATE SET next = next + 1 RETURNING next - 1";
+            let sql = "INSERT INTO rotations (company_id, kind, next) VALUES (?1, ?2, ?3)
+                ON CONFLICT DO UPDATE SET next = next + ?3 RETURNING next - ?3";
             let mut statement = connection.prepare_cached(sql)?;
-            statement.query_row([&company.to_string(), kind.as_str()], |row| row.get(0))
+            statement.query_row(params![company.to_string(), kind.as_str(), count], |row| row.get(0))
         })
         .await
     }
@@ -51,18 +70,6 @@ impl RotationStore for SqliteStore {
                 .query_row([&company.to_string(), kind.as_str()], |row| row.get(0))
                 .optional()?;
             Ok(next.unwrap_or_default())
-        })
-        .await
-    }
-
-    async fn note_spoken(&self, company: CompanyId, kind: FallbackKind, index: u32) -> Result<(), StoreError> {
-        self.record("note what was spoken last", ADMIN, move |connection| {
-            let sql = "INSERT INTO rotations (company_id, kind, next, last_spoken) VALUES (?1, ?2, 0, ?3)
-                ON CONFLICT DO UPDATE SET last_spoken = excluded.last_spoken";
-            connection
-                .prepare_cached(sql)?
-                .execute(params![company.to_string(), kind.as_str(), index])
-                .map(drop)
         })
         .await
     }

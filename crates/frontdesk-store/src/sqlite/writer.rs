@@ -40,10 +40,18 @@ enum Order {
 trait Work: Send {
     /// Whether nobody waits for the answer any more. The work is then not begun.
     fn is_abandoned(&self) -> bool;
-    /// Does it. `false` if what it wrote is to be undone.
-    fn run(&mut self, connection: &Connection) -> bool;
+    /// Does it. Unless that is done, what it wrote is to be undone.
+    fn run(&mut self, connection: &Connection) -> Ended;
     /// Answers, after the commit or its failure.
     fn answer(self: Box<Self>, committed: Result<(), GroupFailure>);
+}
+
+/// How a piece of work ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Done,
+    Refused,
+    Failed,
 }
 
 type Answer<T, R> = Result<Result<T, R>, StoreError>;
@@ -65,15 +73,19 @@ where
         self.reply.is_closed()
     }
 
-    fn run(&mut self, connection: &Connection) -> bool {
+    fn run(&mut self, connection: &Connection) -> Ended {
         let done = self.work.take().map(|work| match work(connection) {
             Ok(value) => Ok(Ok(value)),
             Err(Failure::Refused(refusal)) => Ok(Err(refusal)),
             Err(Failure::Sql(error)) => Err(store_error(self.action, error)),
         });
-        let keeps = matches!(done, Some(Ok(Ok(_))));
+        let ended = match &done {
+            Some(Ok(Ok(_))) => Ended::Done,
+            Some(Ok(Err(_))) => Ended::Refused,
+            Some(Err(_)) | None => Ended::Failed,
+        };
         self.done = done;
-        keeps
+        ended
     }
 
     fn answer(self: Box<Self>, committed: Result<(), GroupFailure>) {
@@ -150,14 +162,17 @@ fn write(connection: &Connection, mut orders: mpsc::Receiver<Order>) {
         }
         if !group.is_empty() {
             let committed = commit(connection, &mut group).map_err(|error| GroupFailure(Arc::new(error)));
+            let fails = !matches!(committed, Ok(Ended::Done | Ended::Refused));
             match &committed {
                 Err(failure) if !failing => {
                     error!(error = failure as &dyn std::error::Error, "the store takes no writes");
                 }
-                Ok(()) if failing => warn!("the store takes writes again"),
+                Ok(Ended::Failed) if !failing => error!("the store takes no writes: all that waited failed"),
+                Ok(Ended::Done) if failing => warn!("the store takes writes again"),
                 _ => {}
             }
-            failing = committed.is_err();
+            failing = fails;
+            let committed = committed.map(drop);
             for work in group {
                 work.answer(committed.clone());
             }
@@ -171,28 +186,43 @@ fn write(connection: &Connection, mut orders: mpsc::Receiver<Order>) {
     }
 }
 
-/// Does all work of a group in one transaction. Work that fails is undone alone.
-fn commit(connection: &Connection, group: &mut [Box<dyn Work>]) -> rusqlite::Result<()> {
+/// Does all work of a group in one transaction. Work that fails is undone alone. [`Ended::Failed`] if all of it failed.
+fn commit(connection: &Connection, group: &mut [Box<dyn Work>]) -> rusqlite::Result<Ended> {
     run(connection, "BEGIN IMMEDIATE")?;
-    let done = do_each(connection, group).and_then(|()| run(connection, "COMMIT"));
+    let done = match group {
+        // The transaction itself is undone: a savepoint would copy every page before it is changed.
+        [only] => match do_one(connection, only.as_mut()) {
+            Ended::Done => run(connection, "COMMIT").map(|()| Ended::Done),
+            ended => Ok(ended),
+        },
+        group => do_each(connection, group).and_then(|ended| run(connection, "COMMIT").map(|()| ended)),
+    };
     // Some errors, such as a full disk, end the transaction by themselves.
-    if done.is_err() && !connection.is_autocommit() {
+    if !connection.is_autocommit() {
         run(connection, "ROLLBACK")?;
     }
     done
 }
 
-fn do_each(connection: &Connection, group: &mut [Box<dyn Work>]) -> rusqlite::Result<()> {
+fn do_each(connection: &Connection, group: &mut [Box<dyn Work>]) -> rusqlite::Result<Ended> {
+    let mut all = Ended::Failed;
     for work in group {
         run(connection, "SAVEPOINT one")?;
-        // Work does not panic; if it does, it must not take the writer with it.
-        let keeps = panic::catch_unwind(AssertUnwindSafe(|| work.run(connection))).unwrap_or(false);
-        if !keeps {
+        let ended = do_one(connection, work.as_mut());
+        if ended != Ended::Done {
             run(connection, "ROLLBACK TO one")?;
         }
         run(connection, "RELEASE one")?;
+        if ended == Ended::Done || all == Ended::Failed {
+            all = ended;
+        }
     }
-    Ok(())
+    Ok(all)
+}
+
+/// Work does not panic; if it does, it must not take the writer with it.
+fn do_one(connection: &Connection, work: &mut dyn Work) -> Ended {
+    panic::catch_unwind(AssertUnwindSafe(|| work.run(connection))).unwrap_or(Ended::Failed)
 }
 
 fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {

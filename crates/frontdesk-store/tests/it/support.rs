@@ -180,6 +180,7 @@ pub(crate) fn turn(company: u32, call: &str, turn: u32, utterance: &str) -> Turn
             versions: Arc::default(),
             trace: Vec::<TraceEntry>::new(),
         },
+        variation: None,
         tokens: None,
         outcome: TurnOutcome::Answered,
         replay: ReplayInputs {

@@ -104,7 +104,6 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         notifier: Arc::clone(&notifier),
         sealer,
         clock: Arc::clone(&clock),
-        tasks: tasks.clone(),
     }));
     let lifecycle = Arc::<Lifecycle>::default();
     let metrics = Metrics::install(&tasks).context("cannot collect metrics")?;

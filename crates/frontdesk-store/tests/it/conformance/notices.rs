@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use frontdesk_domain::{
     alert::{AlertCode, Severity},
@@ -9,7 +9,7 @@ use frontdesk_domain::{
 use frontdesk_store::ports::Page;
 
 use super::Given;
-use crate::support::{at, id, raised};
+use crate::support::{at, id, raised, turn};
 
 fn message(number: u32, recording: Option<&str>) -> Message {
     Message {
@@ -207,14 +207,18 @@ pub(crate) async fn rotation_numbers_are_unique(given: &Given) {
 
 pub(crate) async fn what_was_spoken_last_is_remembered(given: &Given) {
     let company: CompanyId = id(1);
+    let spoken = |number, variation| {
+        let mut turn = turn(1, "CA1", number, "can you fix it");
+        turn.decision.fallback_type = Some(FallbackKind::TechnicalIssue);
+        turn.variation = variation;
+        turn
+    };
+    // The language's own words are no variation of the company's.
+    let turns = vec![spoken(1, Some(0)), spoken(2, Some(2)), spoken(3, None)];
+    given.store.append_turns(Arc::new(turns)).await.unwrap();
     given
         .store
-        .note_spoken(company, FallbackKind::TechnicalIssue, 2)
-        .await
-        .unwrap();
-    given
-        .store
-        .note_spoken(company, FallbackKind::TechnicalIssue, 1)
+        .append_turns(Arc::new(vec![spoken(4, Some(1))]))
         .await
         .unwrap();
     given

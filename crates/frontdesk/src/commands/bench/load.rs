@@ -18,6 +18,8 @@ pub(super) struct Load {
     pub(super) seconds: f64,
     /// The number of the first call, so that no two loads make the same ones.
     pub(super) first_call: u64,
+    /// Asks for `/healthz` instead, which tells what HTTP alone costs on this machine.
+    pub(super) bare: bool,
 }
 
 /// What came of it.
@@ -73,14 +75,23 @@ async fn one(load: &Load, corpus: Corpus, connection: u32, until: Instant) -> Re
     let (mut latencies, mut failures) = (Vec::new(), 0);
     let mut call = load.first_call + u64::from(connection) * 100_000_000;
     while Instant::now() < until {
-        let request = request(load, corpus, call);
+        let request = if load.bare {
+            bare_request(load)
+        } else {
+            request(load, corpus, call)
+        };
         let sent = Instant::now();
         let status = wire.exchange(request.as_bytes()).await?;
         latencies.push(u64::try_from(sent.elapsed().as_micros())?);
-        failures += u64::from(status != 200 || !wire.body().ends_with(b"</Response>"));
+        failures += u64::from(status != 200 || !(load.bare || wire.body().ends_with(b"</Response>")));
         call += 1;
     }
     Ok((latencies, failures))
+}
+
+/// What costs a server least.
+fn bare_request(load: &Load) -> String {
+    format!("GET /healthz HTTP/1.1\r\nhost: {}\r\n\r\n", load.address)
 }
 
 /// The first webhook of a call with words in it, with the parameters that Twilio sends.

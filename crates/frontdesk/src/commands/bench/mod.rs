@@ -56,6 +56,8 @@ struct Results {
     resident: u64,
     peak: u64,
     at_start: u64,
+    /// `/healthz` at 16 connections, and the processor time for it.
+    bare: (Measured, Duration),
 }
 
 async fn measure_in(arguments: &BenchArguments, corpus: Corpus, folder: &Path) -> Result<Results> {
@@ -75,6 +77,7 @@ async fn measure_in(arguments: &BenchArguments, corpus: Corpus, folder: &Path) -
             connections,
             seconds,
             first_call,
+            bare: false,
         }
     };
     let status = load::once(&plan(1, 0.0), corpus).await?;
@@ -99,9 +102,19 @@ async fn measure_in(arguments: &BenchArguments, corpus: Corpus, folder: &Path) -
         server.times()?.since(&times_before),
         server.counts().await?.since(&counts_before),
     );
+    let times_before = server.times()?;
+    complain("HTTP alone");
+    let bare = send(
+        arguments,
+        &Load {
+            bare: true,
+            ..plan(16, 2.0)
+        },
+    )?;
+    let bare_cpu = server.times()?.since(&times_before).total();
     let (resident, peak) = (server.memory("VmRSS")?, server.memory("VmHWM")?);
     server.stop().await?;
-    let failures = narrow.failures + wide.failures;
+    let failures = narrow.failures + wide.failures + bare.failures;
     if failures > 0 {
         bail!("{failures} requests were not answered with 200 and a document");
     }
@@ -114,6 +127,7 @@ async fn measure_in(arguments: &BenchArguments, corpus: Corpus, folder: &Path) -
         resident,
         peak,
         at_start,
+        bare: (bare, bare_cpu),
     })
 }
 
@@ -174,6 +188,7 @@ fn rows(results: &Results) -> Vec<[String; 3]> {
         resident,
         peak,
         at_start,
+        bare: (bare, bare_cpu),
     } = results;
     let per_turn = |time: Duration| micros(time) / approximate(wide.turns.max(1));
     let (total, writer) = (cpu.total(), cpu.of_thread(server::WRITER));
@@ -227,6 +242,11 @@ fn rows(results: &Results) -> Vec<[String; 3]> {
             "",
         ),
         row("CPU a turn, whole process", format!("{:.1} µs", per_turn(total)), ""),
+        row(
+            "CPU of a bare answer, for comparison",
+            format!("{:.1} µs", micros(*bare_cpu) / approximate(bare.turns.max(1))),
+            "9.1 µs where the limits were set",
+        ),
         row("turns recorded", format!("{} of {}", counts.stored, wide.turns), "all"),
         row("turns dropped", counts.dropped.to_string(), "0"),
         row("memory at the start", megabytes(*at_start), ""),
