@@ -49,24 +49,14 @@ const REACH_ON: u8 = 6;
 /// Words apart that still count as one after the other.
 const GAP: u8 = 3;
 
-/// How much a term says in one company.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Weight {
-    /// Rare terms say more.
-    pub(crate) value: f32,
-    /// One over the wordings that have it: what one wording's share of it is.
-    pub(crate) share: f32,
+/// How much a term says in one company: rare terms say more.
+pub(crate) fn weight_of(units: usize, in_units: u32, class: Class, filler: bool) -> f32 {
+    relative_rarity(units, in_units) * class_factor(class) * filler_factor(filler && !class.is_protected())
 }
 
-impl Weight {
-    pub(crate) fn new(units: usize, in_units: u32, in_wordings: u32, class: Class, filler: bool) -> Self {
-        let value =
-            relative_rarity(units, in_units) * class_factor(class) * filler_factor(filler && !class.is_protected());
-        Self {
-            value,
-            share: 1.0 / (float(in_wordings) + 0.5),
-        }
-    }
+/// What one wording's share of a term is that so many have.
+pub(crate) fn share_of_one(in_wordings: u32) -> f32 {
+    1.0 / (float(in_wordings) + 0.5)
 }
 
 /// Rarity on one scale for companies of every size: 1 for what a single unit has.
@@ -185,7 +175,7 @@ impl Overlap {
 pub(crate) fn overlap(
     piece: &Piece,
     form: &Form,
-    weights: &[Weight],
+    weights: &[f32],
     slots: &[Slot],
     ground: &Ground<'_>,
 ) -> Option<Overlap> {
@@ -213,7 +203,8 @@ pub(crate) fn overlap(
         let weight = usize::try_from(token.id)
             .ok()
             .and_then(|id| weights.get(id))
-            .map_or(0.0, |weight| weight.value);
+            .copied()
+            .unwrap_or_default();
         let class = token.class;
         let is_content = class.is_content();
         sums.total += weight;

@@ -14,7 +14,7 @@ use frontdesk_domain::{
 };
 
 use crate::{
-    evidence::Weight,
+    evidence::weight_of,
     hash::{Term, TermMap},
     language::Language,
     lexicon::Lexicon,
@@ -195,7 +195,7 @@ pub(crate) struct Placed {
     /// The number of its first unit among all units of the company.
     pub(crate) base: u32,
     /// Of each term, in this company.
-    pub(crate) weights: Vec<Weight>,
+    pub(crate) weights: Vec<f32>,
     /// The units that the units of a company's additions stand for; empty for other pieces.
     pub(crate) stands_for: Vec<u32>,
 }
@@ -229,9 +229,10 @@ pub struct Knowledge {
     /// In ladder order; the company's additions last.
     pub(crate) pieces: Vec<Placed>,
     pub(crate) units: Vec<Place>,
-    /// Every term of every piece, so that one look-up finds it everywhere: the first of its spots.
-    vocabulary: TermMap<u32>,
-    spots: Vec<Spot>,
+    /// The numbers with which the units of the trades' Q&A and of templates begin.
+    begins: [u32; 2],
+    /// Where there are many pieces.
+    vocabulary: Option<Vocabulary>,
 }
 
 /// Where one piece has a term.
@@ -239,7 +240,38 @@ pub struct Knowledge {
 pub(crate) struct Spot {
     pub(crate) piece: usize,
     pub(crate) id: usize,
-    next: Option<u32>,
+}
+
+/// More pieces than these are asked for a term at once. Fewer are asked one by one: their tables are shared by companies
+/// and stay in the processor's cache, where a table of each company's own would not.
+const FEW_PIECES: usize = 6;
+
+/// Every term of every piece, so that one look-up finds it everywhere.
+#[derive(Debug, Default)]
+struct Vocabulary {
+    /// The place in `spots` of a term's first spot.
+    first: TermMap<u32>,
+    /// With the place of the next one.
+    spots: Vec<(Spot, Option<u32>)>,
+}
+
+impl Vocabulary {
+    fn new(placed: &[Placed]) -> Self {
+        let mut vocabulary = Self::default();
+        for (piece, place) in placed.iter().enumerate() {
+            for (id, term) in place.piece.terms.iter().enumerate() {
+                let next = vocabulary.first.insert(term.stem, index(vocabulary.spots.len()));
+                vocabulary.spots.push((Spot { piece, id }, next));
+            }
+        }
+        vocabulary
+    }
+
+    fn of(&self, term: Term) -> impl Iterator<Item = Spot> {
+        let spot = |at: u32| usize::try_from(at).ok().and_then(|at| self.spots.get(at));
+        let first = self.first.get(&term).and_then(|at| spot(*at));
+        std::iter::successors(first, move |(_, next)| next.and_then(spot)).map(|(spot, _)| *spot)
+    }
 }
 
 impl Knowledge {
@@ -284,6 +316,18 @@ impl Knowledge {
             .units
             .get(usize::try_from(place.unit).ok()?)?;
         unit.target.as_ref()
+    }
+
+    /// The source of a unit; units are numbered in ladder order.
+    pub(crate) fn source_of(&self, unit: u32) -> Source {
+        let [trade, template] = self.begins;
+        if unit >= template {
+            Source::Template
+        } else if unit >= trade {
+            Source::TradeQna
+        } else {
+            Source::CompanyQna
+        }
     }
 
     pub(crate) fn place(&self, unit: u32) -> Option<&Place> {
@@ -334,68 +378,61 @@ impl Knowledge {
             weights: Vec::new(),
             stands_for,
         });
-        let (vocabulary, spots) = vocabulary(&placed);
-        weigh(&mut placed, units.len(), &lexicon, &vocabulary, &spots);
+        weigh(&mut placed, units.len(), &lexicon);
+        let begins = [Source::TradeQna, Source::Template]
+            .map(|source| index(units.partition_point(|place: &Place| place.source < source)));
+        let asked = placed.iter().filter(|place| !place.piece.terms.is_empty()).count();
+        let vocabulary = (asked > FEW_PIECES).then(|| Vocabulary::new(&placed));
         Self {
             language,
             lexicon,
             pieces: placed,
             units,
+            begins,
             vocabulary,
-            spots,
         }
     }
 
     /// Where a term stands in the pieces.
     pub(crate) fn spots(&self, term: Term) -> impl Iterator<Item = Spot> {
-        chain(&self.vocabulary, &self.spots, term)
+        let at_once = self.vocabulary.iter().flat_map(move |vocabulary| vocabulary.of(term));
+        let pieces = if self.vocabulary.is_some() {
+            &[]
+        } else {
+            self.pieces.as_slice()
+        };
+        let one_by_one = pieces.iter().enumerate().filter_map(move |(piece, placed)| {
+            let id = placed.piece.dictionary.get(&term)?;
+            Some(Spot {
+                piece,
+                id: usize::try_from(*id).ok()?,
+            })
+        });
+        at_once.chain(one_by_one)
+    }
+
+    /// What the piece of a spot knows of the term.
+    pub(crate) fn term(&self, spot: Spot) -> Option<&TermInfo> {
+        self.pieces.get(spot.piece)?.piece.terms.get(spot.id)
     }
 
     /// Whether any piece has the term.
     pub(crate) fn has(&self, term: Term) -> bool {
-        self.vocabulary.contains_key(&term)
+        self.spots(term).next().is_some()
     }
-}
-
-fn chain(vocabulary: &TermMap<u32>, spots: &[Spot], term: Term) -> impl Iterator<Item = Spot> {
-    let spot = |at: u32| usize::try_from(at).ok().and_then(|at| spots.get(at)).copied();
-    let first = vocabulary.get(&term).and_then(|at| spot(*at));
-    std::iter::successors(first, move |known| known.next.and_then(spot))
-}
-
-fn vocabulary(placed: &[Placed]) -> (TermMap<u32>, Vec<Spot>) {
-    let terms = placed.iter().map(|place| place.piece.terms.len()).sum();
-    let mut vocabulary = TermMap::with_capacity_and_hasher(terms, std::hash::BuildHasherDefault::default());
-    let mut spots = Vec::with_capacity(terms);
-    for (piece, place) in placed.iter().enumerate() {
-        for (id, term) in place.piece.terms.iter().enumerate() {
-            let next = vocabulary.insert(term.stem, index(spots.len()));
-            spots.push(Spot { piece, id, next });
-        }
-    }
-    (vocabulary, spots)
 }
 
 /// Weighs every term of every piece by how few of the company's units have it.
-fn weigh(placed: &mut [Placed], units: usize, lexicon: &Lexicon, vocabulary: &TermMap<u32>, spots: &[Spot]) {
-    let weights: Vec<Vec<Weight>> = placed
-        .iter()
-        .map(|place| {
-            let weight = |term: &TermInfo| {
-                let (mut in_units, mut in_wordings) = (0, 0);
-                for spot in chain(vocabulary, spots, term.stem) {
-                    if let Some(info) = placed.get(spot.piece).and_then(|place| place.piece.terms.get(spot.id)) {
-                        in_units += index(info.postings.len());
-                        in_wordings += info.wordings;
-                    }
-                }
-                Weight::new(units, in_units, in_wordings, term.class, lexicon.is_filler(term.exact))
-            };
-            place.piece.terms.iter().map(weight).collect()
-        })
-        .collect();
-    placed
-        .iter_mut()
-        .zip(weights)
-        .for_each(|(place, weights)| place.weights = weights);
+fn weigh(placed: &mut [Placed], units: usize, lexicon: &Lexicon) {
+    let mut in_units: TermMap<u32> = TermMap::default();
+    for term in placed.iter().flat_map(|place| &place.piece.terms) {
+        *in_units.entry(term.stem).or_default() += index(term.postings.len());
+    }
+    for place in placed {
+        let weight = |term: &TermInfo| {
+            let having = in_units.get(&term.stem).copied().unwrap_or_default();
+            weight_of(units, having, term.class, lexicon.is_filler(term.exact))
+        };
+        place.weights = place.piece.terms.iter().map(weight).collect();
+    }
 }

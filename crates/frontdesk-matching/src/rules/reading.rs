@@ -4,9 +4,9 @@ mod repair;
 mod voting;
 
 use crate::{
-    evidence::{Ground, Positions, Slot, Weight, class_factor, filler_factor, mark},
+    evidence::{Ground, Positions, Slot, class_factor, filler_factor, mark, share_of_one},
     hash::Term,
-    knowledge::{Knowledge, Placed, Source},
+    knowledge::{Knowledge, Placed, Source, Spot},
     language::Class,
     lexicon::{Canonical, Rewording},
     piece::{Posting, TermInfo},
@@ -70,6 +70,8 @@ pub(super) struct Scratch {
     pub(super) total: f32,
     pub(super) known: Positions,
     repaired: Positions,
+    /// Where the term in work stands.
+    spots: Vec<Spot>,
     /// For each position, the pieces that have its word, as bits; the pieces after the last bit share it.
     having: Vec<u64>,
     /// The units of each source that are looked at closely.
@@ -258,12 +260,19 @@ impl Scratch {
     fn look_up_term(&mut self, knowledge: &Knowledge, seen: Seen, index: usize) -> bool {
         let at = usize::from(seen.at);
         let mut value = None;
-        for spot in knowledge.spots(seen.stem) {
+        self.spots.clear();
+        self.spots.extend(knowledge.spots(seen.stem));
+        let wordings = self.spots.iter().filter_map(|spot| knowledge.term(*spot));
+        let share = share_of_one(wordings.map(|info| info.wordings).sum());
+        for index_of_spot in 0..self.spots.len() {
+            let Some(spot) = self.spots.get(index_of_spot).copied() else {
+                break;
+            };
             let Some(placed) = knowledge.pieces.get(spot.piece) else {
                 continue;
             };
             let weight = placed.weights.get(spot.id).copied().unwrap_or_default();
-            value = Some(weight.value);
+            value = Some(weight);
             if let Some(having) = self.having.get_mut(at) {
                 *having |= piece_bit(spot.piece);
             }
@@ -283,9 +292,10 @@ impl Scratch {
             }
             if is_first && seen.class.is_content() {
                 let term = crate::piece::index(index) + 1;
-                let scaled = Weight {
-                    value: weight.value * seen.vote,
-                    ..weight
+                let ballot = Ballot {
+                    term,
+                    weight: weight * seen.vote,
+                    share,
                 };
                 if let Some(info) = placed.piece.terms.get(spot.id) {
                     vote_for(
@@ -294,8 +304,7 @@ impl Scratch {
                         self.generation,
                         placed,
                         info,
-                        scaled,
-                        term,
+                        ballot,
                     );
                 }
             }
@@ -374,23 +383,32 @@ fn negatives_at<'a>(
     })
 }
 
+/// A term's vote.
+#[derive(Debug, Clone, Copy)]
+struct Ballot {
+    /// Which term, so that it covers a unit once.
+    term: u32,
+    weight: f32,
+    /// Of it for each wording that has the term.
+    share: f32,
+}
+
 fn vote_for(
     votes: &mut [Vote],
     touched: &mut Vec<u32>,
     generation: u32,
     placed: &Placed,
     info: &TermInfo,
-    weight: Weight,
-    term: u32,
+    ballot: Ballot,
 ) {
     for (unit, count) in numbered(placed, info) {
         let Some(vote) = touch(votes, touched, generation, unit) else {
             continue;
         };
-        vote.votes += weight.value * f32::from(count) * weight.share;
-        if vote.last_term != term {
-            vote.covered += weight.value;
-            vote.last_term = term;
+        vote.votes += ballot.weight * f32::from(count) * ballot.share;
+        if vote.last_term != ballot.term {
+            vote.covered += ballot.weight;
+            vote.last_term = ballot.term;
         }
     }
 }

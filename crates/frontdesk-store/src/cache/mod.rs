@@ -67,7 +67,7 @@ pub struct CachedStore {
     platform: Arc<Layer<PlatformData>>,
     catalogue: Arc<Layer<TemplateCatalogue>>,
     shared: Arc<SharedDocuments>,
-    rotations: Arc<Rotations>,
+    rotations: Rotations,
     embedded: OnceLock<Arc<PlatformDocuments>>,
     /// Which company had a number when it was last loaded; a hint that is checked before it is believed.
     numbers: RwLock<HashMap<PhoneNumber, CompanyId>>,
@@ -95,7 +95,7 @@ impl CachedStore {
             heard: None,
         };
         tasks.spawn("hear what other processes change", listener.run(tasks.stopping()));
-        let rotations = Rotations::new(Arc::clone(&backend) as _, tasks.clone());
+        let rotations = Rotations::new(Arc::clone(&backend) as _);
         Arc::new(Self {
             backend,
             settings: Layer::new(MAX_COMPANIES, Arc::clone(&floors), tasks.clone()),

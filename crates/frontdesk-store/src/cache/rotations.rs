@@ -1,9 +1,9 @@
 //! Numbers of the rotation of fallbacks, taken ahead where they are wanted often.
 //!
 //! A number that is durable costs its caller a commit: 3 to 10 ms. Where a company's callers hear a kind of fallback
-//! more than once a second, numbers are taken from the store in blocks, and the next block before this one is used up.
-//! Numbers stay unique over all processes and in order within one. Several processes take turns by blocks only while
-//! they are that busy; a process that ends forgets what it had taken.
+//! more than once a second, numbers are taken from the store in blocks. Numbers stay unique over all processes and in
+//! order within one. Several processes take turns by blocks only while they are that busy; a process that ends forgets
+//! what it had taken.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -15,12 +15,9 @@ use std::{
 use frontdesk_domain::{decision::FallbackKind, ids::CompanyId};
 use tokio::time::Instant;
 
-use crate::{
-    ports::{RotationStore, StoreError},
-    tasks::TaskSet,
-};
+use crate::ports::{RotationStore, StoreError};
 
-/// Who takes numbers again so soon takes twice as many.
+/// Who uses up numbers faster than one in this time takes twice as many.
 const SOON: Duration = Duration::from_secs(1);
 
 /// So many are taken at once at most.
@@ -31,7 +28,6 @@ type Key = (CompanyId, FallbackKind);
 pub(super) struct Rotations {
     store: Arc<dyn RotationStore>,
     kept: Mutex<HashMap<Key, Kept>>,
-    tasks: TaskSet,
 }
 
 /// What one rotation has here.
@@ -42,7 +38,6 @@ struct Kept {
     /// How many were taken last.
     block: u32,
     taken_at: Option<Instant>,
-    is_taking_ahead: bool,
 }
 
 impl Kept {
@@ -59,13 +54,12 @@ impl Kept {
         }
     }
 
-    fn is_busy(&self, now: Instant) -> bool {
-        self.taken_at.is_some_and(|at| now.duration_since(at) < SOON)
-    }
-
     /// How many to take now.
     fn next_block(&mut self, now: Instant) -> u32 {
-        self.block = if self.is_busy(now) {
+        let used_up_soon = self
+            .taken_at
+            .is_some_and(|at| now.duration_since(at) < SOON * self.block);
+        self.block = if used_up_soon {
             LARGEST_BLOCK.min(self.block * 2)
         } else {
             1
@@ -73,42 +67,27 @@ impl Kept {
         self.taken_at = Some(now);
         self.block
     }
-
-    /// How many to take before they are needed; none while few are needed.
-    fn next_block_ahead(&mut self, now: Instant) -> Option<u32> {
-        let left: u64 = self.numbers.iter().map(|range| range.end - range.start).sum();
-        let wanted = self.is_busy(now) && !self.is_taking_ahead && left < u64::from(self.block) / 2;
-        wanted.then(|| {
-            self.is_taking_ahead = true;
-            self.next_block(now)
-        })
-    }
 }
 
 impl Rotations {
-    pub(super) fn new(store: Arc<dyn RotationStore>, tasks: TaskSet) -> Arc<Self> {
-        Arc::new(Self {
+    pub(super) fn new(store: Arc<dyn RotationStore>) -> Self {
+        Self {
             store,
             kept: Mutex::default(),
-            tasks,
-        })
+        }
     }
 
     /// The next number.
-    pub(super) async fn next(self: &Arc<Self>, company: CompanyId, kind: FallbackKind) -> Result<u64, StoreError> {
+    pub(super) async fn next(&self, company: CompanyId, kind: FallbackKind) -> Result<u64, StoreError> {
         let key = (company, kind);
-        let now = Instant::now();
-        let (number, ahead) = self.with(key, |kept| (kept.pop(), kept.next_block_ahead(now)));
-        if let Some(block) = ahead {
-            self.take_ahead(key, block);
-        }
-        if let Some(number) = number {
-            return Ok(number);
-        }
-        let block = self.with(key, |kept| kept.next_block(now));
-        let taken = self.take(key, block).await?;
-        self.with(key, |kept| kept.keep(taken.start + 1..taken.end));
-        Ok(taken.start)
+        let taken = self.with(key, |kept| kept.pop().ok_or_else(|| kept.next_block(Instant::now())));
+        let block = match taken {
+            Ok(number) => return Ok(number),
+            Err(block) => block,
+        };
+        let first = self.store.take_rotations(company, kind, block).await?;
+        self.with(key, |kept| kept.keep(first + 1..first + u64::from(block)));
+        Ok(first)
     }
 
     /// The number that is next here.
@@ -124,25 +103,6 @@ impl Rotations {
     pub(super) fn forget(&self, company: CompanyId) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|(of, _), _| *of != company);
-    }
-
-    fn take_ahead(self: &Arc<Self>, key: Key, block: u32) {
-        let rotations = Arc::clone(self);
-        self.tasks.spawn("take rotation numbers ahead", async move {
-            let taken = rotations.take(key, block).await;
-            rotations.with(key, |kept| {
-                kept.is_taking_ahead = false;
-                // Who finds none left asks the store, and hears why it gives none.
-                if let Ok(taken) = taken {
-                    kept.keep(taken);
-                }
-            });
-        });
-    }
-
-    async fn take(&self, (company, kind): Key, block: u32) -> Result<Range<u64>, StoreError> {
-        let first = self.store.take_rotations(company, kind, block).await?;
-        Ok(first..first + u64::from(block))
     }
 
     fn with<T>(&self, key: Key, work: impl FnOnce(&mut Kept) -> T) -> T {
@@ -194,7 +154,7 @@ mod tests {
     fn rotations() -> (Arc<Counter>, Arc<Rotations>) {
         let counter = Arc::new(Counter::default());
         let store: Arc<dyn RotationStore> = Arc::<Counter>::clone(&counter);
-        (counter, Rotations::new(store, TaskSet::new()))
+        (counter, Arc::new(Rotations::new(store)))
     }
 
     #[tokio::test(start_paused = true)]
@@ -205,13 +165,13 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let asked = counter.0.lock().unwrap().1;
-        assert!((16..=30).contains(&asked), "the store was asked {asked} times");
+        assert!((20..=26).contains(&asked), "the store was asked {asked} times");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_quiet_company_takes_one_by_one_so_that_processes_take_turns() {
         let (counter, one) = rotations();
-        let other = Rotations::new(Arc::<Counter>::clone(&counter), TaskSet::new());
+        let other = Arc::new(Rotations::new(Arc::<Counter>::clone(&counter)));
         for want in 0..10 {
             let rotations = if want % 2 == 0 { &one } else { &other };
             assert_eq!(rotations.next(company(), KIND).await.unwrap(), want);
@@ -223,7 +183,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn numbers_are_unique_over_processes_and_callers_at_once() {
         let (counter, one) = rotations();
-        let other = Rotations::new(Arc::<Counter>::clone(&counter), TaskSet::new());
+        let other = Arc::new(Rotations::new(Arc::<Counter>::clone(&counter)));
         let mut drawn = BTreeSet::new();
         for _ in 0..20 {
             let all = (0..40).map(|caller| if caller % 2 == 0 { &one } else { &other }.next(company(), KIND));
@@ -235,8 +195,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_taken_for_a_company_goes_with_it() {
-        let (_, rotations) = rotations();
-        for _ in 0..3 {
+        let (counter, rotations) = rotations();
+        for _ in 0..4 {
             rotations.next(company(), KIND).await.unwrap();
         }
         let peeked = rotations.peek(company(), KIND).await.unwrap();

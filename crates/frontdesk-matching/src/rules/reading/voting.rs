@@ -2,7 +2,7 @@
 
 use super::{LOOKED_AT, Scratch, touch};
 use crate::{
-    evidence::{class_factor, relative_rarity},
+    evidence::{class_factor, relative_rarity, share_of_one},
     hash::{self, Term},
     knowledge::{Knowledge, Source},
 };
@@ -56,7 +56,7 @@ impl Scratch {
         if in_units == 0 {
             return;
         }
-        let share = 1.0 / (crate::evidence::float(in_wordings) + 0.5);
+        let share = share_of_one(in_wordings);
         let value = relative_rarity(knowledge.units.len(), in_units) * factor;
         for (piece, postings) in &self.found {
             let Some(placed) = knowledge.pieces.get(*piece) else {
@@ -119,13 +119,17 @@ impl Scratch {
     pub(super) fn choose(&mut self, knowledge: &Knowledge) {
         let mut best: [[Option<(f32, u32)>; LOOKED_AT]; Source::ALL.len()] = [[None; LOOKED_AT]; Source::ALL.len()];
         for unit in &self.touched {
-            let Some(place) = knowledge.place(*unit) else { continue };
             let vote = self.vote(*unit);
-            let Some(of_source) = best.get_mut(place.source.index()) else {
+            let Some(of_source) = best.get_mut(knowledge.source_of(*unit).index()) else {
                 continue;
             };
             let rank = vote.rank();
-            if place.disabled || vote.ruled_out || rank <= 0.0 {
+            // Most units end here, before anything else of them is read.
+            let is_behind = of_source.last().copied().flatten().is_some_and(|(last, _)| rank < last);
+            if is_behind || vote.ruled_out || rank <= 0.0 {
+                continue;
+            }
+            if knowledge.place(*unit).is_none_or(|place| place.disabled) {
                 continue;
             }
             let mut entry = Some((rank, *unit));
