@@ -426,7 +426,7 @@ impl Knowledge {
 fn weigh(placed: &mut [Placed], units: usize, lexicon: &Lexicon) {
     let mut in_units: TermMap<u32> = TermMap::default();
     for term in placed.iter().flat_map(|place| &place.piece.terms) {
-        *in_units.entry(term.stem).or_default() += index(term.postings.len());
+        *in_units.entry(term.stem).or_default() += term.having.units;
     }
     for place in placed {
         let weight = |term: &TermInfo| {

@@ -11,7 +11,7 @@ use crate::{
     lexicon::{Lexicon, Rewording, exact_sequence},
     normal::normalize,
     patterns::Patterns,
-    spelling::Spelling,
+    spelling::{Spelling, SpellingBuilder},
     words::{Reader, Word},
 };
 
@@ -95,15 +95,24 @@ pub(crate) struct Posting {
     pub(crate) count: u16,
 }
 
-/// What a piece knows of a term, or of two terms in a row.
-#[derive(Debug, Clone, Default)]
+/// Which units have a term, or two terms in a row.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Having {
+    /// Where their postings begin.
+    start: u32,
+    /// How many units have it.
+    pub(crate) units: u32,
+    /// How many wordings have it.
+    pub(crate) wordings: u32,
+}
+
+/// What a piece knows of a term.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct TermInfo {
     pub(crate) stem: Term,
     pub(crate) exact: Term,
     pub(crate) class: Class,
-    pub(crate) postings: Range<usize>,
-    /// Wordings that have it.
-    pub(crate) wordings: u32,
+    pub(crate) having: Having,
 }
 
 /// Compiled once, never changed, shared by all companies that use it.
@@ -116,8 +125,8 @@ pub(crate) struct Piece {
     words: Vec<Word>,
     pub(crate) dictionary: TermMap<u32>,
     pub(crate) terms: Vec<TermInfo>,
-    pub(crate) pairs: TermMap<TermInfo>,
-    pub(crate) postings: Vec<Posting>,
+    pub(crate) pairs: TermMap<Having>,
+    postings: Vec<Posting>,
     /// Units by the hash of a whole wording.
     pub(crate) equal: TermMap<Vec<u32>>,
     /// Negative triggers by their first word.
@@ -141,8 +150,11 @@ impl Piece {
             .unwrap_or_default()
     }
 
-    pub(crate) fn postings_of(&self, info: &TermInfo) -> &[Posting] {
-        self.postings.get(info.postings.clone()).unwrap_or_default()
+    pub(crate) fn postings_of(&self, having: Having) -> &[Posting] {
+        let start = usize::try_from(having.start).ok();
+        let length = usize::try_from(having.units).ok();
+        let range = start.zip(length).map(|(start, length)| start..start + length);
+        range.and_then(|range| self.postings.get(range)).unwrap_or_default()
     }
 }
 
@@ -160,6 +172,7 @@ pub(crate) struct PieceBuilder<'a> {
     postings: Vec<(u32, Posting)>,
     pair_postings: Vec<(Term, Posting)>,
     spelled: TermSet,
+    spelling: SpellingBuilder,
     first_form: usize,
 }
 
@@ -177,6 +190,7 @@ impl<'a> PieceBuilder<'a> {
             postings: Vec::new(),
             pair_postings: Vec::new(),
             spelled: TermSet::default(),
+            spelling: SpellingBuilder::default(),
             first_form: 0,
         }
     }
@@ -270,31 +284,30 @@ impl<'a> PieceBuilder<'a> {
         self.pair_postings
             .sort_unstable_by_key(|(pair, posting)| (*pair, posting.unit));
         let piece = &mut self.piece;
+        let keep = |postings: &mut Vec<Posting>, run: &mut dyn ExactSizeIterator<Item = Posting>| {
+            let (start, units) = (index(postings.len()), index(run.len()));
+            let mut wordings = 0;
+            postings.extend(run.inspect(|posting| wordings += u32::from(posting.count)));
+            Having { start, units, wordings }
+        };
         for run in self.postings.chunk_by(|left, right| left.0 == right.0) {
-            let range = piece.postings.len()..piece.postings.len() + run.len();
-            piece.postings.extend(run.iter().map(|(_, posting)| *posting));
+            let having = keep(&mut piece.postings, &mut run.iter().map(|(_, posting)| *posting));
             let id = run.first().and_then(|(id, _)| usize::try_from(*id).ok());
             if let Some(info) = id.and_then(|id| piece.terms.get_mut(id)) {
-                info.postings = range;
-                info.wordings = run.iter().map(|(_, posting)| u32::from(posting.count)).sum();
+                info.having = having;
             }
         }
         for run in self.pair_postings.chunk_by(|left, right| left.0 == right.0) {
-            let postings = piece.postings.len()..piece.postings.len() + run.len();
-            piece.postings.extend(run.iter().map(|(_, posting)| *posting));
+            let having = keep(&mut piece.postings, &mut run.iter().map(|(_, posting)| *posting));
             if let Some((pair, _)) = run.first() {
-                let wordings = run.iter().map(|(_, posting)| u32::from(posting.count)).sum();
-                piece.pairs.insert(
-                    *pair,
-                    TermInfo {
-                        stem: *pair,
-                        postings,
-                        wordings,
-                        ..TermInfo::default()
-                    },
-                );
+                piece.pairs.insert(*pair, having);
             }
         }
+        piece.pairs.shrink_to_fit();
+        piece.postings.shrink_to_fit();
+        piece.words.shrink_to_fit();
+        piece.tokens.shrink_to_fit();
+        piece.spelling = self.spelling.finish();
         piece.patterns = Patterns::new(self.patterns.iter().map(|(pattern, unit)| (pattern.as_str(), *unit)));
         self.piece
     }
@@ -309,7 +322,7 @@ impl<'a> PieceBuilder<'a> {
                     stem: word.stem,
                     exact: word.exact,
                     class,
-                    ..TermInfo::default()
+                    having: Having::default(),
                 });
                 index(terms.len() - 1)
             });
@@ -372,7 +385,7 @@ impl<'a> PieceBuilder<'a> {
                     stem: word.stem,
                     class: word.class.base(),
                 };
-                self.piece.spelling.add(spelled, entry);
+                self.spelling.add(spelled, entry);
             }
         }
     }

@@ -5,7 +5,7 @@
 //! well; of two errors all are found but two changed letters.
 
 use crate::{
-    hash::{self, Term, TermMap},
+    hash::{self, Term},
     language::{Class, Entry},
 };
 
@@ -19,11 +19,22 @@ const LONGEST: usize = 18;
 /// The words of one piece of knowledge, found by what is left when letters are left out.
 #[derive(Debug, Default)]
 pub(crate) struct Spelling {
-    words: Vec<(Box<str>, Entry)>,
-    deletions: TermMap<Vec<u32>>,
+    words: Box<[(Box<str>, Entry)]>,
+    /// Each form, by its upper hash half, and the word it was left of; sorted. A word of ten letters has 55 forms, so
+    /// that every byte counts.
+    forms: Box<[(u32, u32)]>,
+    /// Where the forms begin whose hash begins with the bits of an index of this; one more at the end.
+    begins: Box<[u32]>,
 }
 
-impl Spelling {
+/// Collects the words of a [`Spelling`].
+#[derive(Debug, Default)]
+pub(crate) struct SpellingBuilder {
+    words: Vec<(Box<str>, Entry)>,
+    forms: Vec<(u32, u32)>,
+}
+
+impl SpellingBuilder {
     /// Adds a word that an utterance may have meant.
     pub(crate) fn add(&mut self, word: &str, entry: Entry) {
         if !is_repairable(word) || !entry.class.is_content() || entry.class.any(Class::WEAK) {
@@ -32,14 +43,57 @@ impl Spelling {
         let Ok(index) = u32::try_from(self.words.len()) else {
             return;
         };
-        let deletions = &mut self.deletions;
-        each_deletion(word, word.len() >= SHORTEST_FOR_TWO, |key| {
-            let list = deletions.entry(key).or_default();
-            if list.last() != Some(&index) {
-                list.push(index);
-            }
+        let forms = &mut self.forms;
+        each_deletion(word, word.len() >= SHORTEST_FOR_TWO, |form| {
+            forms.push((upper(form), index));
         });
         self.words.push((word.into(), entry));
+    }
+
+    pub(crate) fn finish(mut self) -> Spelling {
+        self.forms.sort_unstable();
+        self.forms.dedup();
+        // About eight forms for each beginning: one line of the processor's cache.
+        let bits = (self.forms.len() / 8).max(1).ilog2();
+        let begin = |beginning: u32| {
+            let forms = self
+                .forms
+                .partition_point(|(form, _)| begins_with(*form, bits) < beginning);
+            u32::try_from(forms).unwrap_or(u32::MAX)
+        };
+        Spelling {
+            begins: (0..=1_u32 << bits).map(begin).collect(),
+            words: self.words.into(),
+            forms: self.forms.into(),
+        }
+    }
+}
+
+/// The upper half of a hash.
+fn upper(hash: Term) -> u32 {
+    u32::try_from(hash >> 32).unwrap_or_default()
+}
+
+/// The first bits of a form's hash half.
+fn begins_with(form: u32, bits: u32) -> u32 {
+    form.checked_shr(u32::BITS - bits).unwrap_or_default()
+}
+
+impl Spelling {
+    /// The words that this form may be left of.
+    fn left_of(&self, form: Term) -> impl Iterator<Item = (&str, &Entry)> {
+        let form = upper(form);
+        let bits = self.begins.len().saturating_sub(1).max(1).ilog2();
+        let at = usize::try_from(begins_with(form, bits)).unwrap_or_default();
+        let bound = |at: usize| self.begins.get(at).and_then(|begin| usize::try_from(*begin).ok());
+        let forms = bound(at)
+            .zip(bound(at + 1))
+            .and_then(|(begin, end)| self.forms.get(begin..end));
+        let same = forms
+            .unwrap_or_default()
+            .iter()
+            .filter(move |(other, _)| *other == form);
+        same.filter_map(|(_, index)| self.word(*index))
     }
 
     /// The nearest word and its distance; `None` when there is none, or two are equally near.
@@ -49,14 +103,8 @@ impl Spelling {
         }
         let mut best: Option<(usize, &Entry)> = None;
         let mut tied = false;
-        each_deletion(word, false, |key| {
-            for (candidate, entry) in self
-                .deletions
-                .get(&key)
-                .into_iter()
-                .flatten()
-                .filter_map(|index| self.word(*index))
-            {
+        each_deletion(word, false, |form| {
+            for (candidate, entry) in self.left_of(form) {
                 let allowed = if candidate.len() >= SHORTEST_FOR_TWO { 2 } else { 1 };
                 let Some(distance) = distance(word, candidate, allowed) else {
                     continue;
@@ -155,10 +203,11 @@ mod tests {
     #[track_caller]
     fn check(vocabulary: &[&str], word: &str, expected: Option<&str>) {
         let look_up = |word: &str| Language::english().look_up(word, hash::term(word), &mut String::new());
-        let mut spelling = Spelling::default();
+        let mut words = SpellingBuilder::default();
         for word in vocabulary {
-            spelling.add(word, look_up(word));
+            words.add(word, look_up(word));
         }
+        let spelling = words.finish();
         let found = spelling.nearest(word).map(|(_, entry)| entry.stem);
         assert_eq!(found, expected.map(|word| look_up(word).stem), "{word}");
     }
@@ -198,6 +247,31 @@ mod tests {
     #[test]
     fn two_words_equally_near_are_no_repair() {
         check(WORDS, "grain", None);
+    }
+
+    #[test]
+    fn every_word_of_a_vocabulary_of_any_size_is_found() {
+        let all: Vec<String> = (0..300)
+            .map(|number| format!("{:x}", 0xabc_def0_u64 * 7_919 + number * 104_729))
+            .collect();
+        let words: Vec<String> = all
+            .iter()
+            .map(|word| word.replace(|digit: char| digit.is_ascii_digit(), "x"))
+            .collect();
+        for size in [1, 2, 3, 17, 300] {
+            let mut vocabulary = SpellingBuilder::default();
+            for word in words.iter().take(size) {
+                vocabulary.add(
+                    word,
+                    Language::english().look_up(word, hash::term(word), &mut String::new()),
+                );
+            }
+            let spelling = vocabulary.finish();
+            for word in words.iter().take(size) {
+                let found = spelling.left_of(hash::term(word)).any(|(found, _)| found == word);
+                assert!(found, "{word} of {size}");
+            }
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     knowledge::{Knowledge, Placed, Source, Spot},
     language::Class,
     lexicon::{Canonical, Rewording},
-    piece::{Posting, TermInfo},
+    piece::{Having, Posting, TermInfo},
     words::{Reader, Word, counts_from},
 };
 
@@ -78,7 +78,7 @@ pub(super) struct Scratch {
     pub(super) chosen: [[Option<u32>; LOOKED_AT]; Source::ALL.len()],
     /// The two units with the most votes.
     leaders: [(u32, f32); 2],
-    found: Vec<(usize, std::ops::Range<usize>)>,
+    found: Vec<(usize, Having)>,
     due: Vec<usize>,
     text: String,
     stem: String,
@@ -263,7 +263,7 @@ impl Scratch {
         self.spots.clear();
         self.spots.extend(knowledge.spots(seen.stem));
         let wordings = self.spots.iter().filter_map(|spot| knowledge.term(*spot));
-        let share = share_of_one(wordings.map(|info| info.wordings).sum());
+        let share = share_of_one(wordings.map(|info| info.having.wordings).sum());
         for index_of_spot in 0..self.spots.len() {
             let Some(spot) = self.spots.get(index_of_spot).copied() else {
                 break;
@@ -416,7 +416,7 @@ fn vote_for(
 fn numbered<'a>(placed: &'a Placed, info: &TermInfo) -> impl Iterator<Item = (u32, u16)> + 'a {
     placed
         .piece
-        .postings_of(info)
+        .postings_of(info.having)
         .iter()
         .map(|Posting { unit, count }| (placed.number(*unit), *count))
 }

@@ -47,10 +47,10 @@ impl Scratch {
             if pieces & super::piece_bit(piece) == 0 {
                 continue;
             }
-            if let Some(info) = placed.piece.pairs.get(&pair) {
-                in_units += crate::piece::index(info.postings.len());
-                in_wordings += info.wordings;
-                self.found.push((piece, info.postings.clone()));
+            if let Some(having) = placed.piece.pairs.get(&pair) {
+                in_units += having.units;
+                in_wordings += having.wordings;
+                self.found.push((piece, *having));
             }
         }
         if in_units == 0 {
@@ -58,11 +58,11 @@ impl Scratch {
         }
         let share = share_of_one(in_wordings);
         let value = relative_rarity(knowledge.units.len(), in_units) * factor;
-        for (piece, postings) in &self.found {
+        for (piece, having) in &self.found {
             let Some(placed) = knowledge.pieces.get(*piece) else {
                 continue;
             };
-            for posting in placed.piece.postings.get(postings.clone()).unwrap_or_default() {
+            for posting in placed.piece.postings_of(*having) {
                 let unit = placed.number(posting.unit);
                 if let Some(vote) = touch(&mut self.votes, &mut self.touched, self.generation, unit) {
                     vote.pairs += value * f32::from(posting.count) * share;
