@@ -16,10 +16,11 @@ use frontdesk_domain::{
 use crate::{
     evidence::weight_of,
     hash::{Term, TermMap},
-    language::Language,
+    language::{Entry, Language},
     lexicon::Lexicon,
     piece::{Piece, PieceBuilder, Role, Target, TermInfo, index},
     rules::Candidate,
+    spelling::{Heard, Spelling},
 };
 
 /// A template revision, compiled. Shared by all companies that use it.
@@ -246,18 +247,22 @@ pub(crate) struct Spot {
 /// and stay in the processor's cache, where a table of each company's own would not.
 const FEW_PIECES: usize = 6;
 
-/// Every term of every piece, so that one look-up finds it everywhere.
+/// Every term and word of every piece, so that one look-up finds it everywhere.
 #[derive(Debug, Default)]
 struct Vocabulary {
     /// The place in `spots` of a term's first spot.
     first: TermMap<u32>,
     /// With the place of the next one.
     spots: Vec<(Spot, Option<u32>)>,
+    spelling: Spelling,
 }
 
 impl Vocabulary {
     fn new(placed: &[Placed]) -> Self {
-        let mut vocabulary = Self::default();
+        let mut vocabulary = Self {
+            spelling: Spelling::combined(placed.iter().map(|place| &place.piece.spelling)),
+            ..Self::default()
+        };
         for (piece, place) in placed.iter().enumerate() {
             for (id, term) in place.piece.terms.iter().enumerate() {
                 let next = vocabulary.first.insert(term.stem, index(vocabulary.spots.len()));
@@ -414,6 +419,29 @@ impl Knowledge {
     /// What the piece of a spot knows of the term.
     pub(crate) fn term(&self, spot: Spot) -> Option<&TermInfo> {
         self.pieces.get(spot.piece)?.piece.terms.get(spot.id)
+    }
+
+    /// The nearest word of any piece; `None` when there is none, or different ones are equally near.
+    pub(crate) fn nearest(&self, heard: &Heard<'_>) -> Option<&Entry> {
+        if let Some(vocabulary) = &self.vocabulary {
+            return vocabulary.spelling.nearest(heard).map(|(_, entry)| entry);
+        }
+        let mut best: Option<(usize, &Entry)> = None;
+        let mut tied = false;
+        for placed in &self.pieces {
+            let Some((distance, entry)) = placed.piece.spelling.nearest(heard) else {
+                continue;
+            };
+            match best {
+                Some((nearest, _)) if distance > nearest => {}
+                Some((nearest, known)) if distance == nearest => tied |= known.stem != entry.stem,
+                _ => {
+                    best = Some((distance, entry));
+                    tied = false;
+                }
+            }
+        }
+        best.filter(|_| !tied).map(|(_, entry)| entry)
     }
 
     /// Whether any piece has the term.

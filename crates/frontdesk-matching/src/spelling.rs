@@ -5,7 +5,7 @@
 //! well; of two errors all are found but two changed letters.
 
 use crate::{
-    hash::{self, Term},
+    hash::{self, Term, TermSet},
     language::{Class, Entry},
 };
 
@@ -79,10 +79,48 @@ fn begins_with(form: u32, bits: u32) -> u32 {
     form.checked_shr(u32::BITS - bits).unwrap_or_default()
 }
 
+/// A word that was heard, with its forms.
+pub(crate) struct Heard<'a> {
+    word: &'a str,
+    forms: [u32; LONGEST + 1],
+}
+
+impl<'a> Heard<'a> {
+    /// `None` for what is never repaired.
+    pub(crate) fn new(word: &'a str) -> Option<Self> {
+        if !is_repairable(word) {
+            return None;
+        }
+        let mut forms = [0; LONGEST + 1];
+        let mut places = forms.iter_mut();
+        each_deletion(word, false, |form| {
+            if let Some(place) = places.next() {
+                *place = upper(form);
+            }
+        });
+        Some(Self { word, forms })
+    }
+
+    fn forms(&self) -> &[u32] {
+        self.forms.get(..=self.word.len()).unwrap_or_default()
+    }
+}
+
 impl Spelling {
+    /// All words of several indexes.
+    pub(crate) fn combined<'a>(of: impl Iterator<Item = &'a Self>) -> Self {
+        let mut builder = SpellingBuilder::default();
+        let mut known = TermSet::default();
+        for (word, entry) in of.flat_map(|spelling| &spelling.words) {
+            if known.insert(entry.exact) {
+                builder.add(word, *entry);
+            }
+        }
+        builder.finish()
+    }
+
     /// The words that this form may be left of.
-    fn left_of(&self, form: Term) -> impl Iterator<Item = (&str, &Entry)> {
-        let form = upper(form);
+    fn left_of(&self, form: u32) -> impl Iterator<Item = (&str, &Entry)> {
         let bits = self.begins.len().saturating_sub(1).max(1).ilog2();
         let at = usize::try_from(begins_with(form, bits)).unwrap_or_default();
         let bound = |at: usize| self.begins.get(at).and_then(|begin| usize::try_from(*begin).ok());
@@ -97,29 +135,27 @@ impl Spelling {
     }
 
     /// The nearest word and its distance; `None` when there is none, or two are equally near.
-    pub(crate) fn nearest(&self, word: &str) -> Option<(usize, &Entry)> {
-        if !is_repairable(word) || self.words.is_empty() {
+    pub(crate) fn nearest(&self, heard: &Heard<'_>) -> Option<(usize, &Entry)> {
+        if self.words.is_empty() {
             return None;
         }
         let mut best: Option<(usize, &Entry)> = None;
         let mut tied = false;
-        each_deletion(word, false, |form| {
-            for (candidate, entry) in self.left_of(form) {
-                let allowed = if candidate.len() >= SHORTEST_FOR_TWO { 2 } else { 1 };
-                let Some(distance) = distance(word, candidate, allowed) else {
-                    continue;
-                };
-                match best {
-                    Some((nearest, known)) if known.stem == entry.stem => best = Some((nearest.min(distance), known)),
-                    Some((nearest, _)) if distance > nearest => {}
-                    Some((nearest, _)) if distance == nearest => tied = true,
-                    _ => {
-                        best = Some((distance, entry));
-                        tied = false;
-                    }
+        for (candidate, entry) in heard.forms().iter().flat_map(|form| self.left_of(*form)) {
+            let allowed = if candidate.len() >= SHORTEST_FOR_TWO { 2 } else { 1 };
+            let Some(distance) = distance(heard.word, candidate, allowed) else {
+                continue;
+            };
+            match best {
+                Some((nearest, known)) if known.stem == entry.stem => best = Some((nearest.min(distance), known)),
+                Some((nearest, _)) if distance > nearest => {}
+                Some((nearest, _)) if distance == nearest => tied = true,
+                _ => {
+                    best = Some((distance, entry));
+                    tied = false;
                 }
             }
-        });
+        }
         best.filter(|_| !tied)
     }
 
@@ -208,7 +244,8 @@ mod tests {
             words.add(word, look_up(word));
         }
         let spelling = words.finish();
-        let found = spelling.nearest(word).map(|(_, entry)| entry.stem);
+        let heard = Heard::new(word);
+        let found = heard.and_then(|heard| spelling.nearest(&heard).map(|(_, entry)| entry.stem));
         assert_eq!(found, expected.map(|word| look_up(word).stem), "{word}");
     }
 
@@ -268,7 +305,9 @@ mod tests {
             }
             let spelling = vocabulary.finish();
             for word in words.iter().take(size) {
-                let found = spelling.left_of(hash::term(word)).any(|(found, _)| found == word);
+                let found = spelling
+                    .left_of(upper(hash::term(word)))
+                    .any(|(found, _)| found == word);
                 assert!(found, "{word} of {size}");
             }
         }

@@ -6,7 +6,7 @@ use crate::{
     hash,
     knowledge::Knowledge,
     language::{Class, Entry, Language},
-    spelling::is_repairable,
+    spelling::{Heard, is_repairable},
     words::Word,
 };
 
@@ -82,21 +82,11 @@ impl Scratch {
         if self.try_split(knowledge, knowledge.language, spelled, at) {
             return;
         }
-        let near = knowledge
-            .pieces
-            .iter()
-            .filter_map(|placed| placed.piece.spelling.nearest(spelled));
-        let Some((distance, nearest)) = near.clone().min_by_key(|(distance, _)| *distance) else {
-            return;
-        };
-        if near
-            .filter(|(other, _)| *other == distance)
-            .all(|(_, entry)| entry.stem == nearest.stem)
+        let nearest = Heard::new(spelled).and_then(|heard| knowledge.nearest(&heard));
+        if let Some(meant) = nearest.copied()
+            && self.add_meant(knowledge, meant, at)
         {
-            let meant = *nearest;
-            if self.add_meant(knowledge, meant, at) {
-                mark(&mut self.repaired, position(at));
-            }
+            mark(&mut self.repaired, position(at));
         }
     }
 
