@@ -1,4 +1,4 @@
-//! Step 5: what the utterance equals, then the company's own Q&A, then its trades' Q&A.
+//! Step 5, after what the utterance equals: the company's own Q&A, then its trades' Q&A.
 
 use frontdesk_matching::knowledge::Source;
 
@@ -9,11 +9,8 @@ use crate::{
     trace::Trace,
 };
 
-/// The answer of what the utterance equals in any source, else of a Q&A that is sure enough.
+/// The answer of a Q&A that is sure enough.
 pub(crate) fn answer(asked: &Asked<'_>, trace: &mut Trace) -> Result<Answer, Miss> {
-    if let Some(answer) = asked.equal(trace) {
-        return Ok(answer);
-    }
     let mut miss = Miss::default();
     for source in [Source::CompanyQna, Source::TradeQna] {
         match asked.best(source, trace) {

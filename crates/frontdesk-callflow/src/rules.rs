@@ -13,7 +13,7 @@ use frontdesk_domain::{
 };
 use frontdesk_matching::{
     Target,
-    knowledge::Source,
+    knowledge::{Knowledge, Source},
     rules::{Candidate, Findings},
 };
 use tracing::error;
@@ -47,14 +47,19 @@ pub(crate) enum Verdict {
 impl<'t> Asked<'t> {
     /// Asks the rules. A panic in a matcher costs this tier, not the call.
     pub(crate) fn ask(tenant: &'t Tenant, turn: &'t Turn<'t>) -> Result<Self, RulesFailed> {
-        let decided = catch_unwind(AssertUnwindSafe(|| tenant.knowledge.decide(turn.normalized())));
-        match decided {
-            Ok(findings) => Ok(Self { tenant, turn, findings }),
-            Err(_) => {
-                error!(company.id = %tenant.id(), call.id = %turn.call, "the rules failed on an utterance");
-                Err(RulesFailed)
-            }
-        }
+        let findings = guarded(tenant, turn, |knowledge| knowledge.decide(turn.normalized()))?;
+        Ok(Self { tenant, turn, findings })
+    }
+
+    /// Asks on where what the utterance equals cannot be spoken.
+    pub(crate) fn without_equal(self) -> Result<Self, RulesFailed> {
+        let Self { tenant, turn, findings } = self;
+        let findings = if findings.equal.is_empty() {
+            findings
+        } else {
+            guarded(tenant, turn, |knowledge| knowledge.weigh(turn.normalized()))?
+        };
+        Ok(Self { tenant, turn, findings })
     }
 
     /// The first source in ladder order that holds what the utterance equals: it answers whatever the threshold.
@@ -199,6 +204,17 @@ impl<'t> Asked<'t> {
             }),
         }
     }
+}
+
+fn guarded(
+    tenant: &Tenant,
+    turn: &Turn<'_>,
+    ask: impl FnOnce(&Knowledge) -> Findings,
+) -> Result<Findings, RulesFailed> {
+    catch_unwind(AssertUnwindSafe(|| ask(&tenant.knowledge))).map_err(|_| {
+        error!(company.id = %tenant.id(), call.id = %turn.call, "the rules failed on an utterance");
+        RulesFailed
+    })
 }
 
 const fn step(source: Source) -> Step {

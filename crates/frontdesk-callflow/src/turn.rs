@@ -109,8 +109,19 @@ pub(crate) async fn handle_turn(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_
 
 /// Looks the utterance up: what equals it, company Q&A, trade Q&A, templates.
 fn look_up(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, trace: &mut Trace) -> Result<Answer, Miss> {
-    let asked = match Asked::ask(tenant, turn) {
-        Ok(asked) => asked,
+    let answered = Asked::ask(tenant, turn).and_then(|asked| match asked.equal(trace) {
+        Some(answer) => Ok(Ok(answer)),
+        None => asked.without_equal().map(Err),
+    });
+    match answered {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(asked)) => {
+            let miss = match priority::answer(&asked, trace) {
+                Ok(answer) => return Ok(answer),
+                Err(miss) => miss,
+            };
+            gatekeeper::answer(tenant, turn, &asked, miss, trace)
+        }
         Err(RulesFailed) => {
             flow.report_failure(tenant.id(), &turn.call, frontdesk_domain::alert::Stage::Tier1);
             let found = Found {
@@ -119,17 +130,12 @@ fn look_up(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, trace: &mut Trace)
             };
             trace.asked(Step::Tier1, StepOutcome::Error, found);
             gatekeeper::skip_tiers_2_and_3(tenant, turn, trace);
-            return Err(Miss {
+            Err(Miss {
                 failed: true,
                 ..Miss::default()
-            });
+            })
         }
-    };
-    let miss = match priority::answer(&asked, trace) {
-        Ok(answer) => return Ok(answer),
-        Err(miss) => miss,
-    };
-    gatekeeper::answer(tenant, turn, &asked, miss, trace)
+    }
 }
 
 fn decided(tenant: &Tenant, turn: &Turn<'_>, answer: Answer, trace: Trace, started: Instant) -> Decided {

@@ -285,7 +285,7 @@ pub fn measure(businesses: &Businesses, utterances: &[Labelled], calibration: &C
         let Some(knowledge) = businesses.knowledge.get(&labelled.company) else {
             continue;
         };
-        let findings = knowledge.decide_with(&normalize(&labelled.utterance), calibration);
+        let findings = knowledge.weigh_with(&normalize(&labelled.utterance), calibration);
         let outcome = walk(knowledge, &findings, DEFAULT_THRESHOLDS);
         count(&mut report.total, labelled, &outcome);
         if let Some((source, ..)) = &outcome.answer {

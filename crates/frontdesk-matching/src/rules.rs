@@ -107,18 +107,40 @@ thread_local! {
 }
 
 impl Knowledge {
-    /// Decides one utterance in normal form: everything that equals it, and of each source the best candidates.
+    /// Decides one utterance in normal form: everything that equals it, and nothing else then; otherwise of each source
+    /// the best candidates.
     #[must_use]
     pub fn decide(&self, utterance: &str) -> Findings {
-        self.decide_with(utterance, Calibration::embedded())
-    }
-
-    /// Decides with other coefficients than those of the build.
-    #[must_use]
-    pub fn decide_with(&self, utterance: &str, calibration: &Calibration) -> Findings {
         SCRATCH.with_borrow_mut(|scratch| {
             scratch.read(self, utterance);
-            findings(self, scratch, calibration)
+            let equal = equal(self, scratch);
+            if equal.is_empty() {
+                scratch.weigh(self, utterance);
+                findings(self, scratch, Calibration::embedded(), equal)
+            } else {
+                Findings {
+                    candidates: equal.clone(),
+                    equal,
+                    words: words(scratch),
+                }
+            }
+        })
+    }
+
+    /// Weighs the best candidates of each source even if something equals the utterance.
+    #[must_use]
+    pub fn weigh(&self, utterance: &str) -> Findings {
+        self.weigh_with(utterance, Calibration::embedded())
+    }
+
+    /// Weighs with other coefficients than those of the build.
+    #[must_use]
+    pub fn weigh_with(&self, utterance: &str, calibration: &Calibration) -> Findings {
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.read(self, utterance);
+            scratch.weigh(self, utterance);
+            let equal = equal(self, scratch);
+            findings(self, scratch, calibration, equal)
         })
     }
 
@@ -127,6 +149,7 @@ impl Knowledge {
     pub fn evidence(&self, utterance: &str) -> Evidence {
         SCRATCH.with_borrow_mut(|scratch| {
             scratch.read(self, utterance);
+            scratch.weigh(self, utterance);
             let mut evidence = Evidence {
                 candidates: Vec::new(),
                 none: scratch.none_features(),
@@ -143,11 +166,15 @@ impl Knowledge {
     }
 }
 
-fn findings(knowledge: &Knowledge, scratch: &Scratch, calibration: &Calibration) -> Findings {
+fn words(scratch: &Scratch) -> Vec<(u32, u32)> {
+    scratch.words.iter().map(|word| (word.start, word.end)).collect()
+}
+
+fn findings(knowledge: &Knowledge, scratch: &Scratch, calibration: &Calibration, equal: Vec<Candidate>) -> Findings {
     let mut found = Findings {
-        equal: equal(knowledge, scratch),
+        equal,
         candidates: Vec::with_capacity(Source::ALL.len() * CANDIDATES),
-        words: scratch.words.iter().map(|word| (word.start, word.end)).collect(),
+        words: words(scratch),
     };
     let none = calibration.none(&scratch.none_features());
     for (source, chosen) in Source::ALL.into_iter().zip(scratch.chosen) {

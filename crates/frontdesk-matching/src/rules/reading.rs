@@ -85,6 +85,7 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
+    /// Reads the words, what they mean in the company's terms, and what they rule out.
     pub(super) fn read(&mut self, knowledge: &Knowledge, utterance: &str) {
         self.begin(knowledge);
         let language = knowledge.language;
@@ -92,7 +93,11 @@ impl Scratch {
         knowledge.lexicon.mark_fillers(&mut self.words);
         self.is_reworded = knowledge.lexicon.reword(&self.words, &mut self.rewording);
         self.rule_out(knowledge);
-        let from = counts_from(&self.words, language);
+    }
+
+    /// Lets the words that were read vote.
+    pub(super) fn weigh(&mut self, knowledge: &Knowledge, utterance: &str) {
+        let from = counts_from(&self.words, knowledge.language);
         self.collect(from);
         self.look_up(knowledge, from);
         self.repair(knowledge, utterance, from);

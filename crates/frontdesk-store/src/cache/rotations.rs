@@ -195,7 +195,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_taken_for_a_company_goes_with_it() {
-        let (counter, rotations) = rotations();
+        let (_, rotations) = rotations();
         for _ in 0..4 {
             rotations.next(company(), KIND).await.unwrap();
         }
