@@ -460,7 +460,7 @@ impl Builder {
             .filter(|pattern| pattern.clauses == 0 && !pattern.is_exclusion);
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::DFA))
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
             // Texts are short and candidates many: looking for rare bytes first costs more than it saves.
             .prefilter(false)
             .build(&words)

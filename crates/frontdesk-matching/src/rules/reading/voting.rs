@@ -9,6 +9,9 @@ use crate::{
 
 /// Units with less than this share of the most votes are not looked at.
 const NEGLIGIBLE: f32 = 0.2;
+/// Two words in a row that more units than this have, and that are so common, such as "do i", tell none of them apart.
+const MANY: u32 = 64;
+const COMMON: f32 = 0.2;
 /// Bytes that patterns see: about as many as the words that are considered.
 const LONGEST_FOR_PATTERNS: usize = 2_000;
 
@@ -57,7 +60,11 @@ impl Scratch {
             return;
         }
         let share = share_of_one(in_wordings);
-        let value = relative_rarity(knowledge.units.len(), in_units) * factor;
+        let rarity = relative_rarity(knowledge.units.len(), in_units);
+        if in_units > MANY && rarity < COMMON {
+            return;
+        }
+        let value = rarity * factor;
         for (piece, having) in &self.found {
             let Some(placed) = knowledge.pieces.get(*piece) else {
                 continue;
