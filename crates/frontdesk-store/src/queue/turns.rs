@@ -35,7 +35,7 @@ impl Default for TurnQueueOptions {
         Self {
             capacity: 65_536,
             batch: 500,
-            gather: Duration::from_millis(5),
+            gather: Duration::from_millis(10),
         }
     }
 }

@@ -182,8 +182,8 @@ pub(super) fn writer(path: &Path, max_pages: Option<u32>) -> rusqlite::Result<Co
     let connection = connect(path, LOCK_WAIT)?;
     // A commit is on disk before it is acknowledged.
     connection.pragma_update(None, "synchronous", "full")?;
-    // 16 MB, so that no page of a usual batch is written before its commit.
-    connection.pragma_update(None, "cache_size", -16_384)?;
+    // 8 MB, so that no page of a usual batch is written before its commit.
+    connection.pragma_update(None, "cache_size", -8_192)?;
     // 32 MB: under load a checkpoint every few batches, not with every second one.
     connection.pragma_update(None, "wal_autocheckpoint", 8_000)?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
