@@ -15,15 +15,14 @@ use frontdesk_domain::{
     clock::Clock,
     decision::Decision,
     documents::prompts::{DEFAULT_TONE, PromptName, Prompts},
-    ids::{CallId, CompanyId, MessageId, ObjectId, TurnId},
-    record::{Message, MessageKind, MessageState},
+    ids::{CallId, CompanyId, TurnId},
     redaction::{redact, redact_field},
     time::Timestamp,
 };
 use frontdesk_matching::{language::Language, normal::normalize};
 use frontdesk_store::{
     cache::CachedStore,
-    ports::{CallLog as _, MessageStore as _, StoreError},
+    ports::{CallLog as _, StoreError},
     queue::TurnQueue,
     seal::Sealer,
 };
@@ -230,70 +229,6 @@ impl CallFlow {
         document
     }
 
-    /// Keeps a recorded message and thanks for it.
-    pub async fn message(&self, tenant: &Tenant, webhook: &Webhook<'_>) -> String {
-        let parameters = TurnParameters::of(webhook.form);
-        let Some(call) = parameters.call_sid.map(CallId::new) else {
-            warn!(company.id = %tenant.id(), "a message without a CallSid was not kept");
-            return speech::message_lost(tenant);
-        };
-        let stored = self.keep_message(tenant, webhook, &parameters, &call).await;
-        let is_report = parameters.recording_status.is_some();
-        match stored {
-            Ok(()) if is_report => empty_document(),
-            Ok(()) => speech::thanks(tenant),
-            Err(error) => {
-                error!(company.id = %tenant.id(), call.id = %call, error = &error as &dyn std::error::Error, "a message was not kept, the caller is asked again");
-                self.raise(
-                    AlertCode::DatabaseError,
-                    Some(tenant.id()),
-                    "a caller's message could not be kept",
-                    json!({ "callId": call }),
-                );
-                speech::message_lost(tenant)
-            }
-        }
-    }
-
-    async fn keep_message(
-        &self,
-        tenant: &Tenant,
-        webhook: &Webhook<'_>,
-        parameters: &TurnParameters<'_>,
-        call: &CallId,
-    ) -> Result<(), StoreError> {
-        let random = rand::random();
-        let seconds = u32::try_from(webhook.arrived.as_second()).unwrap_or_default();
-        let message = Message {
-            id: MessageId::from(ObjectId::from_parts(seconds, random)),
-            company_id: tenant.id(),
-            call_id: call.clone(),
-            kind: MessageKind::Message,
-            from: parameters.from.map(|from| redact_field(from).into()),
-            recording_sid: parameters.recording_sid.map(Into::into),
-            recording_url: parameters.recording_url.filter(|url| is_at_twilio(url)).map(Into::into),
-            recording_seconds: parameters.recording_duration,
-            transcript: parameters.transcription_text.map(|text| redact_field(text).into()),
-            state: MessageState::New,
-            at: webhook.arrived,
-        };
-        let id = message.id;
-        let stored = tokio::time::timeout(settings::STORE_DEADLINE, self.store().put_message(message)).await;
-        let kept = stored.map_err(|late| StoreError::Unavailable {
-            action: "keep a message in time",
-            source: Box::new(late),
-        })??;
-        if kept == id {
-            self.raise(
-                AlertCode::MessageTaken,
-                Some(tenant.id()),
-                "a caller left a message",
-                json!({ "callId": call, "messageId": kept }),
-            );
-        }
-        Ok(())
-    }
-
     /// Answers a turn of a company that does not exist or cannot be loaded: danger first, then an apology.
     pub async fn respond_without_company(
         &self,
@@ -393,7 +328,7 @@ impl CallFlow {
         );
     }
 
-    fn raise(&self, code: AlertCode, company: Option<CompanyId>, message: &str, details: serde_json::Value) {
+    pub(crate) fn raise(&self, code: AlertCode, company: Option<CompanyId>, message: &str, details: serde_json::Value) {
         self.deps.notifier.raise(Alert {
             code,
             company,
@@ -490,43 +425,9 @@ fn next_state(state: &CallState, turn: &Turn<'_>, decided: &Decided) -> CallStat
     next
 }
 
-/// Whether a recording is at Twilio; others are never fetched.
-fn is_at_twilio(url: &str) -> bool {
-    let Some(rest) = url.strip_prefix("https://") else {
-        return false;
-    };
-    let host = rest
-        .split(['/', '?', '#'])
-        .next()
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    host == "api.twilio.com" || (host.ends_with(".twilio.com") && host.starts_with("api."))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_recordings_at_twilio_are_kept_with_their_address() {
-        for url in [
-            "https://api.twilio.com/2010-04-01/Accounts/AC1/Recordings/RE1",
-            "https://api.dublin.ie1.twilio.com/x",
-        ] {
-            assert!(is_at_twilio(url), "{url}");
-        }
-        for url in [
-            "http://api.twilio.com/x",
-            "https://api.example.test/r/RE1",
-            "https://api.twilio.com.evil.example/x",
-            "https://api.twilio.com@evil.example/x",
-            "https://evil.example/#api.twilio.com",
-            "file:///etc/passwd",
-            "",
-        ] {
-            assert!(!is_at_twilio(url), "{url}");
-        }
-    }
 
     #[test]
     fn the_state_is_found_in_the_query() {

@@ -15,6 +15,7 @@ mod fallback;
 mod foreign;
 mod gatekeeper;
 mod knowledge;
+mod message;
 mod priority;
 mod record;
 mod rules;

@@ -22,6 +22,15 @@ fn message_path(company: CompanyId) -> String {
     format!("/api/twilio/message/{company}")
 }
 
+/// Marks the address of a message that was asked for because the one before it could not be kept.
+const SECOND: &str = "second=1";
+
+/// Whether the caller was asked for this message because the one before it could not be kept.
+pub(crate) fn is_second_message(target: &str) -> bool {
+    let query = target.split_once('?').map(|(_, query)| query);
+    query.is_some_and(|query| query.split('&').any(|pair| pair == SECOND))
+}
+
 /// The document for a decided turn. `next` is where the next turn is posted.
 pub(crate) fn document(tenant: &Tenant, decided: &Decided, next: String, now: Timestamp) -> String {
     let speaker = Speaker { tenant };
@@ -95,7 +104,17 @@ pub(crate) fn thanks(tenant: &Tenant) -> String {
 pub(crate) fn message_lost(tenant: &Tenant) -> String {
     let speaker = Speaker { tenant };
     let mut verbs: Vec<_> = speaker.prompt(PromptName::TechnicalIssue).into_iter().collect();
-    speaker.take_message(true, &mut verbs);
+    verbs.extend(speaker.prompt(PromptName::TakeMessage));
+    speaker.record(format!("{}?{SECOND}", message_path(tenant.id())), &mut verbs);
+    Response { verbs }.to_xml()
+}
+
+/// That the second message could not be kept either: a person if one is there, else the end of the call.
+pub(crate) fn message_given_up(tenant: &Tenant, now: Timestamp) -> String {
+    let speaker = Speaker { tenant };
+    let mut verbs: Vec<_> = speaker.prompt(PromptName::Apology).into_iter().collect();
+    verbs.extend(tenant.transfer_number(now).map(dial));
+    verbs.push(Verb::Hangup);
     Response { verbs }.to_xml()
 }
 
@@ -163,8 +182,13 @@ impl<'t> Speaker<'t> {
         if ask {
             verbs.extend(self.prompt(PromptName::TakeMessage));
         }
+        self.record(message_path(self.tenant.id()), verbs);
+    }
+
+    /// Records and posts it to an address.
+    fn record(&self, action: String, verbs: &mut Vec<Verb<'t>>) {
         verbs.push(Verb::Record(Record {
-            action: Cow::Owned(message_path(self.tenant.id())),
+            action: Cow::Owned(action),
             max_length: Some(settings::MESSAGE_SECONDS),
             timeout: Some(settings::MESSAGE_SILENCE_SECONDS),
             play_beep: Some(true),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How sure a matcher is, from `0.0` (no evidence) to `1.0` (equal to a trigger).
 ///
-/// Calibrated: of the answers given at 0.7, about 7 in 10 are right. Invariant: never NaN and
+/// Calibrated with caution: of the answers given at 0.7, at least 7 in 10 are right (ADR 0003). Invariant: never NaN and
 /// never outside `0.0..=1.0`.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]

@@ -7,21 +7,23 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use frontdesk_domain::{
-    alert::Alert,
-    decision::FallbackKind,
     documents::{
         Fault,
         company::{Company, CompanySecrets, Opening},
         trade::TradeName,
     },
-    ids::{CallId, CompanyId, LedgerEntryId, MessageId, NotificationId, QnaId, TemplateId},
-    money::PicoUsd,
-    record::{Message, MessageState, Notification, TurnRecord},
-    time::{MonthKey, Timestamp},
+    ids::{CompanyId, QnaId, TemplateId},
+    time::Timestamp,
 };
 use serde_json::{Map, Value};
 
 mod forward;
+mod records;
+
+pub use records::{
+    CallCursor, CallFilter, CallLog, ImportedSpend, MessageStore, NotificationStore, RaisedAlert, RotationStore,
+    SpendStore, StoredCall,
+};
 
 /// Every name in the ports' signatures, for [`forward!`](crate::forward).
 #[doc(hidden)]
@@ -388,146 +390,6 @@ pub trait ImportStore: Send + Sync {
     /// Upserts all items by id in one transaction and checks references at the end. `month` names the current month
     /// of a company; an opening spend becomes an `imported` ledger entry, once per company and month.
     async fn import(&self, items: Vec<ImportItem>, now: Timestamp) -> Result<Vec<(Seq, Changed)>, ImportError>;
-}
-
-/// A filter on calls; absent parts let everything through.
-#[derive(Debug, Clone, Default)]
-pub struct CallFilter {
-    /// Began at or after.
-    pub from: Option<Timestamp>,
-    /// Began before.
-    pub to: Option<Timestamp>,
-    /// The caller as Twilio names them.
-    pub caller: Option<String>,
-    /// The ending of the call ([`frontdesk_domain::record::TurnOutcome`] on the wire).
-    pub outcome: Option<String>,
-    /// A part of what was said, without regard to case.
-    pub words: Option<String>,
-}
-
-/// A call with its turns, oldest turn first. Turns are the records' own JSON.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredCall {
-    /// Which call.
-    pub call_id: CallId,
-    /// The caller.
-    pub from: Option<String>,
-    /// When its first turn came.
-    pub started_at: Timestamp,
-    /// How its last turn ended.
-    pub ending: String,
-    /// Its turns.
-    pub turns: Vec<Value>,
-}
-
-/// The key after which a page of calls goes on: newest first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallCursor {
-    /// When the last call of the page before began.
-    pub started_at: Timestamp,
-    /// Which call that was.
-    pub call_id: CallId,
-}
-
-/// The call log.
-#[async_trait]
-pub trait CallLog: Send + Sync {
-    /// Stores turns, and with them which variation of a fallback was spoken last; a turn that is there already is left
-    /// as it is. The caller keeps them until they are stored.
-    async fn append_turns(&self, turns: Arc<Vec<TurnRecord>>) -> Result<(), StoreError>;
-    /// A company's calls, newest first.
-    async fn calls(
-        &self,
-        company: CompanyId,
-        filter: &CallFilter,
-        page: Page<CallCursor>,
-    ) -> Result<Vec<StoredCall>, StoreError>;
-    /// One call of a company.
-    async fn call(&self, company: CompanyId, call: &CallId) -> Result<Option<StoredCall>, StoreError>;
-}
-
-/// Messages and callbacks.
-#[async_trait]
-pub trait MessageStore: Send + Sync {
-    /// Stores a message. A second one for the same recording fills in what the first lacks; the first id stays.
-    async fn put_message(&self, message: Message) -> Result<MessageId, StoreError>;
-    /// A company's messages, newest first.
-    async fn messages(
-        &self,
-        company: CompanyId,
-        state: Option<MessageState>,
-        page: Page<MessageId>,
-    ) -> Result<Vec<Message>, StoreError>;
-    /// Changes the state of a message of this company.
-    async fn set_message_state(
-        &self,
-        company: CompanyId,
-        id: MessageId,
-        state: MessageState,
-    ) -> Result<Option<Message>, StoreError>;
-}
-
-/// Alerts of one code and company that came in a short time.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RaisedAlert {
-    /// The id the notification gets if none is open.
-    pub id: NotificationId,
-    /// The newest alert.
-    pub alert: Alert,
-    /// How many there were.
-    pub count: u64,
-    /// When the first came.
-    pub first_at: Timestamp,
-    /// When the newest came.
-    pub last_at: Timestamp,
-}
-
-/// Stored notifications.
-#[async_trait]
-pub trait NotificationStore: Send + Sync {
-    /// Adds alerts to the notification of their code and company that is not resolved, or opens one. An
-    /// acknowledged one stays acknowledged.
-    async fn raise(&self, alerts: Vec<RaisedAlert>) -> Result<(), StoreError>;
-    /// Notifications, newest first.
-    async fn notifications(&self, page: Page<NotificationId>) -> Result<Vec<Notification>, StoreError>;
-    /// Marks one as seen.
-    async fn acknowledge(&self, id: NotificationId) -> Result<Option<Notification>, StoreError>;
-}
-
-/// The rotation of fallbacks (DESIGN 4.4).
-#[async_trait]
-pub trait RotationStore: Send + Sync {
-    /// The counter's value before it was raised by `count`; atomic over all processes. Nobody else gets the numbers
-    /// from it up to it plus `count`.
-    async fn take_rotations(&self, company: CompanyId, kind: FallbackKind, count: u32) -> Result<u64, StoreError>;
-    /// One number of the counter.
-    async fn next_rotation(&self, company: CompanyId, kind: FallbackKind) -> Result<u64, StoreError> {
-        self.take_rotations(company, kind, 1).await
-    }
-    /// The number that is next; a dry run peeks.
-    async fn peek_rotation(&self, company: CompanyId, kind: FallbackKind) -> Result<u64, StoreError>;
-    /// The index spoken last of each kind, as imported or as the stored turns say (`lastUsedIndex`).
-    async fn last_spoken(&self, company: CompanyId) -> Result<Vec<(FallbackKind, u32)>, StoreError>;
-}
-
-/// An `imported` entry of the ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImportedSpend {
-    /// Its id.
-    pub id: LedgerEntryId,
-    /// The month it belongs to.
-    pub month: MonthKey,
-    /// How much had been spent.
-    pub amount: PicoUsd,
-    /// When it was imported.
-    pub at: Timestamp,
-}
-
-/// What is there of the ledger before the LLM tier: imported spend.
-#[async_trait]
-pub trait SpendStore: Send + Sync {
-    /// A company's imported spend of a month.
-    async fn imported_spend(&self, company: CompanyId, month: &MonthKey) -> Result<Option<ImportedSpend>, StoreError>;
 }
 
 /// Whether the store answers and takes writes.

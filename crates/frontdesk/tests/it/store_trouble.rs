@@ -265,3 +265,51 @@ async fn a_log_that_cannot_be_written_silences_no_caller() {
     office.work(Duration::from_millis(200), &mut promised).await;
     office.check(&promised).await;
 }
+
+#[tokio::test]
+async fn who_is_recorded_in_vain_is_asked_once_more_and_then_not_again() {
+    let office = Office::open(None).await;
+    let company = &office.world.companies[0];
+    let mut caller = Caller::new(office.server.connection());
+    caller.take(Call::new(
+        &company.twilio,
+        &company.id,
+        "CA00000000000000000000000000000001",
+    ));
+    caller.say(world::MESSAGE).await.unwrap();
+    let lock = Lock::take(&office.server.store()).unwrap();
+    let asked_again = caller.leave_message("RE1", "please call me back").await.unwrap();
+    assert!(asked_again.record.is_some() && !asked_again.speech().is_empty());
+    let given_up = caller.leave_message("RE2", "please call me back").await.unwrap();
+    assert!(
+        given_up.record.is_none() && !given_up.speech().is_empty(),
+        "{given_up:?}"
+    );
+    drop(lock);
+}
+
+#[tokio::test]
+async fn a_second_message_is_kept_when_the_store_takes_writes_again() {
+    let office = Office::open(None).await;
+    let company = &office.world.companies[0];
+    let mut caller = Caller::new(office.server.connection());
+    caller.take(Call::new(
+        &company.twilio,
+        &company.id,
+        "CA00000000000000000000000000000002",
+    ));
+    caller.say(world::MESSAGE).await.unwrap();
+    let lock = Lock::take(&office.server.store()).unwrap();
+    caller.leave_message("RE3", "please call me back").await.unwrap();
+    drop(lock);
+    let thanked = caller.leave_message("RE4", "please call me back").await.unwrap();
+    assert!(thanked.record.is_none());
+    let messages = office
+        .server
+        .operator()
+        .all(&format!("{}/messages", office.path()))
+        .await
+        .unwrap();
+    let kept = messages.iter().any(|message| message["recordingSid"] == "RE4");
+    assert!(kept, "{messages:?}");
+}

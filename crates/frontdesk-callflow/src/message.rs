@@ -1,0 +1,129 @@
+//! Messages that callers leave: kept, or asked for once more, or a person.
+
+use frontdesk_domain::{
+    alert::AlertCode,
+    ids::{CallId, MessageId, ObjectId},
+    record::{Message, MessageKind, MessageState},
+    redaction::redact_field,
+};
+use frontdesk_store::ports::{MessageStore as _, StoreError};
+use frontdesk_twilio::webhook::TurnParameters;
+use serde_json::json;
+use tracing::{error, warn};
+
+use crate::{
+    company::Tenant,
+    flow::{CallFlow, Webhook, empty_document},
+    settings, speech,
+};
+
+impl CallFlow {
+    /// Keeps a recorded message and thanks for it.
+    pub async fn message(&self, tenant: &Tenant, webhook: &Webhook<'_>) -> String {
+        let parameters = TurnParameters::of(webhook.form);
+        let Some(call) = parameters.call_sid.map(CallId::new) else {
+            warn!(company.id = %tenant.id(), "a message without a CallSid was not kept");
+            return speech::message_lost(tenant);
+        };
+        let stored = self.keep_message(tenant, webhook, &parameters, &call).await;
+        let is_report = parameters.recording_status.is_some();
+        match stored {
+            Ok(()) if is_report => empty_document(),
+            Ok(()) => speech::thanks(tenant),
+            Err(error) => {
+                error!(company.id = %tenant.id(), call.id = %call, error = &error as &dyn std::error::Error, "a message was not kept");
+                self.raise(
+                    AlertCode::DatabaseError,
+                    Some(tenant.id()),
+                    "a caller's message could not be kept",
+                    json!({ "callId": call }),
+                );
+                if is_report {
+                    empty_document()
+                } else if speech::is_second_message(webhook.target) {
+                    speech::message_given_up(tenant, webhook.arrived)
+                } else {
+                    speech::message_lost(tenant)
+                }
+            }
+        }
+    }
+
+    async fn keep_message(
+        &self,
+        tenant: &Tenant,
+        webhook: &Webhook<'_>,
+        parameters: &TurnParameters<'_>,
+        call: &CallId,
+    ) -> Result<(), StoreError> {
+        let random = rand::random();
+        let seconds = u32::try_from(webhook.arrived.as_second()).unwrap_or_default();
+        let message = Message {
+            id: MessageId::from(ObjectId::from_parts(seconds, random)),
+            company_id: tenant.id(),
+            call_id: call.clone(),
+            kind: MessageKind::Message,
+            from: parameters.from.map(|from| redact_field(from).into()),
+            recording_sid: parameters.recording_sid.map(Into::into),
+            recording_url: parameters.recording_url.filter(|url| is_at_twilio(url)).map(Into::into),
+            recording_seconds: parameters.recording_duration,
+            transcript: parameters.transcription_text.map(|text| redact_field(text).into()),
+            state: MessageState::New,
+            at: webhook.arrived,
+        };
+        let id = message.id;
+        let stored = tokio::time::timeout(settings::STORE_DEADLINE, self.store().put_message(message)).await;
+        let kept = stored.map_err(|late| StoreError::Unavailable {
+            action: "keep a message in time",
+            source: Box::new(late),
+        })??;
+        if kept == id {
+            self.raise(
+                AlertCode::MessageTaken,
+                Some(tenant.id()),
+                "a caller left a message",
+                json!({ "callId": call, "messageId": kept }),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Whether a recording is at Twilio; others are never fetched.
+fn is_at_twilio(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("https://") else {
+        return false;
+    };
+    let host = rest
+        .split(['/', '?', '#'])
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    host == "api.twilio.com" || (host.ends_with(".twilio.com") && host.starts_with("api."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_recordings_at_twilio_are_kept_with_their_address() {
+        for url in [
+            "https://api.twilio.com/2010-04-01/Accounts/AC1/Recordings/RE1",
+            "https://api.dublin.ie1.twilio.com/x",
+        ] {
+            assert!(is_at_twilio(url), "{url}");
+        }
+        for url in [
+            "http://api.twilio.com/x",
+            "https://api.example.test/r/RE1",
+            "https://api.twilio.com.evil.example/x",
+            "https://api.twilio.com@evil.example/x",
+            "https://evil.example/#api.twilio.com",
+            "file:///etc/passwd",
+            "",
+        ] {
+            assert!(!is_at_twilio(url), "{url}");
+        }
+    }
+}
