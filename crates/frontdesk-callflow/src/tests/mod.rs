@@ -4,13 +4,19 @@ mod scene;
 
 use frontdesk_domain::{
     alert::AlertCode,
+    call_state::CallState,
     confidence::Confidence,
     decision::{FallbackKind, Offer, SkipReason, Source, Step, StepOutcome, Tier},
-    documents::template::Action,
+    documents::{
+        prompts::{EMBEDDED, Prompts},
+        template::Action,
+    },
+    rotation,
 };
+use frontdesk_store::ports::{Singleton, SingletonStore as _};
 use frontdesk_twilio::form::Form;
 use scene::{COMPANY, DESTINATION, Scene, TEMPLATE, said, scenario};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{Webhook, flow::Unanswerable, settings::EMERGENCY_SENTENCE};
 
@@ -242,6 +248,89 @@ async fn fallbacks_take_turns_over_calls_and_never_repeat_within_one() {
     let first = said(&call.says("the eagle told the parrot").await);
     let second = call.says("the parrot told the eagle").await;
     assert!(!said(&second).starts_with(&first), "{second}");
+}
+
+#[tokio::test]
+async fn a_call_hears_another_variation_although_the_counter_has_come_round() {
+    let scene = Scene::new(json!({})).await;
+    let mut call = scene.call("CA1");
+    assert_eq!(said(&call.says("the eagle told the parrot").await), "One.");
+    for sid in ["CA2", "CA3"] {
+        scene.call(sid).says("the eagle told the parrot").await;
+    }
+    let second = said(&call.says("the parrot told the eagle").await);
+    assert!(
+        second.starts_with("Two."),
+        "the counter is at 3, which is the first again: {second}"
+    );
+}
+
+#[tokio::test]
+async fn a_record_holds_what_a_replay_of_its_rotation_needs() {
+    let scene = Scene::new(json!({})).await;
+    let mut call = scene.call("CA1");
+    call.says("the eagle told the parrot").await;
+    scene.call("CA2").says("the eagle told the parrot").await;
+    call.says("the parrot told the eagle").await;
+    for (number, record) in scene.records("CA1", 2).await.iter().enumerate() {
+        let state: CallState = serde_json::from_value(record["replay"]["callState"].clone()).unwrap();
+        let rotation = record["replay"]["rotation"].as_u64().unwrap();
+        assert_eq!(
+            (state.turn, usize::from(state.misses)),
+            (u32::try_from(number).unwrap(), number)
+        );
+        let chosen = rotation::choose(rotation, 3, state.heard(FallbackKind::NoMatchFound)).unwrap();
+        let spoken = ["One.", "Two.", "Three."][chosen.index];
+        assert_eq!(record["response"], spoken, "{record}");
+        assert_eq!(record["variation"], chosen.index);
+    }
+}
+
+#[tokio::test]
+async fn every_word_that_is_spoken_stands_in_data() {
+    let scene = Scene::new(json!({ "greeting": "Welcome." })).await;
+    let mut prompts: Value = serde_json::from_str(EMBEDDED).unwrap();
+    mark(&mut prompts["texts"]);
+    let Value::Object(prompts) = prompts else {
+        panic!("prompts are an object")
+    };
+    let language = Prompts::embedded().language.clone();
+    scene
+        .store
+        .put_singleton(&Singleton::Prompts(language), prompts, None)
+        .await
+        .unwrap();
+    let mut documents = Vec::new();
+    let mut call = scene.call("CA1");
+    documents.push(call.post(&[]).await);
+    for words in ["the eagle told the parrot", "the parrot told the eagle"] {
+        documents.push(call.says(words).await);
+    }
+    documents.push(scene.call("CA2").says("schedule a visit").await);
+    documents.push(scene.call("CA3").says("let me talk to a person").await);
+    let own = ["Welcome.", "One.", "Two.", "I can book that.", "I'll connect you."];
+    for document in documents {
+        let spoken = document
+            .split("<Say")
+            .skip(1)
+            .filter_map(|part| part.split_once('>')?.1.split("</Say>").next());
+        for text in spoken {
+            assert!(
+                own.contains(&text) || text.starts_with("Data: "),
+                "{text:?} in {document}"
+            );
+        }
+    }
+}
+
+/// Puts a mark in front of every text.
+fn mark(texts: &mut Value) {
+    match texts {
+        Value::String(text) => *text = format!("Data: {text}"),
+        Value::Array(texts) => texts.iter_mut().for_each(mark),
+        Value::Object(texts) => texts.values_mut().for_each(mark),
+        _ => {}
+    }
 }
 
 #[tokio::test]
