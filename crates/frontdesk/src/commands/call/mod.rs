@@ -157,20 +157,24 @@ fn choose(context: &Context, companies: &[Company]) -> Result<Company> {
         ))?;
     }
     loop {
-        output.part("Whom do you call? (number, or part of the name) ")?;
+        output.part("Whom do you call? (number, or part of the name; Enter for 1, /hangup for nobody) ")?;
         let mut line = String::new();
-        if io::stdin().lock().read_line(&mut line)? == 0 {
+        let ended = io::stdin().lock().read_line(&mut line)? == 0;
+        let line = line.trim();
+        if ended || line == "/hangup" {
             bail!("nobody was called");
         }
-        let by_number = line
-            .trim()
-            .parse::<usize>()
-            .ok()
-            .and_then(|number| companies.get(number.checked_sub(1)?));
-        match by_number.cloned().map_or_else(|| companies::find(companies, &line), Ok) {
-            Ok(_) if line.trim().is_empty() => {}
+        let number = if line.is_empty() {
+            Some(1)
+        } else {
+            line.parse::<usize>().ok()
+        };
+        let by_number = number.and_then(|number| companies.get(number.checked_sub(1)?)).cloned();
+        match by_number.map_or_else(|| companies::find(companies, line), Ok) {
             Ok(company) => return Ok(company),
-            Err(error) => output.line(error)?,
+            Err(_) => {
+                output.line("that is none of these: type its number, or a part of the name that no other one has")?;
+            }
         }
     }
 }
