@@ -63,3 +63,14 @@ fn each_reference_leads_somewhere() {
         "string"
     );
 }
+
+#[test]
+fn the_document_says_of_itself_only_what_is_written() {
+    let annotated = serde_json::from_value(serde_json::json!({
+        "openapi": "3.1.0",
+        "info": { "title": "a library", "version": "9", "contact": { "name": "its author" } },
+        "paths": {},
+    }));
+    let document = document(&annotated.unwrap()).unwrap();
+    assert_eq!(document["info"], written()["info"]);
+}
