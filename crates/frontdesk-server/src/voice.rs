@@ -4,17 +4,19 @@
 //! whether a company exists.
 
 use std::{
+    convert::Infallible,
     str,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
-    extract::{Path, Request, State},
+    extract::{FromRequestParts, Path, Request, State},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -33,12 +35,16 @@ use frontdesk_twilio::{
     signature::{Payload, PublicUrl, Refusal, SETTINGS_HEADER, SIGNATURE_HEADER, SignedRequest, Verifier},
     twiml,
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use tracing::{debug, error, warn};
 
 /// The longest body of a webhook.
 const MAX_BODY: usize = 64 * 1024;
+
+/// A body that is not there after this time is none: Twilio itself gives up after 15 seconds.
+const BODY_WAIT: Duration = Duration::from_secs(5);
 
 /// What the voice routes are made of.
 pub struct Voice {
@@ -70,7 +76,7 @@ pub fn router(voice: Arc<Voice>) -> Router {
 }
 
 /// Answers a turn of a call: what the caller said becomes a spoken answer, or the call is greeted.
-async fn respond(State(voice): State<Arc<Voice>>, Path(id): Path<String>, request: Request) -> Response {
+async fn respond(State(voice): State<Arc<Voice>>, CalledId(id): CalledId, request: Request) -> Response {
     let posted = match voice.accept(&id, request).await {
         Ok(posted) => posted,
         Err(refused) => return refused.into_response(),
@@ -88,7 +94,7 @@ async fn respond(State(voice): State<Arc<Voice>>, Path(id): Path<String>, reques
 }
 
 /// Takes a recorded message; also Twilio's report that a recording is ready.
-async fn message(State(voice): State<Arc<Voice>>, Path(id): Path<String>, request: Request) -> Response {
+async fn message(State(voice): State<Arc<Voice>>, CalledId(id): CalledId, request: Request) -> Response {
     let posted = match voice.accept(&id, request).await {
         Ok(posted) => posted,
         Err(refused) => return refused.into_response(),
@@ -106,7 +112,7 @@ async fn message(State(voice): State<Arc<Voice>>, Path(id): Path<String>, reques
 }
 
 /// Takes Twilio's report on a call. It carries no caller's words and needs no answer.
-async fn status(State(voice): State<Arc<Voice>>, Path(id): Path<String>, request: Request) -> Response {
+async fn status(State(voice): State<Arc<Voice>>, CalledId(id): CalledId, request: Request) -> Response {
     let posted = match voice.accept(&id, request).await {
         Ok(posted) => posted,
         Err(refused) => return refused.into_response(),
@@ -118,6 +124,18 @@ async fn status(State(voice): State<Arc<Voice>>, Path(id): Path<String>, request
         "a call's status was reported"
     );
     spoken(empty_document())
+}
+
+/// The company's id in the path as it was written; empty if it does not decode, so that it is refused like any other.
+struct CalledId(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for CalledId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let id = Path::<String>::from_request_parts(parts, state).await;
+        Ok(Self(id.map_or_else(|_| String::new(), |Path(id)| id)))
+    }
 }
 
 /// Who is called.
@@ -309,7 +327,7 @@ impl Voice {
     }
 }
 
-/// The body as a form; `None` if it is none, or too long, or not decodable.
+/// The body as a form; `None` if it is none, or too long, too slow, or not decodable.
 async fn read_form(headers: &HeaderMap, body: Body) -> Option<Form> {
     let is_form = headers
         .get(header::CONTENT_TYPE)
@@ -317,7 +335,7 @@ async fn read_form(headers: &HeaderMap, body: Body) -> Option<Form> {
     if !is_form {
         return None;
     }
-    let bytes: Bytes = to_bytes(body, MAX_BODY).await.ok()?;
+    let bytes: Bytes = timeout(BODY_WAIT, to_bytes(body, MAX_BODY)).await.ok()?.ok()?;
     Form::parse(&bytes).ok()
 }
 

@@ -206,6 +206,24 @@ async fn previous_tokens_and_shared_keys_are_accepted_while_they_are_set() {
 }
 
 #[tokio::test]
+async fn a_path_that_does_not_decode_is_refused_as_any_other() {
+    let app = TestApp::start().await;
+    let request = Request::post("/api/twilio/v2-agent-respond/%ff")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let refused = app.send(request.body(Body::from("CallSid=CA1")).unwrap()).await;
+    assert_eq!(refused.status, 403, "{}", refused.text());
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let app = TestApp::start().await;
+    let company = company(&app).await;
+    let body = Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+    let request = Request::post(respond(&company)).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    assert_eq!(app.send(request.body(body).unwrap()).await.status, 403);
+}
+
+#[tokio::test]
 async fn other_bodies_and_methods_are_refused() {
     let app = TestApp::start().await;
     let company = company(&app).await;
