@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use axum::{Router, serve::ListenerExt as _};
+use axum::Router;
 use frontdesk_callflow::{CallFlow, Deps};
 use frontdesk_domain::{alert::Notifier, clock::Clock, ids::CompanyId};
 use frontdesk_server::{
@@ -37,6 +37,7 @@ use tracing::{info, warn};
 use crate::config::{Config, StoreUrl};
 
 mod demo;
+mod listen;
 pub mod log;
 mod signals;
 mod token;
@@ -195,20 +196,10 @@ fn serve(servers: Vec<(TcpListener, Router)>, tasks: &TaskSet) -> (watch::Sender
     let count = Arc::new(count);
     for (listener, routes) in servers {
         let (mut told, count) = (closing.subscribe(), Arc::clone(&count));
-        // Answers are small and waited for: they must not wait for more to be sent with them.
-        let listener = listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                warn!(
-                    error = &error as &dyn std::error::Error,
-                    "a connection stays without TCP_NODELAY"
-                );
-            }
-        });
+        let connections = tasks.clone();
         tasks.spawn("serve HTTP", async move {
             let close = async move { _ = told.wait_for(|closing| *closing).await };
-            if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(close).await {
-                tracing::error!(error = &error as &dyn std::error::Error, "a listener failed");
-            }
+            listen::serve(listener, routes, &connections, listen::HEAD_WAIT, close).await;
             count.send_modify(|count| *count -= 1);
         });
     }
