@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use frontdesk_callflow::{CallFlow, Deps, Webhook};
+use frontdesk_callflow::{CallFlow, Deps, Route, Webhook, limits::Limits, settings};
 use frontdesk_domain::{
     alert::{Alert, Notifier},
     clock::Clock as _,
@@ -150,6 +150,7 @@ async fn flow(scenarios: usize, folder: &std::path::Path) -> (CallFlow, TaskSet)
             .expect("a written Q&A");
     }
     let deps = Deps {
+        limits: Limits::NONE,
         turns: TurnQueue::start(Arc::clone(&store) as _, &tasks, TurnQueueOptions::default()),
         store,
         notifier: Arc::new(Deaf),
@@ -255,6 +256,8 @@ fn main() {
             let Some(form) = forms.get(turn) else { return };
             let target = "/api/twilio/v2-agent-respond/507f1f77bcf86cd799439011";
             let webhook = Webhook {
+                route: Route::Respond,
+                deadline: tokio::time::Instant::now() + settings::TURN_DEADLINE,
                 target,
                 form,
                 arrived: clock.now(),

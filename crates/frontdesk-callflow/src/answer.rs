@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use frontdesk_domain::{
+    call_state::Question,
     confidence::Confidence,
     decision::{Escalation, FallbackKind, Source, Tier},
     documents::template::Action,
@@ -13,7 +14,13 @@ use frontdesk_domain::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AnsweredBy {
     Safety(SafetyId),
+    /// What the company's status says before it is asked.
+    Status,
     Conversation,
+    /// A scenario that the caller chose from two.
+    ChosenScenario(ScenarioId),
+    /// A Q&A that the caller chose from two.
+    ChosenQna(QnaId),
     CompanyQna(QnaId),
     TradeQna(QnaId),
     Scenario(ScenarioId),
@@ -24,7 +31,7 @@ impl AnsweredBy {
     pub(crate) const fn source(&self) -> Source {
         match self {
             Self::Safety(_) => Source::Safety,
-            Self::Conversation => Source::Conversation,
+            Self::Status | Self::Conversation | Self::ChosenScenario(_) | Self::ChosenQna(_) => Source::Conversation,
             Self::CompanyQna(_) => Source::CompanyQna,
             Self::TradeQna(_) => Source::TradeQna,
             Self::Scenario(_) => Source::Template,
@@ -34,14 +41,14 @@ impl AnsweredBy {
 
     pub(crate) const fn scenario(&self) -> Option<&ScenarioId> {
         match self {
-            Self::Scenario(id) => Some(id),
+            Self::Scenario(id) | Self::ChosenScenario(id) => Some(id),
             _ => None,
         }
     }
 
     pub(crate) const fn qna(&self) -> Option<&QnaId> {
         match self {
-            Self::CompanyQna(id) | Self::TradeQna(id) => Some(id),
+            Self::CompanyQna(id) | Self::TradeQna(id) | Self::ChosenQna(id) => Some(id),
             _ => None,
         }
     }
@@ -77,6 +84,25 @@ pub(crate) struct Answer {
     pub(crate) rotation: Option<u64>,
     /// The variation of the fallback that was chosen.
     pub(crate) variation: Option<usize>,
+    /// Which catalogue of other trades' templates was asked.
+    pub(crate) catalogue: Option<u64>,
+    /// What is said after the response, before listening.
+    pub(crate) follow: Option<Arc<str>>,
+    /// What the caller is asked.
+    pub(crate) asks: Question,
+    /// How it is spoken and waited for.
+    pub(crate) pace: Pace,
+}
+
+/// How an answer is spoken and waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Pace {
+    #[default]
+    Usual,
+    /// With pauses between sentences.
+    Slow,
+    /// The caller needs a moment: they are waited for longer.
+    Patient,
 }
 
 impl Answer {
@@ -93,6 +119,17 @@ impl Answer {
             escalation: Escalation::default(),
             rotation: None,
             variation: None,
+            catalogue: None,
+            follow: None,
+            asks: Question::None,
+            pace: Pace::Usual,
         }
+    }
+
+    /// Followed by a question.
+    pub(crate) fn asking(mut self, asks: Question, follow: Option<Arc<str>>) -> Self {
+        self.asks = asks;
+        self.follow = follow;
+        self
     }
 }

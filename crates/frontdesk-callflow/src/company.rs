@@ -10,31 +10,38 @@ use std::{
 };
 
 use frontdesk_domain::{
+    call_state::Choosable,
     confidence::Confidence,
     decision::{Offer, Versions},
     documents::{
-        company::{CompanySecrets, Destination, Status},
-        prompts::{PromptName, Prompts},
+        company::{CompanySecrets, Status},
+        prompts::{PhraseName, PromptName, Prompts},
+        qna::Qna,
+        template::{Scenario, ScenarioStatus},
     },
-    ids::{CompanyId, TemplateId},
+    ids::{CompanyId, QnaId, ScenarioId, TemplateId},
     phone::PhoneNumber,
     time::Timestamp,
+    variables::Variables,
 };
 use frontdesk_matching::{
     knowledge::{Knowledge, Parts},
     language::Language,
+    phrases::Phrases,
     safety::{EMBEDDED, SafetyMatcher},
 };
 use frontdesk_store::{
     cache::{CachedStore, KnowledgeDocuments, PlatformDocuments, Settings, bounded::Bounded},
     ports::StoreError,
 };
-use frontdesk_twilio::signature::Verifier;
+use frontdesk_twilio::{signature::Verifier, twiml::Hints};
 use secrecy::ExposeSecret;
 use tracing::error;
 
 use crate::{
+    flight::Flights,
     foreign::{Foreign, ForeignTemplates},
+    hints,
     knowledge::CompiledPieces,
 };
 
@@ -43,6 +50,25 @@ use crate::{
 pub struct Platform {
     documents: Arc<PlatformDocuments>,
     stored: Option<SafetyMatcher>,
+    /// By language.
+    phrases: BTreeMap<Arc<str>, Phrases>,
+}
+
+/// The phrases that come with the program.
+static EMBEDDED_PHRASES: LazyLock<Phrases> = LazyLock::new(|| phrases_of(Prompts::embedded()));
+
+fn phrases_of(prompts: &Prompts) -> Phrases {
+    // What a language leaves out is recognised as in the embedded data.
+    let lists = PhraseName::ALL.iter().map(|name| {
+        let own = prompts.phrases(*name);
+        let list = if own.is_empty() {
+            Prompts::embedded().phrases(*name)
+        } else {
+            own
+        };
+        (*name, list.iter().map(|phrase| &**phrase))
+    });
+    Phrases::compile(lists)
 }
 
 impl Platform {
@@ -61,7 +87,28 @@ impl Platform {
             // Compiled here, not on the first turn.
             LazyLock::force(&EMBEDDED);
         }
-        Self { documents, stored }
+        LazyLock::force(&EMBEDDED_PHRASES);
+        let languages = documents.prompts.iter();
+        let phrases = languages.map(|(language, prompts)| (Arc::from(&**language), phrases_of(prompts)));
+        Self {
+            phrases: phrases.collect(),
+            documents,
+            stored,
+        }
+    }
+
+    /// What comes with the program.
+    fn embedded() -> Self {
+        Self {
+            documents: Arc::default(),
+            stored: None,
+            phrases: BTreeMap::new(),
+        }
+    }
+
+    /// The phrases of a language; those of the program if it has none.
+    fn phrases(&self, language: &str) -> &Phrases {
+        self.phrases.get(language).unwrap_or(&EMBEDDED_PHRASES)
     }
 
     /// The life-safety rules: the stored ones, else those that come with the program.
@@ -89,6 +136,8 @@ pub struct Tenant {
     /// Held so that other companies share them.
     _parts: Parts,
     pub(crate) versions: Arc<Versions>,
+    /// What the recogniser should expect.
+    pub(crate) hints: Hints,
     documents: Arc<KnowledgeDocuments>,
 }
 
@@ -99,32 +148,76 @@ impl Tenant {
         self.settings.company.id
     }
 
-    /// The first destination of a transfer that is open.
-    pub(crate) fn open_destination(&self, now: Timestamp) -> Option<&Destination> {
+    /// The number that a transfer dials: that of the first open destination which was not dialled in this call, for a
+    /// company that forwards else the number that it forwards to.
+    pub(crate) fn next_number(&self, now: Timestamp, dialled: &[PhoneNumber]) -> Option<PhoneNumber> {
         let company = &self.settings.company;
-        company
-            .transfer
-            .destinations
-            .iter()
-            .find(|to| to.hours.is_open(now, &company.time_zone))
+        let destinations = company.transfer.destinations.iter();
+        let open = destinations.filter(|to| to.hours.is_open(now, &company.time_zone));
+        let forwards = company.status == Status::Forward;
+        let forward = company.forward_number.filter(|_| forwards);
+        open.map(|to| to.number)
+            .chain(forward)
+            .find(|number| self.may_dial(*number) && !dialled.contains(number))
     }
 
-    /// The number that a transfer dials: the first open destination's, for a company that forwards else the number
-    /// that it forwards to.
-    pub(crate) fn transfer_number(&self, now: Timestamp) -> Option<PhoneNumber> {
-        let forwards = self.settings.company.status == Status::Forward;
-        let destination = self.open_destination(now).map(|to| to.number);
-        destination.or_else(|| self.forward_number().filter(|_| forwards))
+    /// The number that calls are forwarded to, if it was not dialled in this call.
+    pub(crate) fn forward_number(&self, dialled: &[PhoneNumber]) -> Option<PhoneNumber> {
+        let number = self.settings.company.forward_number?;
+        (self.may_dial(number) && !dialled.contains(&number)).then_some(number)
     }
 
-    /// The number that calls are forwarded to.
-    pub(crate) fn forward_number(&self) -> Option<PhoneNumber> {
-        self.settings.company.forward_number
+    /// What was refused when it was saved is refused again when it would be dialled: rules may have changed since.
+    pub(crate) fn may_dial(&self, number: PhoneNumber) -> bool {
+        let company = &self.settings.company;
+        number
+            .refusal(company.phone, &company.transfer.allowed_countries)
+            .is_none()
+    }
+
+    /// The phrases by which callers steer a call, in the company's language.
+    pub(crate) fn phrases(&self) -> &Phrases {
+        self.platform.phrases(&self.settings.company.voice.language)
+    }
+
+    /// What a thing to choose is called.
+    pub(crate) fn name_of(&self, option: &Choosable) -> Option<Arc<str>> {
+        match option {
+            Choosable::Scenario(id) => self.scenario(id).map(|scenario| Arc::clone(&scenario.name)),
+            Choosable::Qna(id) => self.qna(id).map(|qna| qna.question.as_str().into()),
+        }
+    }
+
+    /// The first live scenario with this id in the order of the company's templates.
+    pub(crate) fn scenario(&self, id: &ScenarioId) -> Option<&Scenario> {
+        let templates = self.documents.templates.iter();
+        let categories = templates.flat_map(|template| &template.document.categories);
+        let mut scenarios = categories.flat_map(|category| &category.scenarios);
+        scenarios.find(|scenario| scenario.id == *id && scenario.status == ScenarioStatus::Live)
+    }
+
+    /// The Q&A with this id: the company's own, else its trades'.
+    pub(crate) fn qna(&self, id: &QnaId) -> Option<&Qna> {
+        let own = self.documents.company_qna.items.iter();
+        let of_trades = self.documents.trade_qna.iter().flat_map(|set| set.items.iter());
+        own.chain(of_trades)
+            .map(|qna| &**qna)
+            .find(|qna| qna.id == *id && qna.active)
     }
 
     /// A prompt in the company's own words, else in those of its language, else in the program's, in its tone; `n` rotates through variations.
     /// A variation with a variable that is not set is passed over.
     pub(crate) fn prompt(&self, name: PromptName, n: usize) -> Option<Arc<str>> {
+        self.render_prompt(name, n, &self.settings.company.variables)
+    }
+
+    /// A prompt with variables of the moment.
+    pub(crate) fn prompt_with(&self, name: PromptName, n: usize, more: &[(&str, &str)]) -> Option<Arc<str>> {
+        let variables = self.settings.company.variables.with(more.iter().copied());
+        self.render_prompt(name, n, &variables)
+    }
+
+    fn render_prompt(&self, name: PromptName, n: usize, variables: &Variables) -> Option<Arc<str>> {
         let company = &self.settings.company;
         let tone = &*company.fallback.tone;
         let language = self.platform.prompts(&company.voice.language);
@@ -138,7 +231,7 @@ impl Tenant {
             let start = n.checked_rem(variations.len())?;
             let in_turn = variations.iter().cycle().skip(start).take(variations.len());
             in_turn
-                .filter_map(|wording| wording.render(&company.variables).ok())
+                .filter_map(|wording| wording.render(variables).ok())
                 .find(|text| !text.trim().is_empty())
                 .map(Into::into)
         })
@@ -148,7 +241,7 @@ impl Tenant {
     pub(crate) fn offers(&self, now: Timestamp) -> Vec<Offer> {
         let escalation = &self.settings.company.fallback.escalation;
         let mut offers = Vec::with_capacity(3);
-        if escalation.transfer && self.open_destination(now).is_some() {
+        if escalation.transfer && self.next_number(now, &[]).is_some() {
             offers.push(Offer::Transfer);
         }
         if escalation.message {
@@ -186,10 +279,15 @@ pub(crate) struct Companies {
     store: Arc<CachedStore>,
     pieces: CompiledPieces,
     tenants: Arc<Bounded<CompanyId, Kept>>,
+    compiling: Flights<PartsOfTenant, Arc<Tenant>>,
     started: Instant,
     platform: Arc<Mutex<Option<Arc<Platform>>>>,
+    compiling_platform: Flights<usize, Arc<Platform>>,
     foreign: ForeignTemplates,
 }
+
+/// A company and the addresses of what it is made of, which the flight holds.
+type PartsOfTenant = (CompanyId, usize, usize, usize);
 
 /// So many companies are kept compiled at most.
 const MAX_TENANTS: usize = 100_000;
@@ -212,8 +310,10 @@ impl Companies {
             store,
             pieces: CompiledPieces::default(),
             tenants: Arc::new(Bounded::new(MAX_TENANTS)),
+            compiling: Flights::default(),
             started: Instant::now(),
             platform: Arc::default(),
+            compiling_platform: Flights::default(),
             foreign: ForeignTemplates::default(),
         }
     }
@@ -231,6 +331,7 @@ impl Companies {
             return Ok(Some(tenant));
         }
         let Some(settings) = self.store.settings(id).await? else {
+            self.tenants.remove(&id);
             return Ok(None);
         };
         let documents = self.store.knowledge_documents(&settings).await?;
@@ -246,9 +347,16 @@ impl Companies {
         if let Some(tenant) = current.flatten() {
             return Ok(Some(tenant));
         }
-        // What is compiled is kept by the thread that compiles it: a turn that gives up waiting does not waste it.
+        // What is compiled is kept by the thread that compiles it: a turn that gives up waiting does not waste it. Of
+        // many turns that want the same one compiles.
         let (pieces, tenants) = (self.pieces.clone(), Arc::clone(&self.tenants));
-        let compiled = tokio::task::spawn_blocking(move || {
+        let parts = (
+            id,
+            Arc::as_ptr(&settings).addr(),
+            Arc::as_ptr(&documents).addr(),
+            Arc::as_ptr(&platform).addr(),
+        );
+        let compiled = self.compiling.join_or_start(parts, move || {
             let tenant = Arc::new(compile(&pieces, settings, documents, platform));
             let kept = Kept {
                 tenant: Arc::clone(&tenant),
@@ -258,10 +366,25 @@ impl Companies {
             tenants.insert(id, Arc::new(kept));
             tenant
         });
-        compiled.await.map(Some).map_err(|source| StoreError::Unavailable {
-            action: "compile a company's knowledge",
-            source: Box::new(source),
-        })
+        match compiled.await {
+            Ok(tenant) => Ok(Some(Arc::clone(&tenant))),
+            Err(source) => Err(StoreError::Unavailable {
+                action: "compile a company's knowledge",
+                source: Box::new(source),
+            }),
+        }
+    }
+
+    /// The company as it was last compiled, whatever became of it since.
+    pub(crate) fn as_last_known(&self, id: CompanyId) -> Option<Arc<Tenant>> {
+        self.tenants.get(&id, |kept| Arc::clone(&kept.tenant))
+    }
+
+    /// Safety rules and prompts as they were last compiled; the embedded ones if that was never done.
+    pub(crate) fn platform_as_it_is(&self) -> Arc<Platform> {
+        self.kept_platform()
+            .clone()
+            .unwrap_or_else(|| Arc::new(Platform::embedded()))
     }
 
     /// Milliseconds since the start.
@@ -280,13 +403,15 @@ impl Companies {
         }
         // New rules take a tenth of a second to compile: too long for a thread that answers calls.
         let place = Arc::clone(&self.platform);
-        let compiled = tokio::task::spawn_blocking(move || {
-            let platform = Arc::new(Platform::compile(documents));
-            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&platform));
-            platform
-        });
+        let compiled = self
+            .compiling_platform
+            .join_or_start(Arc::as_ptr(&documents).addr(), move || {
+                let platform = Arc::new(Platform::compile(documents));
+                *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&platform));
+                platform
+            });
         match (compiled.await, kept) {
-            (Ok(platform), _) => platform,
+            (Ok(platform), _) => Arc::clone(&platform),
             (Err(failure), Some(old)) => {
                 error!(
                     error = &failure as &dyn std::error::Error,
@@ -299,10 +424,7 @@ impl Companies {
                     error = &failure as &dyn std::error::Error,
                     "safety rules did not compile, the embedded ones hold"
                 );
-                Arc::new(Platform {
-                    documents: Arc::default(),
-                    stored: None,
-                })
+                Arc::new(Platform::embedded())
             }
         }
     }
@@ -319,6 +441,11 @@ impl Companies {
     pub(crate) async fn foreign(&self, language: &'static Language) -> Result<Arc<Foreign>, StoreError> {
         let catalogue = self.store.catalogue().await?;
         self.foreign.compiled(catalogue, &self.pieces, language).await
+    }
+
+    /// The same as it was last compiled.
+    pub(crate) fn foreign_as_last_known(&self, language: &'static Language) -> Option<Arc<Foreign>> {
+        self.foreign.as_last_known(language)
     }
 }
 
@@ -349,6 +476,7 @@ fn compile(
         knowledge: Arc::new(Knowledge::new(&parts, language)),
         _parts: parts,
         versions: Arc::new(versions),
+        hints: hints::of(&settings.company, &documents, language),
         settings,
         platform,
         documents,

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use frontdesk_domain::{
     alert::Stage,
+    call_state::Question,
     confidence::Confidence,
-    decision::{Escalation, FallbackKind, Offer, Step, StepOutcome},
+    decision::{Escalation, FallbackKind, Step, StepOutcome},
     documents::{prompts::PromptName, template::Action},
     rotation,
     variables::Wording,
@@ -16,8 +17,9 @@ use tracing::warn;
 use crate::{
     answer::{Answer, AnsweredBy},
     company::Tenant,
+    conversation, emergency,
     flow::CallFlow,
-    foreign,
+    foreign::{self, Claim},
     gatekeeper::Miss,
     settings,
     trace::{Found, Trace},
@@ -26,16 +28,34 @@ use crate::{
 
 /// Chooses what a caller hears whom no step could answer.
 pub(crate) async fn choose(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, miss: Miss, trace: &mut Trace) -> Answer {
-    let kind = kind_of(flow, tenant, turn, miss).await;
+    let close = miss.close.clone();
+    let claim = foreign::claims(flow, tenant, turn, miss.best).await;
+    let kind = kind_of(&miss, &claim);
     let number = rotation_number(flow, tenant, turn, kind).await;
     let spoken = variation(tenant, turn, kind, number);
-    trace.asked(Step::Fallback, StepOutcome::Matched, Found::default());
+    let found = Found {
+        candidates: claim.candidates,
+        ..Found::default()
+    };
+    trace.asked(Step::Fallback, StepOutcome::Matched, found);
 
     let all_heard = spoken.as_ref().is_some_and(|spoken| spoken.all_heard);
     let misses = turn.state.misses.saturating_add(1);
     let required = kind == FallbackKind::TechnicalIssue || misses >= settings::MISSES_BEFORE_ESCALATION || all_heard;
     let offers = tenant.offers(turn.arrived);
-    let action = if required { way_out(&offers) } else { Action::None };
+    let (action, mut follow, mut asks) = if required {
+        conversation::way_out(tenant, turn, &offers)
+    } else {
+        (Action::None, None, Question::None)
+    };
+    // Two close candidates that nothing decided are offered as a choice.
+    if kind == FallbackKind::ClarificationNeeded
+        && action == Action::None
+        && let Some(choice) = close.and_then(|options| conversation::offered(tenant, turn, options))
+    {
+        follow = Some(choice.question);
+        asks = Question::Choice(choice.options);
+    }
     let Some(Spoken {
         text: response,
         index: variation,
@@ -43,52 +63,27 @@ pub(crate) async fn choose(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, mi
     }) = spoken
     else {
         flow.report_failure(tenant.id(), &turn.call, Stage::Fallback);
-        return emergency(tenant, turn);
+        return emergency::answer(tenant, turn);
     };
     let mut answer = Answer::certain(AnsweredBy::Fallback(kind), response, action);
     answer.confidence = Confidence::NONE;
     answer.escalation = Escalation { required, offers };
     answer.rotation = Some(number);
     answer.variation = variation;
-    answer
-}
-
-/// The only words that come from code, and then a person, or else a message, whatever the company offers otherwise.
-fn emergency(tenant: &Tenant, turn: &Turn<'_>) -> Answer {
-    let by = AnsweredBy::Fallback(FallbackKind::TechnicalIssue);
-    let reachable = tenant.open_destination(turn.arrived).is_some();
-    let action = if reachable {
-        Action::Transfer
-    } else {
-        Action::TakeMessage
-    };
-    let mut answer = Answer::certain(by, settings::EMERGENCY_SENTENCE.into(), action);
-    answer.confidence = Confidence::NONE;
-    answer.escalation = Escalation {
-        required: true,
-        offers: tenant.offers(turn.arrived),
-    };
-    answer
+    answer.catalogue = claim.catalogue;
+    answer.asking(asks, follow)
 }
 
 /// The kind follows from scores alone.
-async fn kind_of(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, miss: Miss) -> FallbackKind {
+const fn kind_of(miss: &Miss, claim: &Claim) -> FallbackKind {
     if miss.failed {
         FallbackKind::TechnicalIssue
-    } else if foreign::claims(flow, tenant, turn, miss.best).await {
+    } else if claim.holds {
         FallbackKind::OutOfScope
     } else if miss.near {
         FallbackKind::ClarificationNeeded
     } else {
         FallbackKind::NoMatchFound
-    }
-}
-
-const fn way_out(offers: &[Offer]) -> Action {
-    match offers.first() {
-        Some(Offer::Transfer) => Action::Transfer,
-        Some(Offer::Message | Offer::Callback) => Action::TakeMessage,
-        None => Action::None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    panic::AssertUnwindSafe,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
@@ -15,28 +15,30 @@ use frontdesk_domain::{
     clock::Clock,
     decision::Decision,
     documents::prompts::{DEFAULT_TONE, PromptName, Prompts},
-    ids::{CallId, CompanyId, TurnId},
-    redaction::{redact, redact_field},
+    ids::{CallId, CompanyId},
+    redaction::redact_field,
     time::Timestamp,
 };
 use frontdesk_matching::{language::Language, normal::normalize};
 use frontdesk_store::{
     cache::CachedStore,
-    ports::{CallLog as _, StoreError},
+    ports::{CallEnd, CallLog as _, StoreError},
     queue::TurnQueue,
     seal::Sealer,
 };
-use frontdesk_twilio::{form::Form, webhook::TurnParameters};
-use futures_util::FutureExt as _;
+use frontdesk_twilio::webhook::TurnParameters;
 use serde_json::json;
 use tracing::{error, warn};
 
 use crate::{
+    answers::{Answers, CallKey},
     company::{Companies, Platform, Tenant},
+    limits::{CallCounts, Limit, Limits},
     record::{self, Circumstances},
-    safety, settings, speech, state,
+    safety, settings, speech,
     trace::Trace,
-    turn::{Decided, Said, Turn, handle_turn},
+    turn::{Said, Turn, handle_turn},
+    webhook::Webhook,
 };
 
 /// What the call path needs from outside.
@@ -51,17 +53,8 @@ pub struct Deps {
     pub sealer: Arc<Sealer>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
-}
-
-/// A verified webhook of a call.
-#[derive(Debug, Clone, Copy)]
-pub struct Webhook<'w> {
-    /// Path and query, as Twilio sent them.
-    pub target: &'w str,
-    /// All parameters.
-    pub form: &'w Form,
-    /// When it arrived.
-    pub arrived: Timestamp,
+    /// Limits against abuse.
+    pub limits: Limits,
 }
 
 /// After a failure the store is not asked for a rotation number for so long.
@@ -86,12 +79,14 @@ pub fn empty_document() -> String {
 
 /// The call path.
 pub struct CallFlow {
-    deps: Deps,
+    pub(crate) deps: Deps,
     companies: Companies,
+    answers: Answers,
+    counts: CallCounts,
     local_rotation: AtomicU64,
     /// Until then, in Unix milliseconds, the store is not asked for rotation numbers: it has just failed.
     rotation_rests_until: AtomicI64,
-    unsealed_states: AtomicU64,
+    pub(crate) unsealed_states: AtomicU64,
 }
 
 impl fmt::Debug for CallFlow {
@@ -106,6 +101,8 @@ impl CallFlow {
     pub fn new(deps: Deps) -> Self {
         let companies = Companies::new(Arc::clone(&deps.store));
         Self {
+            counts: CallCounts::new(deps.limits),
+            answers: Answers::default(),
             deps,
             companies,
             local_rotation: AtomicU64::new(0),
@@ -114,15 +111,33 @@ impl CallFlow {
         }
     }
 
-    /// Loads a company with its compiled knowledge; `None` if there is none.
+    /// Loads a company with its compiled knowledge; `None` if there is none. One that cannot be loaded within a second
+    /// is taken as it was last known.
     ///
     /// # Errors
     /// Neither cache nor store can tell.
     pub async fn tenant(&self, company: CompanyId) -> Result<Option<Arc<Tenant>>, StoreError> {
         let loaded = tokio::time::timeout(settings::STORE_DEADLINE, self.companies.load(company)).await;
-        loaded.unwrap_or_else(|late| {
-            Err(StoreError::Unavailable {
+        let failure = match loaded {
+            Ok(Ok(tenant)) => return Ok(tenant),
+            Ok(Err(failure)) => failure,
+            Err(late) => StoreError::Unavailable {
                 action: "load a company in time",
+                source: Box::new(late),
+            },
+        };
+        self.companies.as_last_known(company).map(Some).ok_or(failure)
+    }
+
+    /// The company that has this number; `None` if nobody has.
+    ///
+    /// # Errors
+    /// Neither cache nor store can tell.
+    pub async fn company_of_number(&self, number: &str) -> Result<Option<CompanyId>, StoreError> {
+        let found = tokio::time::timeout(settings::STORE_DEADLINE, self.store().company_of_number(number)).await;
+        found.unwrap_or_else(|late| {
+            Err(StoreError::Unavailable {
+                action: "find a company by its number in time",
                 source: Box::new(late),
             })
         })
@@ -144,89 +159,47 @@ impl CallFlow {
         }
     }
 
+    /// What a person who is dialled hears: press 1 to take the call.
+    #[must_use]
+    pub fn whisper(&self, tenant: &Tenant, webhook: &Webhook<'_>) -> String {
+        speech::whisper(tenant, webhook.target, &TurnParameters::of(webhook.form))
+    }
+
+    /// The document for Twilio's fallback URL: one sentence, a person, a goodbye.
+    #[must_use]
+    pub fn fallback_document(&self, tenant: &Tenant) -> String {
+        speech::dead_man(tenant, self.deps.clock.now())
+    }
+
+    /// Notes that Twilio reported the end of a call. It is stored behind; the report is never waited for.
+    pub fn call_ended(&self, company: CompanyId, call: CallId, from: Option<&str>, status: &'static str) {
+        let now = self.deps.clock.now();
+        self.counts.end(company, &call);
+        if !self.answers.end(&CallKey(company, call.clone()), now.as_second()) {
+            return;
+        }
+        let end = CallEnd {
+            company,
+            call,
+            from: from.map(|from| redact_field(from).into()),
+            at: now,
+            status,
+        };
+        if !self.deps.turns.push_end(end) {
+            warn!(company.id = %company, "the end of a call could not be queued: the queue of records is full");
+        }
+    }
+
+    /// How often each limit against abuse was reached.
+    #[must_use]
+    pub fn limits_reached(&self) -> [(Limit, u64); Limit::ALL.len()] {
+        self.counts.reached()
+    }
+
     /// How often a call state did not unseal.
     #[must_use]
     pub fn unsealed_states(&self) -> u64 {
         self.unsealed_states.load(Ordering::Relaxed)
-    }
-
-    /// Answers a turn of a call. Whatever breaks, the document says a sentence and offers a way out.
-    pub async fn respond(&self, tenant: &Tenant, webhook: &Webhook<'_>) -> String {
-        let parameters = TurnParameters::of(webhook.form);
-        let Some(call) = parameters.call_sid.map(CallId::new) else {
-            warn!(company.id = %tenant.id(), "a signed webhook without a CallSid got the emergency document");
-            return speech::emergency(tenant, webhook.arrived);
-        };
-        let answering = self.answer_turn(tenant, webhook, &parameters, &call);
-        let within_deadline = tokio::time::timeout(settings::TURN_DEADLINE, answering);
-        match AssertUnwindSafe(within_deadline).catch_unwind().await {
-            Ok(Ok(document)) => document,
-            Ok(Err(_)) => {
-                error!(company.id = %tenant.id(), call.id = %call, "a turn was not answered in time");
-                self.report_failure(tenant.id(), &call, Stage::Fallback);
-                speech::emergency(tenant, webhook.arrived)
-            }
-            Err(_) => {
-                error!(company.id = %tenant.id(), call.id = %call, "a turn failed and got the emergency document");
-                self.report_failure(tenant.id(), &call, Stage::Fallback);
-                speech::emergency(tenant, webhook.arrived)
-            }
-        }
-    }
-
-    async fn answer_turn(
-        &self,
-        tenant: &Tenant,
-        webhook: &Webhook<'_>,
-        parameters: &TurnParameters<'_>,
-        call: &CallId,
-    ) -> String {
-        let sealed = sealed_state(webhook.target);
-        let opened = sealed.and_then(|sealed| state::open(&self.deps.sealer, tenant.id(), call, sealed));
-        if sealed.is_some() && opened.is_none() {
-            self.unsealed_states.fetch_add(1, Ordering::Relaxed);
-            warn!(company.id = %tenant.id(), call.id = %call, "a call state did not unseal, the call goes on without it");
-        }
-        let is_known = opened.is_some();
-        let nonce = opened.as_ref().map(|state| state.nonce);
-        let state = opened.unwrap_or_default();
-        let words = redact(parameters.said().unwrap_or_default(), &state.tail);
-        let digits = parameters.pressed().map(|digits| redact(digits, &state.tail));
-        let normalized = normalize(&words.text);
-        let said = if parameters.said().is_some() {
-            Said::Words {
-                utterance: &words.text,
-                normalized: &normalized,
-            }
-        } else if is_known || digits.is_some() {
-            Said::Silence
-        } else {
-            Said::NothingYet
-        };
-        let turn = Turn {
-            call: call.clone(),
-            id: turn_id(call, nonce, webhook),
-            arrived: webhook.arrived,
-            said,
-            state: &state,
-            dry_run: false,
-        };
-        let decided = handle_turn(self, tenant, &turn).await;
-        let tail = digits.as_ref().map_or(words.tail, |digits| digits.tail.clone());
-        let mut next = next_state(&state, &turn, &decided);
-        next.tail = tail;
-        let path = speech::respond_path(
-            tenant.id(),
-            &state::seal(&mut next, &self.deps.sealer, tenant.id(), call),
-        );
-        let document = speech::document(tenant, &decided, path, webhook.arrived);
-        let around = Circumstances {
-            from: parameters.from.map(|from| redact_field(from).into()),
-            digits: digits.map(|digits| digits.text.into()),
-            speech_confidence: parameters.confidence,
-        };
-        record::enqueue(self, tenant, &turn, decided, around);
-        document
     }
 
     /// Answers a turn of a company that does not exist or cannot be loaded: danger first, then an apology.
@@ -237,10 +210,26 @@ impl CallFlow {
         why: Unanswerable,
     ) -> String {
         let parameters = TurnParameters::of(webhook.form);
-        let platform = self.companies.platform().await;
-        let words = redact_field(parameters.said().unwrap_or_default());
+        let platform = match tokio::time::timeout(settings::STORE_DEADLINE, self.companies.platform()).await {
+            Ok(platform) => platform,
+            Err(_) => self.companies.platform_as_it_is(),
+        };
         let call = parameters.call_sid.map(CallId::new);
-        let danger = safety::answer(&platform, None, &normalize(&words), webhook.arrived, &mut Trace::new());
+        let danger = catch_unwind(AssertUnwindSafe(|| {
+            let words = redact_field(parameters.said().unwrap_or_default());
+            safety::answer(
+                &platform,
+                None,
+                &normalize(&words),
+                webhook.arrived,
+                &[],
+                &mut Trace::new(),
+            )
+        }))
+        .unwrap_or_else(|_| {
+            error!("the safety rules failed on an utterance");
+            None
+        });
         match why {
             Unanswerable::NoSuchCompany => {
                 let message = "a call came in for a company that does not exist: check the webhook's URL at Twilio";
@@ -295,9 +284,10 @@ impl CallFlow {
         let words = redact_field(utterance);
         let normalized = normalize(&words);
         let turn = Turn {
-            id: TurnId::new(&format!("{call}-{nonce:016x}")),
+            key: nonce,
             call,
             arrived: self.deps.clock.now(),
+            from: None,
             said: if words.trim().is_empty() {
                 Said::Silence
             } else {
@@ -345,6 +335,14 @@ impl CallFlow {
         &self.companies
     }
 
+    pub(crate) const fn answers(&self) -> &Answers {
+        &self.answers
+    }
+
+    pub(crate) const fn counts(&self) -> &CallCounts {
+        &self.counts
+    }
+
     pub(crate) fn turns(&self) -> &TurnQueue {
         &self.deps.turns
     }
@@ -375,65 +373,4 @@ fn apology(platform: &Platform) -> Option<Arc<str>> {
     let sources = [stored, Some(&embedded.texts)].into_iter().flatten();
     let apologies = sources.flat_map(|texts| texts.pick(PromptName::Apology, DEFAULT_TONE));
     apologies.map(|wording| Arc::clone(wording.text())).next()
-}
-
-/// The sealed state in a target's query.
-fn sealed_state(target: &str) -> Option<&str> {
-    let (_, query) = target.split_once('?')?;
-    query
-        .split('&')
-        .find_map(|pair| pair.split_once('=').filter(|(name, _)| *name == state::PARAMETER))
-        .map(|(_, sealed)| sealed)
-}
-
-/// The same webhook has the same id: by the nonce of its state, else by path and parameters (DESIGN 4.15).
-fn turn_id(call: &CallId, nonce: Option<u64>, webhook: &Webhook<'_>) -> TurnId {
-    let key = nonce.unwrap_or_else(|| fingerprint(webhook));
-    TurnId::new(&format!("{call}-{key:016x}"))
-}
-
-/// FNV-1a (64 bits) over the path and the sorted parameters.
-fn fingerprint(webhook: &Webhook<'_>) -> u64 {
-    let path = webhook.target.split('?').next().unwrap_or_default();
-    let mut pairs: Vec<_> = webhook.form.pairs().collect();
-    pairs.sort_unstable();
-    let parts = std::iter::once(path).chain(pairs.iter().flat_map(|(name, value)| [*name, *value]));
-    parts
-        .flat_map(|part| part.bytes().chain(std::iter::once(0)))
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        })
-}
-
-fn next_state(state: &CallState, turn: &Turn<'_>, decided: &Decided) -> CallState {
-    let mut next = state.clone();
-    next.nonce = rand::random();
-    next.turn = state.turn.saturating_add(1);
-    if let Said::Words { .. } = turn.said {
-        next.misses = if decided.by.fallback().is_some() {
-            state.misses.saturating_add(1)
-        } else {
-            0
-        };
-    }
-    if let Some(scenario) = decided.by.scenario() {
-        next.note_answered(scenario.as_str(), turn.arrived.as_second());
-    }
-    if let (Some(kind), Some(variation)) = (decided.by.fallback(), decided.variation) {
-        next.note_heard(kind, variation);
-    }
-    next
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_state_is_found_in_the_query() {
-        assert_eq!(sealed_state("/api/twilio/v2-agent-respond/1?s=abc"), Some("abc"));
-        assert_eq!(sealed_state("/x?a=1&s=abc&b"), Some("abc"));
-        assert_eq!(sealed_state("/x?ss=abc"), None);
-        assert_eq!(sealed_state("/x"), None);
-    }
 }

@@ -1,6 +1,7 @@
 //! Step 6: the template gatekeeper. Tier 1 by rules; tiers 2 and 3 say why they are not asked.
 
 use frontdesk_domain::{
+    call_state::Choosable,
     confidence::Confidence,
     decision::{SkipReason, Step, Tier},
 };
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// That no step answered, and how close they came.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Miss {
     /// A step failed.
     pub(crate) failed: bool,
@@ -24,6 +25,8 @@ pub(crate) struct Miss {
     pub(crate) near: bool,
     /// The confidence of the best candidate.
     pub(crate) best: Confidence,
+    /// Two close candidates that nothing decided between.
+    pub(crate) close: Option<Vec<Choosable>>,
 }
 
 impl Default for Miss {
@@ -32,6 +35,7 @@ impl Default for Miss {
             failed: false,
             near: false,
             best: Confidence::NONE,
+            close: None,
         }
     }
 }
@@ -60,6 +64,7 @@ pub(crate) fn answer(
         Verdict::Below(nearest) => miss.note(nearest),
     }
     skip_tiers_2_and_3(tenant, turn, trace);
+    miss.close = asked.two_close().filter(|_| miss.near);
     Err(miss)
 }
 

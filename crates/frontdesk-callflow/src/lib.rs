@@ -5,21 +5,29 @@
 
 pub mod company;
 pub mod flow;
+pub mod limits;
 pub mod settings;
 pub mod state;
 pub mod turn;
+pub mod webhook;
 
 mod answer;
+mod answers;
 mod conversation;
+mod emergency;
 mod fallback;
+mod flight;
 mod foreign;
 mod gatekeeper;
+mod hints;
 mod knowledge;
 mod message;
 mod priority;
 mod record;
+mod respond;
 mod rules;
 mod safety;
+mod seen;
 mod speech;
 mod status;
 mod trace;
@@ -27,4 +35,5 @@ mod trace;
 #[cfg(test)]
 mod tests;
 
-pub use flow::{CallFlow, Deps, Webhook};
+pub use flow::{CallFlow, Deps};
+pub use webhook::{Route, Webhook};

@@ -1,5 +1,7 @@
 //! Messages that callers leave: kept, or asked for once more, or a person.
 
+use std::sync::Arc;
+
 use frontdesk_domain::{
     alert::AlertCode,
     ids::{CallId, MessageId, ObjectId},
@@ -13,40 +15,51 @@ use tracing::{error, warn};
 
 use crate::{
     company::Tenant,
-    flow::{CallFlow, Webhook, empty_document},
+    flow::{CallFlow, empty_document},
+    respond::guarded,
     settings, speech,
+    webhook::Webhook,
 };
 
 impl CallFlow {
-    /// Keeps a recorded message and thanks for it.
-    pub async fn message(&self, tenant: &Tenant, webhook: &Webhook<'_>) -> String {
+    /// Keeps a recorded message and thanks for it; only then is it promised that somebody calls back. A recording in
+    /// which nothing was said goes on like silence.
+    pub async fn message(&self, tenant: &Tenant, webhook: &Webhook<'_>) -> Arc<str> {
         let parameters = TurnParameters::of(webhook.form);
         let Some(call) = parameters.call_sid.map(CallId::new) else {
             warn!(company.id = %tenant.id(), "a message without a CallSid was not kept");
-            return speech::message_lost(tenant);
+            return speech::message_lost(tenant).into();
         };
-        let stored = self.keep_message(tenant, webhook, &parameters, &call).await;
         let is_report = parameters.recording_status.is_some();
-        match stored {
-            Ok(()) if is_report => empty_document(),
-            Ok(()) => speech::thanks(tenant),
-            Err(error) => {
-                error!(company.id = %tenant.id(), call.id = %call, error = &error as &dyn std::error::Error, "a message was not kept");
-                self.raise(
-                    AlertCode::DatabaseError,
-                    Some(tenant.id()),
-                    "a caller's message could not be kept",
-                    json!({ "callId": call }),
-                );
-                if is_report {
-                    empty_document()
-                } else if speech::is_second_message(webhook.target) {
-                    speech::message_given_up(tenant, webhook.arrived)
-                } else {
-                    speech::message_lost(tenant)
-                }
-            }
+        let is_empty = parameters.recording_duration == Some(0) && parameters.transcription_text.is_none();
+        if is_empty && !is_report {
+            return self.respond(tenant, webhook).await;
         }
+        let kept = guarded(self.keep_message(tenant, webhook, &parameters, &call)).await;
+        let failure = match kept {
+            Some(Ok(())) if is_report => return empty_document().into(),
+            Some(Ok(())) => return speech::thanks(tenant).into(),
+            Some(Err(failure)) => failure,
+            None => StoreError::Unavailable {
+                action: "keep a message",
+                source: "its parameters could not be read".into(),
+            },
+        };
+        error!(company.id = %tenant.id(), call.id = %call, error = &failure as &dyn std::error::Error, "a message was not kept");
+        self.raise(
+            AlertCode::DatabaseError,
+            Some(tenant.id()),
+            "a caller's message could not be kept",
+            json!({ "callId": call }),
+        );
+        let document = if is_report {
+            empty_document()
+        } else if speech::is_second_message(webhook.target) {
+            speech::message_given_up(tenant, webhook.arrived)
+        } else {
+            speech::message_lost(tenant)
+        };
+        document.into()
     }
 
     async fn keep_message(
@@ -64,6 +77,8 @@ impl CallFlow {
             call_id: call.clone(),
             kind: MessageKind::Message,
             from: parameters.from.map(|from| redact_field(from).into()),
+            callback_number: None,
+            callback_time: None,
             recording_sid: parameters.recording_sid.map(Into::into),
             recording_url: parameters.recording_url.filter(|url| is_at_twilio(url)).map(Into::into),
             recording_seconds: parameters.recording_duration,
@@ -72,11 +87,7 @@ impl CallFlow {
             at: webhook.arrived,
         };
         let id = message.id;
-        let stored = tokio::time::timeout(settings::STORE_DEADLINE, self.store().put_message(message)).await;
-        let kept = stored.map_err(|late| StoreError::Unavailable {
-            action: "keep a message in time",
-            source: Box::new(late),
-        })??;
+        let kept = self.put_message(message).await?;
         if kept == id {
             self.raise(
                 AlertCode::MessageTaken,
@@ -86,6 +97,17 @@ impl CallFlow {
             );
         }
         Ok(())
+    }
+
+    /// Keeps a message, or a wish to be called back; it is on disk when this returns.
+    pub(crate) async fn put_message(&self, message: Message) -> Result<MessageId, StoreError> {
+        let stored = tokio::time::timeout(settings::STORE_DEADLINE, self.store().put_message(message)).await;
+        stored.unwrap_or_else(|late| {
+            Err(StoreError::Unavailable {
+                action: "keep a message in time",
+                source: Box::new(late),
+            })
+        })
     }
 }
 

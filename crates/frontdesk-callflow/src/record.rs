@@ -22,6 +22,8 @@ pub(crate) struct Circumstances {
     pub(crate) from: Option<Arc<str>>,
     pub(crate) digits: Option<Arc<str>>,
     pub(crate) speech_confidence: Option<f64>,
+    /// What answered it, for the same webhook when it comes again.
+    pub(crate) document: Option<Arc<str>>,
 }
 
 /// Queues the record of a turn and the alerts that it raises.
@@ -29,7 +31,7 @@ pub(crate) fn enqueue(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, decided
     raise_alerts(flow, tenant, turn, &decided);
     let outcome = outcome(turn, &decided);
     let record = TurnRecord {
-        turn_id: turn.id.clone(),
+        turn_id: turn.id(),
         call_id: turn.call.clone(),
         turn: turn.state.turn.saturating_add(1),
         at: turn.arrived,
@@ -43,9 +45,19 @@ pub(crate) fn enqueue(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, decided
         replay: ReplayInputs {
             call_state: turn.state.for_replay(),
             rotation: decided.rotation,
+            catalogue: decided.catalogue,
         },
+        document: around.document,
     };
-    flow.turns().push(record);
+    if !flow.turns().push(record) {
+        // The queue counts it; the caller is answered all the same.
+        flow.raise(
+            AlertCode::DatabaseError,
+            None,
+            "records of turns are lost: the store does not keep up and the queue is full",
+            json!({ "lost": flow.turns().counts().dropped }),
+        );
+    }
 }
 
 fn outcome(turn: &Turn<'_>, decided: &Decided) -> TurnOutcome {
@@ -53,7 +65,7 @@ fn outcome(turn: &Turn<'_>, decided: &Decided) -> TurnOutcome {
         Action::Transfer => TurnOutcome::Transfer,
         Action::TakeMessage => TurnOutcome::Message,
         Action::Hangup => TurnOutcome::Hangup,
-        Action::None if turn.said == Said::NothingYet => TurnOutcome::Greeted,
+        Action::None if matches!(turn.said, Said::NothingYet) => TurnOutcome::Greeted,
         Action::None if decided.decision.source == Source::Fallback => TurnOutcome::Fallback,
         Action::None => TurnOutcome::Answered,
     }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use frontdesk_domain::{
+    call_state::Choosable,
     confidence::Confidence,
     decision::{CandidateKind, Step, StepOutcome, Tier, TraceCandidate},
     documents::template::{Action, ReplyStrategy, Scenario},
@@ -149,33 +150,35 @@ impl<'t> Asked<'t> {
         Some(answer)
     }
 
-    /// What a scenario says this time: variants take turns within a call, a reply with an unset variable is passed
-    /// over. `None` if nothing is left or the scenario answered too short a while ago.
-    fn reply(&self, scenario: &Scenario) -> Option<Arc<str>> {
-        let state = self.turn.state;
-        let id = scenario.id.as_str();
-        if state.is_cooling_down(id, scenario.cooldown_seconds, self.turn.arrived.as_second()) {
-            return None;
-        }
-        let times = state.times_answered(id);
-        let one_of = |replies: &[Wording]| self.render(replies, times);
-        let (quick, full) = (&scenario.quick_replies, &scenario.full_replies);
-        match scenario.reply_strategy {
-            ReplyStrategy::Auto => one_of(full).or_else(|| one_of(quick)),
-            ReplyStrategy::Full => one_of(full),
-            ReplyStrategy::Quick => one_of(quick),
-            ReplyStrategy::QuickThenFull => match (one_of(quick), one_of(full)) {
-                (Some(quick), Some(full)) => Some(format!("{quick} {full}").into()),
-                (quick, full) => quick.or(full),
-            },
-        }
+    /// The two best candidates of all sources, if both are near their thresholds and close to each other, and both
+    /// can be spoken: what the caller may have meant.
+    pub(crate) fn two_close(&self) -> Option<Vec<Choosable>> {
+        let sources = [Source::CompanyQna, Source::TradeQna, Source::Template];
+        let mut near: Vec<(&Candidate, Choosable)> = sources
+            .iter()
+            .flat_map(|source| self.findings.of(*source))
+            .filter_map(|candidate| {
+                let threshold = self.threshold(candidate)?;
+                let is_near = candidate.confidence.get() >= threshold.get() - settings::NEAR;
+                let speakable = is_near && self.answer(candidate, candidate.confidence, threshold).is_some();
+                let option = match self.tenant.knowledge.target(candidate)? {
+                    Target::Qna(qna) => Choosable::Qna(qna.id.clone()),
+                    Target::Scenario { scenario, .. } => Choosable::Scenario(scenario.id.clone()),
+                };
+                speakable.then_some((candidate, option))
+            })
+            .collect();
+        // A stable sort: of equals the one that is asked first.
+        near.sort_by(|(one, _), (other, _)| other.confidence.get().total_cmp(&one.confidence.get()));
+        let mut near = near.into_iter();
+        let (best, first) = near.next()?;
+        let (next, second) = near.find(|(_, option)| *option != first)?;
+        (best.confidence.get() - next.confidence.get() <= settings::CLOSE).then(|| vec![first, second])
     }
 
-    fn render(&self, replies: &[Wording], times: usize) -> Option<Arc<str>> {
-        let variables = &self.tenant.settings.company.variables;
-        let speakable = || replies.iter().filter(|reply| reply.is_complete(variables));
-        let number = times.checked_rem(speakable().count())?;
-        speakable().nth(number)?.render(variables).ok().map(Into::into)
+    /// What a scenario says this time.
+    fn reply(&self, scenario: &Scenario) -> Option<Arc<str>> {
+        reply(self.tenant, self.turn, scenario)
     }
 
     fn found(&self, source: Source, best: Option<(&Candidate, Confidence)>) -> Found {
@@ -203,6 +206,48 @@ impl<'t> Asked<'t> {
                     .collect()
             }),
         }
+    }
+}
+
+/// Whether a Q&A or scenario of the company answers this turn by rules.
+pub(crate) fn would_answer(tenant: &Tenant, turn: &Turn<'_>) -> bool {
+    let mut trace = Trace::new();
+    let Ok(asked) = Asked::ask(tenant, turn) else {
+        return false;
+    };
+    if asked.equal(&mut trace).is_some() {
+        return true;
+    }
+    let Ok(asked) = asked.without_equal() else { return false };
+    [Source::CompanyQna, Source::TradeQna, Source::Template]
+        .into_iter()
+        .any(|source| matches!(asked.best(source, &mut trace), Verdict::Answer(_)))
+}
+
+/// What a scenario says this time: variants take turns within a call, a reply with an unset variable is passed over.
+/// `None` if nothing is left or the scenario answered too short a while ago.
+pub(crate) fn reply(tenant: &Tenant, turn: &Turn<'_>, scenario: &Scenario) -> Option<Arc<str>> {
+    let state = turn.state;
+    let id = scenario.id.as_str();
+    if state.is_cooling_down(id, scenario.cooldown_seconds, turn.arrived.as_second()) {
+        return None;
+    }
+    let times = state.times_answered(id);
+    let variables = &tenant.settings.company.variables;
+    let one_of = |replies: &[Wording]| -> Option<Arc<str>> {
+        let speakable = || replies.iter().filter(|reply| reply.is_complete(variables));
+        let number = times.checked_rem(speakable().count())?;
+        speakable().nth(number)?.render(variables).ok().map(Into::into)
+    };
+    let (quick, full) = (&scenario.quick_replies, &scenario.full_replies);
+    match scenario.reply_strategy {
+        ReplyStrategy::Auto => one_of(full).or_else(|| one_of(quick)),
+        ReplyStrategy::Full => one_of(full),
+        ReplyStrategy::Quick => one_of(quick),
+        ReplyStrategy::QuickThenFull => match (one_of(quick), one_of(full)) {
+            (Some(quick), Some(full)) => Some(format!("{quick} {full}").into()),
+            (quick, full) => quick.or(full),
+        },
     }
 }
 

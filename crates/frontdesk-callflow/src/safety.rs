@@ -4,6 +4,7 @@ use frontdesk_domain::{
     confidence::Confidence,
     decision::{CandidateKind, Step, StepOutcome, TraceCandidate},
     documents::template::Action,
+    phone::PhoneNumber,
     time::Timestamp,
 };
 
@@ -19,6 +20,7 @@ pub(crate) fn answer(
     tenant: Option<&Tenant>,
     normalized: &str,
     now: Timestamp,
+    dialled: &[PhoneNumber],
     trace: &mut Trace,
 ) -> Option<Answer> {
     let Some(found) = platform.safety().find(normalized) else {
@@ -41,7 +43,7 @@ pub(crate) fn answer(
             ..Found::default()
         },
     );
-    let can_transfer = tenant.is_some_and(|tenant| tenant.transfer_number(now).is_some());
+    let can_transfer = tenant.is_some_and(|tenant| tenant.next_number(now, dialled).is_some());
     // A transfer that cannot be made becomes a message: the sentence without transfer asks for one.
     let (sentence, action) = match category.action {
         Action::Transfer if !can_transfer => (&category.sentence_without_transfer, Action::TakeMessage),

@@ -8,17 +8,29 @@ pub const TIER1_THRESHOLD: f64 = 0.70;
 /// A candidate at most this far below its threshold is near: the caller is asked to say it in other words.
 pub const NEAR: f64 = 0.25;
 
+/// Two candidates at most this far apart are close: if nothing decides between them, the caller is asked which is meant.
+pub const CLOSE: f64 = 0.08;
+
 /// After this many misses in a row a person is needed (DESIGN 4.5).
 pub const MISSES_BEFORE_ESCALATION: u8 = 2;
 
 /// A turn is answered within this time, whatever is broken.
-pub const TURN_DEADLINE: Duration = Duration::from_secs(4);
+pub const TURN_DEADLINE: Duration = Duration::from_millis(3_900);
 
 /// Nothing on the call path waits longer for the store.
 pub const STORE_DEADLINE: Duration = Duration::from_secs(1);
 
+/// Nothing on the call path waits longer for what is only a cache.
+pub const CACHE_DEADLINE: Duration = Duration::from_millis(50);
+
 /// How long a destination rings before the caller is asked for a message.
 pub const DIAL_SECONDS: u32 = 25;
+
+/// So long the dialled person has to press the key that takes the call.
+pub const WHISPER_SECONDS: u32 = 8;
+
+/// So long a caller who asked for a moment may say nothing.
+pub const PATIENCE_SECONDS: u32 = 20;
 
 /// A transferred call ends after this time.
 pub const DIAL_LIMIT_SECONDS: u32 = 14_400;

@@ -3,64 +3,79 @@
 use std::borrow::Cow;
 
 use frontdesk_domain::{
+    call_state::Question,
     documents::{prompts::PromptName, template::Action},
     ids::CompanyId,
     phone::PhoneNumber,
     time::Timestamp,
 };
-use frontdesk_twilio::twiml::{Dial, Gather, Number, Prompt, Record, Response, Say, Verb};
+use frontdesk_twilio::{
+    twiml::{Dial, Gather, Input, Number, Pause, Prompt, Record, Redirect, Response, Say, Verb},
+    webhook::TurnParameters,
+};
 
-use crate::{answer::AnsweredBy, company::Tenant, settings, state, turn::Decided};
-
-/// Where the next turn of a call is posted.
-pub(crate) fn respond_path(company: CompanyId, sealed: &str) -> String {
-    format!("/api/twilio/v2-agent-respond/{company}?{}={sealed}", state::PARAMETER)
-}
-
-/// Where a recorded message is posted.
-fn message_path(company: CompanyId) -> String {
-    format!("/api/twilio/message/{company}")
-}
+use crate::{
+    answer::{AnsweredBy, Pace},
+    company::Tenant,
+    settings,
+    turn::{Decided, Turn},
+    webhook::Path,
+};
 
 /// Marks the address of a message that was asked for because the one before it could not be kept.
 const SECOND: &str = "second=1";
 
+/// Marks the address to which the dialled person's key is posted.
+const ASKED: &str = "asked=1";
+
 /// Whether the caller was asked for this message because the one before it could not be kept.
 pub(crate) fn is_second_message(target: &str) -> bool {
-    let query = target.split_once('?').map(|(_, query)| query);
-    query.is_some_and(|query| query.split('&').any(|pair| pair == SECOND))
+    has_pair(target, SECOND)
 }
 
-/// The document for a decided turn. `next` is where the next turn is posted.
-pub(crate) fn document(tenant: &Tenant, decided: &Decided, next: String, now: Timestamp) -> String {
-    let speaker = Speaker { tenant };
+fn has_pair(target: &str, marker: &str) -> bool {
+    let query = target.split_once('?').map(|(_, query)| query);
+    query.is_some_and(|query| query.split('&').any(|pair| pair == marker))
+}
+
+/// The document for a decided turn; `sealed` is the state that the next one begins with.
+pub(crate) fn document(tenant: &Tenant, turn: &Turn<'_>, decided: &Decided, sealed: &str) -> String {
+    let speaker = Speaker {
+        tenant,
+        sealed,
+        pace: decided.pace,
+    };
     let response = &*decided.decision.response;
     let by_fallback = matches!(decided.by, AnsweredBy::Fallback(_));
     let mut verbs = Vec::with_capacity(8);
     match decided.decision.action {
-        Action::None => speaker.listen(response, next, &mut verbs),
-        Action::Hangup => verbs.extend([speaker.say(response), Verb::Hangup]),
-        Action::TakeMessage => {
-            verbs.push(speaker.say(response));
-            // Scenarios and safety sentences end by asking for the message themselves.
-            speaker.take_message(by_fallback, &mut verbs);
+        Action::None => speaker.listen(response, decided.follow.as_deref(), &decided.asks, &mut verbs),
+        Action::Hangup => {
+            speaker.say(response, &mut verbs);
+            verbs.push(Verb::Hangup);
         }
-        Action::Transfer if decided.by == AnsweredBy::Conversation => {
-            // A company that forwards; without a number that can be dialled, a message is taken.
-            verbs.extend(tenant.forward_number().map(dial));
-            if verbs.is_empty() {
-                verbs.push(speaker.say(response));
-            }
-            speaker.take_message(true, &mut verbs);
+        Action::TakeMessage => {
+            speaker.say(response, &mut verbs);
+            // Scenarios and safety sentences end by asking for the message themselves, and so does who was asked for.
+            let is_asked_for = decided.by == AnsweredBy::Conversation && decided.asks == Question::Message;
+            let asks = by_fallback || (is_asked_for && !speaker.asks_for_message(response));
+            speaker.take_message(asks, &mut verbs);
         }
         Action::Transfer => {
-            verbs.push(speaker.say(response));
-            match tenant.transfer_number(now) {
+            // A company that forwards is dialled without a word.
+            let is_forward = decided.by == AnsweredBy::Status && decided.dials.is_some();
+            if !is_forward {
+                speaker.say(response, &mut verbs);
+            }
+            match decided.dials {
                 Some(number) => {
                     if by_fallback {
                         verbs.extend(speaker.prompt(PromptName::Transfer));
                     }
-                    verbs.push(dial(number));
+                    let action = Path::DialResult.with_state(tenant.id(), sealed);
+                    let mut dial = speaker.dial(number, turn.from, !is_forward);
+                    dial.action = Some(Cow::Owned(action));
+                    verbs.push(Verb::Dial(dial));
                 }
                 None => verbs.extend(speaker.prompt(PromptName::TransferFailed)),
             }
@@ -72,9 +87,10 @@ pub(crate) fn document(tenant: &Tenant, decided: &Decided, next: String, now: Ti
 
 /// The emergency sentence, then a person, else a message (DESIGN section 1).
 pub(crate) fn emergency(tenant: &Tenant, now: Timestamp) -> String {
-    let speaker = Speaker { tenant };
-    let mut verbs = vec![speaker.say(settings::EMERGENCY_SENTENCE)];
-    verbs.extend(tenant.transfer_number(now).map(dial));
+    let speaker = Speaker::stateless(tenant);
+    let mut verbs = Vec::new();
+    speaker.say(settings::EMERGENCY_SENTENCE, &mut verbs);
+    verbs.extend(tenant.next_number(now, &[]).map(|number| speaker.dial_verb(number)));
     speaker.take_message(true, &mut verbs);
     Response { verbs }.to_xml()
 }
@@ -94,51 +110,136 @@ pub(crate) fn last_words(text: &str) -> String {
 
 /// The thanks for a message, and the end of the call.
 pub(crate) fn thanks(tenant: &Tenant) -> String {
-    let speaker = Speaker { tenant };
-    let mut verbs: Vec<_> = speaker.prompt(PromptName::MessageThanks).into_iter().collect();
+    ending(tenant, PromptName::MessageThanks)
+}
+
+/// That the call has ended already.
+pub(crate) fn call_over(tenant: &Tenant) -> String {
+    ending(tenant, PromptName::CallOver)
+}
+
+fn ending(tenant: &Tenant, prompt: PromptName) -> String {
+    let mut verbs: Vec<_> = Speaker::stateless(tenant).prompt(prompt).into_iter().collect();
     verbs.push(Verb::Hangup);
     Response { verbs }.to_xml()
 }
 
 /// That a message could not be kept: another one is asked for.
 pub(crate) fn message_lost(tenant: &Tenant) -> String {
-    let speaker = Speaker { tenant };
+    let speaker = Speaker::stateless(tenant);
     let mut verbs: Vec<_> = speaker.prompt(PromptName::TechnicalIssue).into_iter().collect();
     verbs.extend(speaker.prompt(PromptName::TakeMessage));
-    speaker.record(format!("{}?{SECOND}", message_path(tenant.id())), &mut verbs);
+    speaker.record(format!("{}?{SECOND}", Path::Message.of(tenant.id())), &mut verbs);
     Response { verbs }.to_xml()
 }
 
 /// That the second message could not be kept either: a person if one is there, else the end of the call.
 pub(crate) fn message_given_up(tenant: &Tenant, now: Timestamp) -> String {
-    let speaker = Speaker { tenant };
+    let speaker = Speaker::stateless(tenant);
     let mut verbs: Vec<_> = speaker.prompt(PromptName::Apology).into_iter().collect();
-    verbs.extend(tenant.transfer_number(now).map(dial));
+    verbs.extend(tenant.next_number(now, &[]).map(|number| speaker.dial_verb(number)));
     verbs.push(Verb::Hangup);
     Response { verbs }.to_xml()
 }
 
-fn dial<'n>(number: PhoneNumber) -> Verb<'n> {
-    Verb::Dial(Dial {
-        timeout: Some(settings::DIAL_SECONDS),
-        time_limit: Some(settings::DIAL_LIMIT_SECONDS),
-        answer_on_bridge: true,
-        numbers: vec![Number {
-            number: Cow::Owned(number.to_string()),
-            ..Number::default()
-        }],
-        ..Dial::default()
-    })
+/// What Twilio does when this service does not answer it: one sentence, a person, a goodbye.
+pub(crate) fn dead_man(tenant: &Tenant, now: Timestamp) -> String {
+    let speaker = Speaker::stateless(tenant);
+    let mut verbs: Vec<_> = speaker.prompt(PromptName::TechnicalIssue).into_iter().collect();
+    let company = &tenant.settings.company;
+    // Without anybody there at this hour, whoever is there at another one may still answer.
+    let anybody = company
+        .transfer
+        .destinations
+        .iter()
+        .map(|to| to.number)
+        .find(|number| tenant.may_dial(*number));
+    let number = tenant
+        .next_number(now, &[])
+        .or(anybody)
+        .or_else(|| tenant.forward_number(&[]));
+    // A whisper would need this service, so there is none.
+    verbs.extend(number.map(|number| Verb::Dial(speaker.dial(number, None, false))));
+    verbs.extend(speaker.prompt(PromptName::Apology));
+    verbs.push(Verb::Hangup);
+    Response { verbs }.to_xml()
+}
+
+/// What the dialled person hears: press 1 to take the call, so that no answering machine swallows it. Whoever presses it
+/// is connected when the document ends.
+pub(crate) fn whisper(tenant: &Tenant, target: &str, parameters: &TurnParameters<'_>) -> String {
+    let speaker = Speaker::stateless(tenant);
+    let pressed = parameters.pressed().map(str::trim);
+    let verbs: Vec<_> = match (has_pair(target, ASKED), pressed) {
+        (true, Some("1")) => speaker.prompt(PromptName::WhisperAccepted).into_iter().collect(),
+        (true, _) => speaker
+            .prompt(PromptName::WhisperDeclined)
+            .into_iter()
+            .chain([Verb::Hangup])
+            .collect(),
+        (false, _) => {
+            let prompts = speaker.prompt_text(PromptName::Whisper).map(Prompt::Say);
+            let gather = Gather {
+                input: Input::Dtmf,
+                action: Cow::Owned(format!("{}?{ASKED}", Path::Whisper.of(tenant.id()))),
+                timeout: Some(settings::WHISPER_SECONDS),
+                num_digits: Some(1),
+                prompts: prompts.into_iter().collect(),
+                ..Gather::default()
+            };
+            vec![Verb::Gather(gather), Verb::Hangup]
+        }
+    };
+    Response { verbs }.to_xml()
 }
 
 /// Speaks in a company's voice and language.
 struct Speaker<'t> {
     tenant: &'t Tenant,
+    /// The state of the call, for the addresses; empty if there is none.
+    sealed: &'t str,
+    pace: Pace,
 }
 
 impl<'t> Speaker<'t> {
-    fn say(&self, text: &'t str) -> Verb<'t> {
-        Verb::Say(self.words(Cow::Borrowed(text)))
+    const fn stateless(tenant: &'t Tenant) -> Self {
+        Self {
+            tenant,
+            sealed: "",
+            pace: Pace::Usual,
+        }
+    }
+
+    fn address(&self, path: Path) -> String {
+        if self.sealed.is_empty() {
+            path.of(self.company())
+        } else {
+            path.with_state(self.company(), self.sealed)
+        }
+    }
+
+    fn company(&self) -> CompanyId {
+        self.tenant.id()
+    }
+
+    /// A text as it is spoken: in one piece, or sentence by sentence with pauses.
+    fn spoken(&self, text: &'t str) -> Vec<Prompt<'t>> {
+        if self.pace != Pace::Slow {
+            return vec![Prompt::Say(self.words(Cow::Borrowed(text)))];
+        }
+        let mut prompts = Vec::new();
+        for sentence in text.split_inclusive(['.', '!', '?', ';', ',']) {
+            if !sentence.trim().is_empty() {
+                prompts.push(Prompt::Say(self.words(Cow::Borrowed(sentence.trim()))));
+                prompts.push(Prompt::Pause(Pause { seconds: 1 }));
+            }
+        }
+        prompts.pop();
+        prompts
+    }
+
+    fn say(&self, text: &'t str, verbs: &mut Vec<Verb<'t>>) {
+        verbs.extend(self.spoken(text).into_iter().map(Verb::from));
     }
 
     fn words(&self, text: Cow<'t, str>) -> Say<'t> {
@@ -150,39 +251,53 @@ impl<'t> Speaker<'t> {
         }
     }
 
-    fn prompt(&self, name: PromptName) -> Option<Verb<'t>> {
+    fn prompt_text(&self, name: PromptName) -> Option<Say<'t>> {
         let text = self.tenant.prompt(name, 0)?;
-        Some(Verb::Say(self.words(Cow::Owned(text.to_string()))))
+        Some(self.words(Cow::Owned(text.to_string())))
+    }
+
+    fn prompt(&self, name: PromptName) -> Option<Verb<'t>> {
+        self.prompt_text(name).map(Verb::Say)
+    }
+
+    /// Whether these words ask for a message already.
+    fn asks_for_message(&self, response: &str) -> bool {
+        (0..8).any(|n| self.tenant.prompt(PromptName::TakeMessage, n).as_deref() == Some(response))
     }
 
     /// Speaks and listens. What a caller may not cut off is spoken before the listening begins.
-    fn listen(&self, text: &'t str, next: String, verbs: &mut Vec<Verb<'t>>) {
+    fn listen(&self, text: &'t str, follow: Option<&'t str>, asks: &Question, verbs: &mut Vec<Verb<'t>>) {
         let voice = &self.tenant.settings.company.voice;
-        let say = self.words(Cow::Borrowed(text));
-        let mut prompts = Vec::new();
-        if voice.barge_in {
-            prompts.push(Prompt::Say(say));
-        } else {
-            verbs.push(Verb::Say(say));
+        let mut prompts = self.spoken(text);
+        prompts.extend(follow.into_iter().flat_map(|follow| self.spoken(follow)));
+        if !voice.barge_in {
+            verbs.extend(prompts.drain(..).map(Verb::from));
         }
+        let patience = match self.pace {
+            Pace::Patient => settings::PATIENCE_SECONDS,
+            Pace::Usual | Pace::Slow => u32::from(voice.initial_timeout_seconds),
+        };
         verbs.push(Verb::Gather(Gather {
-            action: Cow::Owned(next),
-            timeout: Some(u32::from(voice.initial_timeout_seconds)),
+            action: Cow::Owned(self.address(Path::Respond)),
+            timeout: Some(patience),
             speech_timeout: Some(u32::from(voice.speech_timeout_seconds)),
             language: Some(Cow::Borrowed(&voice.language)),
+            hints: self.tenant.hints.clone(),
             action_on_empty_result: true,
             barge_in: Some(voice.barge_in),
+            num_digits: one_key(asks).then_some(1),
             prompts,
             ..Gather::default()
         }));
     }
 
-    /// Records a message, asking for it first if that was not done yet; who says nothing hears a goodbye.
+    /// Records a message, asking for it first if that was not done yet. Who says nothing is offered a call back where
+    /// there is one, else hears a goodbye.
     fn take_message(&self, ask: bool, verbs: &mut Vec<Verb<'t>>) {
         if ask {
             verbs.extend(self.prompt(PromptName::TakeMessage));
         }
-        self.record(message_path(self.tenant.id()), verbs);
+        self.record(self.address(Path::Message), verbs);
     }
 
     /// Records and posts it to an address.
@@ -192,9 +307,53 @@ impl<'t> Speaker<'t> {
             max_length: Some(settings::MESSAGE_SECONDS),
             timeout: Some(settings::MESSAGE_SILENCE_SECONDS),
             play_beep: Some(true),
+            recording_status_callback: Some(Cow::Owned(Path::Message.of(self.company()))),
             ..Record::default()
         }));
-        verbs.extend(self.prompt(PromptName::Goodbye));
-        verbs.push(Verb::Hangup);
+        if !self.sealed.is_empty() && self.tenant.settings.company.fallback.escalation.callback {
+            verbs.push(Verb::Redirect(Redirect {
+                url: Cow::Owned(self.address(Path::Respond)),
+                ..Redirect::default()
+            }));
+        } else {
+            verbs.extend(self.prompt(PromptName::Goodbye));
+            verbs.push(Verb::Hangup);
+        }
+    }
+
+    fn dial_verb(&self, number: PhoneNumber) -> Verb<'t> {
+        Verb::Dial(self.dial(number, None, true))
+    }
+
+    /// Dials a number. The dialled person sees the caller's number where they have one, else the company's, and has to
+    /// press a key if `whispers`.
+    fn dial(&self, number: PhoneNumber, from: Option<&str>, whispers: bool) -> Dial<'t> {
+        let caller = from.and_then(|from| from.parse::<PhoneNumber>().ok());
+        let shown = caller.unwrap_or(self.tenant.settings.company.phone);
+        Dial {
+            timeout: Some(settings::DIAL_SECONDS),
+            time_limit: Some(settings::DIAL_LIMIT_SECONDS),
+            answer_on_bridge: true,
+            caller_id: Some(Cow::Owned(shown.to_string())),
+            numbers: vec![Number {
+                number: Cow::Owned(number.to_string()),
+                url: whispers.then(|| Cow::Owned(Path::Whisper.of(self.company()))),
+                ..Number::default()
+            }],
+            ..Dial::default()
+        }
+    }
+}
+
+/// Whether a single key answers what is asked.
+const fn one_key(asks: &Question) -> bool {
+    match asks {
+        Question::AnythingElse
+        | Question::Menu
+        | Question::Choice(_)
+        | Question::Callback
+        | Question::CallbackSameNumber
+        | Question::CallbackConfirm(..) => true,
+        Question::None | Question::Message | Question::CallbackNumber(_) | Question::CallbackTime(_) => false,
     }
 }

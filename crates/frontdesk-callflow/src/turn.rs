@@ -3,28 +3,31 @@
 use std::{sync::Arc, time::Instant};
 
 use frontdesk_domain::{
-    call_state::CallState,
+    call_state::{CallState, Question},
     decision::{Decision, Matcher, Step, StepOutcome, Tier},
+    documents::{prompts::PromptName, template::Action},
     ids::{CallId, TurnId},
     money::PicoUsd,
+    phone::PhoneNumber,
     time::Timestamp,
 };
 
 use crate::{
-    answer::{Answer, AnsweredBy},
+    answer::{Answer, AnsweredBy, Pace},
     company::Tenant,
     conversation, fallback,
     flow::CallFlow,
     gatekeeper::{self, Miss},
-    priority,
+    limits, priority,
     rules::{Asked, RulesFailed},
     safety, status,
     trace::{Found, Trace},
+    webhook::{Dialled, turn_id},
 };
 
 /// What a caller did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Said<'t> {
+pub(crate) enum Said<'t> {
     /// They spoke: their words, redacted, and the normal form of these.
     Words {
         /// As the recogniser wrote them, redacted.
@@ -32,35 +35,46 @@ pub enum Said<'t> {
         /// What is compared.
         normalized: &'t str,
     },
+    /// They pressed keys; redacted.
+    Keys(&'t str),
     /// The call begins.
     NothingYet,
-    /// They said nothing, or pressed keys that nothing asked for.
+    /// They said nothing.
     Silence,
+    /// Somebody was dialled for them.
+    Dialled(Dialled),
 }
 
 /// One turn of a call.
 #[derive(Debug, Clone)]
-pub struct Turn<'t> {
+pub(crate) struct Turn<'t> {
     /// Which call.
-    pub call: CallId,
-    /// Which turn: the same webhook has the same id, however often it comes.
-    pub id: TurnId,
+    pub(crate) call: CallId,
+    /// Which turn: the same webhook has the same key, however often it comes.
+    pub(crate) key: u64,
     /// When it arrived.
-    pub arrived: Timestamp,
+    pub(crate) arrived: Timestamp,
+    /// The caller, redacted, as Twilio names them.
+    pub(crate) from: Option<&'t str>,
     /// What the caller did.
-    pub said: Said<'t>,
+    pub(crate) said: Said<'t>,
     /// What the call remembers.
-    pub state: &'t CallState,
+    pub(crate) state: &'t CallState,
     /// A dry run spends and records nothing.
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
 }
 
 impl Turn<'_> {
+    /// Its id: the same webhook has the same one.
+    pub(crate) fn id(&self) -> TurnId {
+        turn_id(&self.call, self.key)
+    }
+
     /// The normal form of what was said; empty if nothing was.
     pub(crate) const fn normalized(&self) -> &str {
         match self.said {
             Said::Words { normalized, .. } => normalized,
-            Said::NothingYet | Said::Silence => "",
+            Said::Keys(_) | Said::NothingYet | Said::Silence | Said::Dialled(_) => "",
         }
     }
 
@@ -68,7 +82,7 @@ impl Turn<'_> {
     pub(crate) const fn utterance(&self) -> &str {
         match self.said {
             Said::Words { utterance, .. } => utterance,
-            Said::NothingYet | Said::Silence => "",
+            Said::Keys(_) | Said::NothingYet | Said::Silence | Said::Dialled(_) => "",
         }
     }
 }
@@ -82,6 +96,16 @@ pub(crate) struct Decided {
     pub(crate) rotation: Option<u64>,
     /// The variation of the fallback that is spoken.
     pub(crate) variation: Option<usize>,
+    /// Which catalogue of other trades' templates was asked.
+    pub(crate) catalogue: Option<u64>,
+    /// What is said after the response.
+    pub(crate) follow: Option<Arc<str>>,
+    /// What the caller is asked.
+    pub(crate) asks: Question,
+    /// How it is spoken and waited for.
+    pub(crate) pace: Pace,
+    /// Who is dialled.
+    pub(crate) dials: Option<PhoneNumber>,
 }
 
 /// Answers one turn of a call: steps 3 to 7 of DESIGN section 1, in order. Never fails.
@@ -93,10 +117,15 @@ pub(crate) async fn handle_turn(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_
         Some(tenant),
         turn.normalized(),
         turn.arrived,
+        &turn.state.dialled,
         &mut trace,
     )
-    .or_else(|| status::answer(tenant, &mut trace))
-    .or_else(|| conversation::answer(tenant, turn, &mut trace));
+    .or_else(|| limits::answer(flow, tenant, turn, &mut trace))
+    .or_else(|| status::answer(tenant, turn, &mut trace));
+    let known = match known {
+        Some(answer) => Some(answer),
+        None => conversation::answer(flow, tenant, turn, &mut trace).await,
+    };
     let answer = match known {
         Some(answer) => answer,
         None => match look_up(flow, tenant, turn, &mut trace) {
@@ -138,8 +167,32 @@ fn look_up(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, trace: &mut Trace)
     }
 }
 
-fn decided(tenant: &Tenant, turn: &Turn<'_>, answer: Answer, trace: Trace, started: Instant) -> Decided {
+/// The decision that an answer makes.
+pub(crate) fn decided(tenant: &Tenant, turn: &Turn<'_>, answer: Answer, trace: Trace, started: Instant) -> Decided {
     let by = answer.by;
+    let (mut follow, mut asks) = (answer.follow, answer.asks);
+    // An answer that asks nothing itself is followed by whether there is anything else.
+    let answered = by.scenario().is_some() || by.qna().is_some();
+    if answered && answer.action == Action::None && asks == Question::None && !answer.response.trim_end().ends_with('?')
+    {
+        let n = usize::try_from(turn.state.turn).unwrap_or_default();
+        follow = tenant.prompt(PromptName::AnythingElse, n);
+        asks = Question::AnythingElse;
+    }
+    let dials = match (&by, answer.action) {
+        (AnsweredBy::Status, Action::Transfer) => tenant.forward_number(&turn.state.dialled),
+        (_, Action::Transfer) => tenant.next_number(turn.arrived, &turn.state.dialled),
+        _ => None,
+    };
+    // Whoever leaves no message is offered a call back.
+    if answer.action == Action::TakeMessage || (answer.action == Action::Transfer && dials.is_none()) {
+        asks = Question::Message;
+    }
+    let pace = if turn.state.slowly && answer.pace == Pace::Usual {
+        Pace::Slow
+    } else {
+        answer.pace
+    };
     let decision = Decision {
         company_id: tenant.id(),
         utterance: turn.utterance().into(),
@@ -167,5 +220,10 @@ fn decided(tenant: &Tenant, turn: &Turn<'_>, answer: Answer, trace: Trace, start
         by,
         rotation: answer.rotation,
         variation: answer.variation,
+        catalogue: answer.catalogue,
+        follow,
+        asks,
+        pace,
+        dials,
     }
 }

@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{decision::FallbackKind, redaction::Tail};
+use crate::{
+    decision::FallbackKind,
+    ids::{QnaId, ScenarioId},
+    phone::PhoneNumber,
+    redaction::Tail,
+};
 
 /// So many scenarios are remembered for variants and cooldowns, the newest.
 const MAX_ANSWERED: usize = 24;
@@ -31,6 +36,85 @@ pub struct CallState {
     /// What the redaction of the next turn must know of this one.
     #[serde(rename = "d")]
     pub tail: Tail,
+    /// When the call began, in Unix seconds; 0 if that is not known.
+    #[serde(rename = "b", default, skip_serializing_if = "is_zero")]
+    pub began: i64,
+    /// What was just asked.
+    #[serde(rename = "q", default, skip_serializing_if = "Question::is_none")]
+    pub asked: Question,
+    /// How many of the last turns in a row brought no words.
+    #[serde(rename = "z", default, skip_serializing_if = "is_zero")]
+    pub silences: u8,
+    /// How often in a row the caller asked for a moment.
+    #[serde(rename = "w", default, skip_serializing_if = "is_zero")]
+    pub waits: u8,
+    /// Whether the caller wants to be spoken to slowly.
+    #[serde(rename = "l", default, skip_serializing_if = "std::ops::Not::not")]
+    pub slowly: bool,
+    /// The key of the turn before, for who wants its answer again.
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<u64>,
+    /// Which numbers were dialled in this call.
+    #[serde(rename = "x", default, skip_serializing_if = "Vec::is_empty")]
+    pub dialled: Vec<PhoneNumber>,
+}
+
+/// What a call was just asked, so that a bare yes, no, key or number is understood.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Question {
+    /// Nothing that a yes or a key answers.
+    #[default]
+    #[serde(rename = "-")]
+    None,
+    /// Whether there is anything else.
+    #[serde(rename = "e")]
+    AnythingElse,
+    /// What the keys do: 1 a person, 2 a message.
+    #[serde(rename = "m")]
+    Menu,
+    /// Which of two things.
+    #[serde(rename = "c")]
+    Choice(Vec<Choosable>),
+    /// To leave a message: whoever did not is offered a callback.
+    #[serde(rename = "r")]
+    Message,
+    /// Whether a callback is wanted.
+    #[serde(rename = "o")]
+    Callback,
+    /// Whether at the number that the caller calls from.
+    #[serde(rename = "s")]
+    CallbackSameNumber,
+    /// At which number; how often it was not understood.
+    #[serde(rename = "n")]
+    CallbackNumber(u8),
+    /// Whether this is the number; how often another one was wrong.
+    #[serde(rename = "y")]
+    CallbackConfirm(String, u8),
+    /// At what time.
+    #[serde(rename = "t")]
+    CallbackTime(String),
+}
+
+impl Question {
+    fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+}
+
+/// One of the things that a caller chooses from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Choosable {
+    /// A scenario, by its id.
+    #[serde(rename = "s")]
+    Scenario(ScenarioId),
+    /// A Q&A, by its id.
+    #[serde(rename = "q")]
+    Qna(QnaId),
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
+    *number == N::default()
 }
 
 /// That a scenario answered in this call.
@@ -103,7 +187,8 @@ impl CallState {
             return true;
         }
         let heard = std::mem::take(&mut self.heard);
-        !heard.is_empty()
+        let asked = std::mem::take(&mut self.asked);
+        !heard.is_empty() || !asked.is_none()
     }
 
     fn find(&self, scenario: &str) -> Option<&Answered> {

@@ -38,6 +38,8 @@ pub struct ReplayInputs {
     pub call_state: CallState,
     /// The number the rotation gave, if a fallback was chosen.
     pub rotation: Option<u64>,
+    /// Which catalogue of other trades' templates was asked, if a fallback was chosen: a hash of ids and revisions.
+    pub catalogue: Option<u64>,
 }
 
 /// One turn of a call (the seed's `v2AIAgentCallLog`), its words redacted.
@@ -69,6 +71,10 @@ pub struct TurnRecord {
     pub outcome: TurnOutcome,
     /// What a replay needs beside it.
     pub replay: ReplayInputs,
+    /// The document that answered; kept beside the record, for the same webhook when it comes again. None if no
+    /// webhook brought the turn.
+    #[serde(skip)]
+    pub document: Option<Arc<str>>,
 }
 
 /// What kind of message a caller left.
@@ -105,6 +111,12 @@ pub struct Message {
     pub kind: MessageKind,
     /// The caller, as Twilio names them.
     pub from: Option<Arc<str>>,
+    /// The number to call back, as the caller gave it; null for a message.
+    #[serde(default)]
+    pub callback_number: Option<Arc<str>>,
+    /// When a call back suits the caller, in their words, redacted.
+    #[serde(default)]
+    pub callback_time: Option<Arc<str>>,
     /// Twilio's id of the recording; one message per recording.
     pub recording_sid: Option<Arc<str>>,
     /// Where the recording is, if it is at Twilio.

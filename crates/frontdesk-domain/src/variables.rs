@@ -25,6 +25,14 @@ impl Variables {
         Self { values }
     }
 
+    /// These and some of the moment, such as the names that a caller chooses from; those of the moment win.
+    #[must_use]
+    pub fn with<'v>(&self, more: impl IntoIterator<Item = (&'v str, &'v str)>) -> Self {
+        let mut values = self.values.clone();
+        values.extend(more.into_iter().map(|(name, value)| (name.into(), value.into())));
+        Self { values }
+    }
+
     /// The value of a variable.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

@@ -306,6 +306,12 @@ impl Language {
         self.common.contains(&entry.stem) || self.entries.contains_key(&entry.exact)
     }
 
+    /// Whether a word, in its normal form, is an everyday one or one of the closed classes.
+    #[must_use]
+    pub fn knows(&self, word: &str) -> bool {
+        self.is_common(&self.entry(word))
+    }
+
     /// Whether common words are known at all; without them nothing is repaired.
     pub(crate) fn knows_words(&self) -> bool {
         !self.common.is_empty()

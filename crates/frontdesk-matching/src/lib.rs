@@ -12,6 +12,8 @@ pub mod language;
 mod lexicon;
 pub mod normal;
 pub mod patterns;
+pub mod phrases;
+
 mod piece;
 pub mod rules;
 pub mod safety;

@@ -8,12 +8,11 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use frontdesk_domain::{
     decision::{Decision, Source, Tier},
-    ids::{CallId, CompanyId},
     record::TurnRecord,
 };
 use frontdesk_store::{
     cache::CachedStore,
-    ports::{CallCursor, CallFilter, CallLog, Page, StoreError, StoredCall},
+    ports::{CallEnd, StoreError, TurnLog},
     queue::{AlertQueue, TurnQueue},
     tasks::TaskSet,
 };
@@ -144,18 +143,18 @@ impl Metrics {
 }
 
 /// Counts turns on their way into the call log, so that counting costs no caller anything.
-pub struct CountedLog(Arc<dyn CallLog>);
+pub struct CountedLog(Arc<dyn TurnLog>);
 
 impl CountedLog {
     /// Counts what this log stores.
     #[must_use]
-    pub fn new(log: Arc<dyn CallLog>) -> Self {
+    pub fn new(log: Arc<dyn TurnLog>) -> Self {
         Self(log)
     }
 }
 
 #[async_trait]
-impl CallLog for CountedLog {
+impl TurnLog for CountedLog {
     async fn append_turns(&self, turns: Arc<Vec<TurnRecord>>) -> Result<(), StoreError> {
         self.0.append_turns(Arc::clone(&turns)).await?;
         for turn in turns.iter() {
@@ -171,17 +170,8 @@ impl CallLog for CountedLog {
         Ok(())
     }
 
-    async fn calls(
-        &self,
-        company: CompanyId,
-        filter: &CallFilter,
-        page: Page<CallCursor>,
-    ) -> Result<Vec<StoredCall>, StoreError> {
-        self.0.calls(company, filter, page).await
-    }
-
-    async fn call(&self, company: CompanyId, call: &CallId) -> Result<Option<StoredCall>, StoreError> {
-        self.0.call(company, call).await
+    async fn end_calls(&self, ends: Arc<Vec<CallEnd>>) -> Result<(), StoreError> {
+        self.0.end_calls(ends).await
     }
 }
 

@@ -1,7 +1,8 @@
 //! The voice routes: what Twilio posts, verified, and the documents that answer it (DESIGN sections 1 and 7).
 //!
 //! Nothing here answers 5xx or JSON. What cannot be verified gets 403, and always the same one: it tells nobody
-//! whether a company exists.
+//! whether a company exists. The one exception is a company that cannot be loaded: whether its token signed the webhook
+//! cannot be told then, and the caller hears an apology that holds nothing of any company (ADR 0005).
 
 use std::{
     convert::Infallible,
@@ -21,30 +22,33 @@ use axum::{
     routing::post,
 };
 use frontdesk_callflow::{
-    CallFlow, Webhook,
+    CallFlow, Route, Webhook,
     company::Tenant,
     flow::{Unanswerable, empty_document},
+    settings,
 };
 use frontdesk_domain::{
     alert::{Alert, AlertCode, Notifier},
     clock::Clock,
-    ids::CompanyId,
+    ids::{CallId, CompanyId},
+    time::Timestamp,
 };
 use frontdesk_twilio::{
     form::{Form, is_form_content_type},
     signature::{Payload, PublicUrl, Refusal, SETTINGS_HEADER, SIGNATURE_HEADER, SignedRequest, Verifier},
     twiml,
+    webhook::TurnParameters,
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::{debug, error, warn};
 
 /// The longest body of a webhook.
 const MAX_BODY: usize = 64 * 1024;
 
-/// A body that is not there after this time is none: Twilio itself gives up after 15 seconds.
-const BODY_WAIT: Duration = Duration::from_secs(5);
+/// A body that is not there after this time is none. It is part of the turn's own time.
+const BODY_WAIT: Duration = Duration::from_secs(2);
 
 /// What the voice routes are made of.
 pub struct Voice {
@@ -69,61 +73,121 @@ pub struct Voice {
 /// All voice routes.
 pub fn router(voice: Arc<Voice>) -> Router {
     Router::new()
+        .route("/api/twilio/voice", post(voice_by_number))
+        .route("/api/twilio/voice/{companyId}", post(begin))
         .route("/api/twilio/v2-agent-respond/{companyId}", post(respond))
+        .route("/api/twilio/dial-result/{companyId}", post(dial_result))
         .route("/api/twilio/message/{companyId}", post(message))
+        .route("/api/twilio/whisper/{companyId}", post(whisper))
         .route("/api/twilio/status/{companyId}", post(status))
+        .route("/api/twilio/fallback/{companyId}", post(fallback).get(fallback))
         .with_state(voice)
+}
+
+/// A call begins; the company is that of the number called.
+async fn voice_by_number(State(voice): State<Arc<Voice>>, request: Request) -> Response {
+    turn(&voice, Called::Number, Route::Voice, request).await
+}
+
+/// A call to a company begins.
+async fn begin(State(voice): State<Arc<Voice>>, CalledId(id): CalledId, request: Request) -> Response {
+    turn(&voice, Called::Id(&id), Route::Voice, request).await
 }
 
 /// Answers a turn of a call: what the caller said becomes a spoken answer, or the call is greeted.
 async fn respond(State(voice): State<Arc<Voice>>, CalledId(id): CalledId, request: Request) -> Response {
-    let posted = match voice.accept(&id, request).await {
-        Ok(posted) => posted,
-        Err(refused) => return refused.into_response(),
-    };
-    let document = match &posted.from {
-        Sender::Company(tenant) => voice.flow.respond(tenant, &posted.webhook()).await,
-        Sender::Nobody(company, why) => {
-            voice
-                .flow
-                .respond_without_company(*company, &posted.webhook(), *why)
-                .await
-        }
-    };
-    spoken(document)
+    turn(&voice, Called::Id(&id), Route::Respond, request).await
+}
+
+/// Somebody was dialled and is through, or was not reached.
+async fn dial_result(State(voice): State<Arc<Voice>>, CalledId(id): CalledId, request: Request) -> Response {
+    turn(&voice, Called::Id(&id), Route::DialResult, request).await
 }
 
 /// Takes a recorded message; also Twilio's report that a recording is ready.
 async fn message(State(voice): State<Arc<Voice>>, CalledId(id): CalledId, request: Request) -> Response {
-    let posted = match voice.accept(&id, request).await {
+    turn(&voice, Called::Id(&id), Route::Message, request).await
+}
+
+async fn turn(voice: &Voice, called: Called<'_>, route: Route, request: Request) -> Response {
+    let posted = match voice.accept(called, request).await {
         Ok(posted) => posted,
         Err(refused) => return refused.into_response(),
     };
-    let document = match &posted.from {
-        Sender::Company(tenant) => voice.flow.message(tenant, &posted.webhook()).await,
-        Sender::Nobody(company, why) => {
-            voice
-                .flow
-                .respond_without_company(*company, &posted.webhook(), *why)
-                .await
+    let webhook = posted.webhook(route);
+    let document = match &posted.to {
+        Callee::Company(tenant) if route == Route::Message => voice.flow.message(tenant, &webhook).await,
+        Callee::Company(tenant) => voice.flow.respond(tenant, &webhook).await,
+        Callee::Nobody(company, why) => {
+            let document = voice.flow.respond_without_company(*company, &webhook, *why).await;
+            return spoken(document);
         }
     };
-    spoken(document)
+    spoken(document.to_string())
+}
+
+/// What a dialled person hears before they are connected.
+async fn whisper(State(voice): State<Arc<Voice>>, CalledId(id): CalledId, request: Request) -> Response {
+    without_turn(&voice, &id, request, |tenant, webhook| {
+        voice.flow.whisper(tenant, webhook)
+    })
+    .await
+}
+
+/// The document for Twilio's fallback URL.
+async fn fallback(State(voice): State<Arc<Voice>>, CalledId(id): CalledId, request: Request) -> Response {
+    without_turn(&voice, &id, request, |tenant, _| voice.flow.fallback_document(tenant)).await
+}
+
+/// Answers what is no turn of the caller's.
+async fn without_turn(
+    voice: &Voice,
+    id: &str,
+    request: Request,
+    answer: impl FnOnce(&Tenant, &Webhook<'_>) -> String,
+) -> Response {
+    let posted = match voice.accept(Called::Id(id), request).await {
+        Ok(posted) => posted,
+        Err(refused) => return refused.into_response(),
+    };
+    let webhook = posted.webhook(Route::Voice);
+    spoken(match &posted.to {
+        Callee::Company(tenant) => answer(tenant, &webhook),
+        Callee::Nobody(company, why) => voice.flow.respond_without_company(*company, &webhook, *why).await,
+    })
 }
 
 /// Takes Twilio's report on a call. It carries no caller's words and needs no answer.
 async fn status(State(voice): State<Arc<Voice>>, CalledId(id): CalledId, request: Request) -> Response {
-    let posted = match voice.accept(&id, request).await {
+    let posted = match voice.accept(Called::Id(&id), request).await {
         Ok(posted) => posted,
         Err(refused) => return refused.into_response(),
     };
+    let parameters = TurnParameters::of(&posted.form);
     debug!(
         company.id = %id,
-        call.id = posted.form.first("CallSid"),
+        call.id = parameters.call_sid,
         call.status = posted.form.first("CallStatus"),
         "a call's status was reported"
     );
+    if let (Callee::Company(tenant), Some(call), Some(status)) =
+        (&posted.to, parameters.call_sid, parameters.call_status)
+        && status.is_final()
+    {
+        voice
+            .flow
+            .call_ended(tenant.id(), CallId::new(call), parameters.from, status.as_str());
+    }
     spoken(empty_document())
+}
+
+/// How a webhook names the company.
+#[derive(Clone, Copy)]
+enum Called<'r> {
+    /// By its id in the path.
+    Id(&'r str),
+    /// By the number in `To`.
+    Number,
 }
 
 /// The company's id in the path as it was written; empty if it does not decode, so that it is refused like any other.
@@ -139,7 +203,7 @@ impl<S: Send + Sync> FromRequestParts<S> for CalledId {
 }
 
 /// Who is called.
-enum Sender {
+enum Callee {
     Company(Arc<Tenant>),
     Nobody(Option<CompanyId>, Unanswerable),
 }
@@ -157,95 +221,110 @@ impl IntoResponse for Refused {
 
 /// A webhook that may be answered.
 struct Posted {
-    from: Sender,
+    to: Callee,
     target: String,
     form: Form,
-    arrived: frontdesk_domain::time::Timestamp,
+    arrived: Timestamp,
+    deadline: Instant,
 }
 
 impl Posted {
-    fn webhook(&self) -> Webhook<'_> {
+    fn webhook(&self, route: Route) -> Webhook<'_> {
         Webhook {
+            route,
             target: &self.target,
             form: &self.form,
             arrived: self.arrived,
+            deadline: self.deadline,
         }
     }
 }
 
 impl Voice {
     /// Reads and verifies a webhook; what cannot be verified is refused.
-    async fn accept(&self, id: &str, request: Request) -> Result<Posted, Refused> {
+    async fn accept(&self, called: Called<'_>, request: Request) -> Result<Posted, Refused> {
         let arrived = self.clock.now();
+        let deadline = Instant::now() + settings::TURN_DEADLINE;
         let (parts, body) = request.into_parts();
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-        let Some(form) = read_form(&parts.headers, body).await else {
+        // Only the fallback document answers GET: its parameters stand in the address, and are signed with that.
+        let is_get = parts.method == Method::GET;
+        let form = if is_get {
+            Form::parse(parts.uri.query().unwrap_or_default().as_bytes()).ok()
+        } else {
+            read_form(&parts.headers, body).await
+        };
+        let Some(form) = form else {
             return Err(self.refuse(
                 None,
                 "a voice webhook that is no form of at most 64 KiB",
                 json!({ "path": shortened(parts.uri.path()) }),
             ));
         };
-        let company = id.parse::<CompanyId>().ok();
-        let loaded = match company {
-            Some(company) => self.flow.tenant(company).await,
-            None => Ok(None),
+        let found = match called {
+            Called::Id(id) => Ok(id.parse::<CompanyId>().ok()),
+            Called::Number => self.flow.company_of_number(form.first("To").unwrap_or_default()).await,
         };
-        let from = match loaded {
-            Ok(Some(tenant)) => self.verify_company(tenant, target, &form, &parts.headers)?,
+        let (company, loaded) = match found {
+            Ok(Some(company)) => (Some(company), self.flow.tenant(company).await),
+            Ok(None) => (None, Ok(None)),
+            Err(failure) => (None, Err(failure)),
+        };
+        let empty = Form::default();
+        let request = signed(target, if is_get { &empty } else { &form }, &parts.headers);
+        let to = match loaded {
+            Ok(Some(tenant)) => self.verify_company(tenant, &request, form.first("AccountSid"), &parts.headers)?,
             Ok(None) => {
-                self.verify_platform(target, &form, &parts.headers)?;
-                Sender::Nobody(company, Unanswerable::NoSuchCompany)
+                self.verify_platform(&request)?;
+                Callee::Nobody(company, Unanswerable::NoSuchCompany)
             }
             Err(failure) => {
                 error!(
-                    company.id = id,
+                    path = shortened(parts.uri.path()),
                     error = &failure as &dyn std::error::Error,
                     "a company could not be loaded for a call"
                 );
                 // Whose token signed it cannot be known now. The apology holds nothing of any company.
-                let known = self.is_from_platform(target, &form, &parts.headers).is_ok();
-                Sender::Nobody(
-                    company,
-                    if known {
-                        Unanswerable::NotLoaded
-                    } else {
-                        Unanswerable::NotVerifiable
-                    },
-                )
+                let known = self.is_from_platform(&request).is_ok();
+                let why = if known {
+                    Unanswerable::NotLoaded
+                } else {
+                    Unanswerable::NotVerifiable
+                };
+                Callee::Nobody(company, why)
             }
         };
         Ok(Posted {
-            from,
+            to,
             target: target.to_owned(),
             form,
             arrived,
+            deadline,
         })
     }
 
     fn verify_company(
         &self,
         tenant: Arc<Tenant>,
-        target: &str,
-        form: &Form,
+        request: &SignedRequest<'_>,
+        account: Option<&str>,
         headers: &HeaderMap,
-    ) -> Result<Sender, Refused> {
+    ) -> Result<Callee, Refused> {
         if !self.verify {
-            return Ok(Sender::Company(tenant));
+            return Ok(Callee::Company(tenant));
         }
         let verifier = if tenant.verifier.is_empty() {
             &self.platform
         } else {
             &tenant.verifier
         };
-        let request = signed(target, form, headers);
-        if let Err(refusal) = verifier.verify(&self.public_url, &request) {
-            let details = self.diagnose(verifier, &request, refusal, headers);
+        if let Err(refusal) = verifier.verify(&self.public_url, request) {
+            let details = self.diagnose(verifier, request, refusal, headers);
             let message = format!("webhooks for {} are refused: {refusal}", tenant.settings.company.name);
             return Err(self.refuse(Some(tenant.id()), &message, details));
         }
         let expected = tenant.settings.company.account_sid.as_deref();
-        if expected.is_some() && form.first("AccountSid") != expected {
+        if expected.is_some() && account != expected {
             let details =
                 json!({ "likelyFix": "set twilio.accountSid of the company to the account that sends its webhooks" });
             return Err(self.refuse(
@@ -254,24 +333,22 @@ impl Voice {
                 details,
             ));
         }
-        Ok(Sender::Company(tenant))
+        Ok(Callee::Company(tenant))
     }
 
-    fn verify_platform(&self, target: &str, form: &Form, headers: &HeaderMap) -> Result<(), Refused> {
-        self.is_from_platform(target, form, headers).map_err(|refusal| {
-            let path = target.split('?').next().unwrap_or_default();
+    fn verify_platform(&self, request: &SignedRequest<'_>) -> Result<(), Refused> {
+        self.is_from_platform(request).map_err(|refusal| {
+            let path = request.target.split('?').next().unwrap_or_default();
             let details = json!({ "path": shortened(path), "reason": refusal.to_string() });
             self.refuse(None, "a webhook for an unknown company could not be verified", details)
         })
     }
 
-    fn is_from_platform(&self, target: &str, form: &Form, headers: &HeaderMap) -> Result<(), Refusal> {
+    fn is_from_platform(&self, request: &SignedRequest<'_>) -> Result<(), Refusal> {
         if !self.verify {
             return Ok(());
         }
-        self.platform
-            .verify(&self.public_url, &signed(target, form, headers))
-            .map(|_| ())
+        self.platform.verify(&self.public_url, request).map(|_| ())
     }
 
     /// What an operator should know of a refused signature. The likely fix is searched for once a second at most.

@@ -24,7 +24,7 @@ use frontdesk_domain::{
 };
 use frontdesk_store::{
     cache::CachedStore,
-    ports::{CallLog as _, CompanyStore as _, CompanyWrite, RotationStore as _},
+    ports::{CompanyStore as _, CompanyWrite, RotationStore as _, TurnLog as _},
     seal::Sealer,
     sqlite::{SqliteOptions, SqliteStore},
     system::SystemClock,
@@ -111,7 +111,9 @@ fn record(call: usize) -> TurnRecord {
         replay: ReplayInputs {
             call_state: CallState::default(),
             rotation: None,
+            catalogue: None,
         },
+        document: Some("<Response><Say/></Response>".repeat(30).into()),
     }
 }
 

@@ -128,6 +128,11 @@ impl Server {
             .env("FRONTDESK_HTTP__LISTEN", self.address.to_string())
             .env("FRONTDESK_HTTP__PUBLIC_URL", PUBLIC_URL)
             .env("FRONTDESK_ADMIN__TOKEN", &self.token)
+            // A load is no abuse.
+            .env("FRONTDESK_LIMITS__TURNS_PER_CALL", "0")
+            .env("FRONTDESK_LIMITS__SECONDS_PER_CALL", "0")
+            .env("FRONTDESK_LIMITS__CALLS_PER_CALLER_PER_HOUR", "0")
+            .env("FRONTDESK_LIMITS__CONCURRENT_CALLS_PER_COMPANY", "0")
             .env("FRONTDESK_STORE__URL", format!("sqlite:{}", self.store().display()))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

@@ -203,6 +203,20 @@ impl CallStatus {
         })
     }
 
+    /// Twilio's word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Ringing => "ringing",
+            Self::InProgress => "in-progress",
+            Self::Completed => "completed",
+            Self::Busy => "busy",
+            Self::Failed => "failed",
+            Self::NoAnswer => "no-answer",
+            Self::Canceled => "canceled",
+        }
+    }
+
     /// Whether the call is over.
     pub const fn is_final(self) -> bool {
         match self {

@@ -26,7 +26,7 @@ async fn a_call_is_greeted_and_then_answered() {
     let mut call = scene.call("CA1");
     assert_eq!(said(&call.post(&[]).await), "Welcome to Acme Home Services.");
     let answer = call.says("what are your hours").await;
-    assert_eq!(said(&answer), "We open at eight.");
+    assert_eq!(said(&answer), "We open at eight. Anything else I can do for you?");
     assert!(
         answer.contains("<Gather") && answer.contains("actionOnEmptyResult=\"true\""),
         "{answer}"
@@ -73,7 +73,7 @@ async fn each_step_that_was_not_asked_says_why() {
         steps,
         [
             (Step::Safety, StepOutcome::BelowThreshold, None),
-            (Step::Conversation, StepOutcome::Skipped, Some(SkipReason::NotBuilt)),
+            (Step::Conversation, StepOutcome::BelowThreshold, None),
             (Step::CompanyQna, StepOutcome::BelowThreshold, None),
             (Step::TradeQna, StepOutcome::BelowThreshold, None),
             (Step::Tier1, StepOutcome::BelowThreshold, None),
@@ -132,6 +132,8 @@ async fn danger_is_answered_although_the_company_cannot_be_loaded() {
         Unanswerable::NotVerifiable,
     ] {
         let webhook = Webhook {
+            route: crate::Route::Respond,
+            deadline: tokio::time::Instant::now() + crate::settings::TURN_DEADLINE,
             target: "/",
             form: &form,
             arrived: frontdesk_domain::time::Timestamp::UNIX_EPOCH,
@@ -155,6 +157,8 @@ async fn an_unknown_company_apologises_and_tells_the_operator() {
     let scene = Scene::empty();
     let form: Form = [("CallSid", "CA1"), ("SpeechResult", "hello")].into_iter().collect();
     let webhook = Webhook {
+        route: crate::Route::Respond,
+        deadline: tokio::time::Instant::now() + crate::settings::TURN_DEADLINE,
         target: "/",
         form: &form,
         arrived: frontdesk_domain::time::Timestamp::UNIX_EPOCH,
@@ -191,7 +195,7 @@ async fn a_suspended_company_says_so_and_a_forwarding_one_dials() {
 async fn an_action_is_carried_out() {
     let scene = Scene::new(json!({})).await;
     let message = scene.call("CA1").says("schedule a visit").await;
-    let action = format!("action=\"/api/twilio/message/{COMPANY}\"");
+    let action = format!("action=\"/api/twilio/message/{COMPANY}?s=");
     assert!(
         message.contains("<Record") && message.contains(&action) && !message.contains("<Gather"),
         "{message}"
@@ -427,10 +431,7 @@ async fn with_the_gatekeeper_disabled_tier_1_answers_at_the_platforms_threshold(
     assert_eq!(decision.threshold, Confidence::new(0.70));
     let missed = scene.decide("the eagle told the parrot").await;
     let reasons: Vec<_> = missed.trace.iter().filter_map(|entry| entry.reason).collect();
-    assert_eq!(
-        reasons,
-        [SkipReason::NotBuilt, SkipReason::Disabled, SkipReason::Disabled]
-    );
+    assert_eq!(reasons, [SkipReason::Disabled, SkipReason::Disabled]);
 }
 
 #[tokio::test]
@@ -441,11 +442,12 @@ async fn a_scenario_cools_down_within_its_call_only() {
     scene.template(TEMPLATE, "HVAC", json!([promo])).await;
     scene.company(COMPANY, json!({})).await;
     let mut call = scene.call("CA1");
-    assert_eq!(said(&call.says("any specials").await), "Ten percent off.");
-    assert_ne!(said(&call.says("any specials").await), "Ten percent off.");
-    assert_eq!(said(&scene.call("CA2").says("any specials").await), "Ten percent off.");
+    let is_promo = |document: &str| said(document).starts_with("Ten percent off.");
+    assert!(is_promo(&call.says("any specials").await));
+    assert!(!is_promo(&call.says("any specials").await));
+    assert!(is_promo(&scene.call("CA2").says("any specials").await));
     scene.pass(61);
-    assert_eq!(said(&call.says("any specials").await), "Ten percent off.");
+    assert!(is_promo(&call.says("any specials").await));
 }
 
 #[tokio::test]

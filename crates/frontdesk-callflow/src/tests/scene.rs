@@ -34,7 +34,7 @@ use frontdesk_store::{
 use frontdesk_twilio::form::Form;
 use serde_json::{Value, json};
 
-use crate::{CallFlow, Deps, Webhook};
+use crate::{CallFlow, Deps, Route, Webhook, limits::Limits, settings};
 
 pub(super) const COMPANY: &str = "507f1f77bcf86cd799439011";
 pub(super) const TEMPLATE: &str = "65f123000000000000000001";
@@ -95,6 +95,7 @@ impl Scene {
             notifier: Arc::clone(&alerts) as _,
             sealer,
             clock: Arc::clone(&clock) as _,
+            limits: Limits::NONE,
         };
         Self {
             flow: Arc::new(CallFlow::new(deps)),
@@ -246,11 +247,13 @@ impl Caller<'_> {
     pub(super) async fn post_form(&self, form: &Form) -> String {
         let tenant = self.scene.flow.tenant(COMPANY.parse().unwrap()).await.unwrap().unwrap();
         let webhook = Webhook {
+            route: Route::Respond,
             target: &self.target,
             form,
             arrived: self.scene.clock.now(),
+            deadline: tokio::time::Instant::now() + settings::TURN_DEADLINE,
         };
-        self.scene.flow.respond(&tenant, &webhook).await
+        self.scene.flow.respond(&tenant, &webhook).await.to_string()
     }
 }
 

@@ -51,10 +51,28 @@ wire_names! {
         Forward = "forward",
         /// What is said first.
         Greeting = "greeting",
+        /// Follows the greeting while the company is closed.
+        AfterHours = "afterHours",
         /// The caller says nothing.
         Silence = "silence",
+        /// The caller says nothing again: what the keys do.
+        Menu = "menu",
+        /// The caller pressed a key that means nothing here.
+        KeysNotUnderstood = "keysNotUnderstood",
+        /// The caller needs a moment.
+        Waiting = "waiting",
+        /// The caller wants something again, and nothing was said.
+        NothingToRepeat = "nothingToRepeat",
+        /// Before the last words are said again, slowly.
+        Slower = "slower",
+        /// The caller did not mean to call here.
+        WrongNumber = "wrongNumber",
+        /// Two things that the caller may mean: `{first}` and `{second}`.
+        Choice = "choice",
         /// After an answer.
         AnythingElse = "anythingElse",
+        /// After a yes to that.
+        GoAhead = "goAhead",
         /// The call ends.
         Goodbye = "goodbye",
         /// Before a message is recorded.
@@ -67,8 +85,36 @@ wire_names! {
         OfferTransfer = "offerTransfer",
         /// Before a person is dialled.
         Transfer = "transfer",
+        /// Somebody did not answer, and the next one is dialled.
+        TransferNext = "transferNext",
         /// Nobody answered.
         TransferFailed = "transferFailed",
+        /// The caller wants a person, and nobody can be dialled now.
+        NobodyThere = "nobodyThere",
+        /// What the dialled person hears: press 1 to take the call.
+        Whisper = "whisper",
+        /// They take it.
+        WhisperAccepted = "whisperAccepted",
+        /// They do not.
+        WhisperDeclined = "whisperDeclined",
+        /// Asks whether the caller wants to be called back.
+        OfferCallback = "offerCallback",
+        /// Asks whether at the number that they call from.
+        CallbackSameNumber = "callbackSameNumber",
+        /// Asks for the number.
+        CallbackNumber = "callbackNumber",
+        /// Asks for it again.
+        CallbackNumberAgain = "callbackNumberAgain",
+        /// Reads it back: `{number}`.
+        CallbackConfirm = "callbackConfirm",
+        /// Asks for a time.
+        CallbackTime = "callbackTime",
+        /// After the wish is kept.
+        CallbackThanks = "callbackThanks",
+        /// A limit against abuse ends the conversation.
+        LimitReached = "limitReached",
+        /// A webhook of a call that has ended.
+        CallOver = "callOver",
         /// Fallback for companies without one: something nearly matched.
         ClarificationNeeded = "clarificationNeeded",
         /// Fallback for companies without one: nothing matched.
@@ -99,6 +145,16 @@ wire_names! {
         WrongNumber = "wrongNumber",
         /// Needs a moment.
         HoldOn = "holdOn",
+        /// Chooses the first of two.
+        First = "first",
+        /// Chooses the second.
+        Second = "second",
+        /// Chooses neither.
+        Neither = "neither",
+        /// Words around a phrase that change nothing.
+        Filler = "filler",
+        /// The digits from zero to nine, each with the words for it, separated by `|`.
+        Digits = "digits",
     }
 }
 

@@ -80,7 +80,8 @@ fn the_embedded_prompts_have_every_text_in_three_tones_and_every_phrase() {
         ..
     } = Prompts::parse(&document, Mode::Import).unwrap();
     assert_eq!((unknown, notes), (vec![], vec![]));
-    let variables = Variables::new("Elm Street Dental".into(), [].into());
+    let of_the_moment = [("first", "a"), ("second", "b"), ("number", "5 5 5")];
+    let variables = Variables::new("Elm Street Dental".into(), [].into()).with(of_the_moment);
     for name in PromptName::ALL {
         for tone in ["friendly", "professional", "casual"] {
             let texts = prompts.texts.pick(*name, tone);

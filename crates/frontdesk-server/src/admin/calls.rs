@@ -27,6 +27,8 @@ pub(crate) struct CallView {
     from: Option<String>,
     started_at: Timestamp,
     ending: String,
+    ended_at: Option<Timestamp>,
+    ended_as: Option<String>,
     turns: Vec<Value>,
 }
 
@@ -37,6 +39,8 @@ impl From<StoredCall> for CallView {
             from,
             started_at,
             ending,
+            ended_at,
+            ended_as,
             turns,
         } = call;
         Self {
@@ -44,6 +48,8 @@ impl From<StoredCall> for CallView {
             from,
             started_at,
             ending,
+            ended_at,
+            ended_as,
             turns,
         }
     }

@@ -14,7 +14,7 @@ use frontdesk_domain::{
     money::PicoUsd,
     record::{Message, MessageKind, MessageState, ReplayInputs, TurnOutcome, TurnRecord},
 };
-use frontdesk_store::ports::{CallLog as _, MessageStore as _};
+use frontdesk_store::ports::{MessageStore as _, TurnLog as _};
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
@@ -61,7 +61,9 @@ fn turn(company: CompanyId, call: &str, turn: u32, at: &str, words: &str, outcom
         replay: ReplayInputs {
             call_state: CallState::default(),
             rotation: None,
+            catalogue: None,
         },
+        document: None,
     }
 }
 
@@ -287,6 +289,8 @@ fn message(company: CompanyId, id: &str) -> Message {
         call_id: CallId::new("CA1"),
         kind: MessageKind::Message,
         from: Some("+15550001111".into()),
+        callback_number: None,
+        callback_time: None,
         recording_sid: Some(format!("RE{id}").into()),
         recording_url: None,
         recording_seconds: Some(4),

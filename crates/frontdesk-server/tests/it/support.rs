@@ -140,6 +140,7 @@ impl TestApp {
         );
         let alerts = AlertQueue::start(store.clone(), clock.clone(), &tasks);
         let flow = Arc::new(CallFlow::new(Deps {
+            limits: frontdesk_callflow::limits::Limits::NONE,
             store: store.clone(),
             turns: turns.clone(),
             notifier: Arc::new(alerts.clone()),

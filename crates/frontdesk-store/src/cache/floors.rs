@@ -28,8 +28,8 @@ pub(super) struct Floors {
 struct Known {
     /// The floor of everything.
     base: Seq,
-    /// The highest floor: that of what is made of [`Changed::Everything`].
-    newest: Seq,
+    /// The floor of what is made of all templates and of who uses them, marked by [`Changed::Everything`].
+    templates: Seq,
     floors: HashMap<Changed, Seq>,
 }
 
@@ -57,8 +57,17 @@ impl Floors {
         let mut known = self.floors.write().unwrap_or_else(PoisonError::into_inner);
         let mut rose = false;
         for (seq, changed) in changes {
-            let Known { base, newest, floors } = &mut *known;
-            *newest = seq.max(*newest);
+            let Known {
+                base,
+                templates,
+                floors,
+            } = &mut *known;
+            if matches!(
+                changed,
+                Changed::Everything | Changed::Template(_) | Changed::Company(_)
+            ) {
+                *templates = seq.max(*templates);
+            }
             if changed == Changed::Everything || floors.len() >= MAX_FLOORS {
                 rose |= seq > *base;
                 *base = seq.max(*base);
@@ -89,7 +98,7 @@ impl Floors {
     fn look_up(&self, as_of: Seq, made_of: &[Changed], checked: &Checked) -> bool {
         let known = self.floors.read().unwrap_or_else(PoisonError::into_inner);
         let floor = |part: &Changed| match part {
-            Changed::Everything => known.newest,
+            Changed::Everything => known.templates,
             part => known.floors.get(part).copied().unwrap_or_default(),
         };
         let is_valid = as_of >= known.base && made_of.iter().all(|part| as_of >= floor(part));
@@ -160,8 +169,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_of_everything_is_renewed_by_any_change() {
+    fn what_is_made_of_all_templates_is_renewed_by_a_change_of_one_and_by_no_other() {
         let floors = Floors::default();
+        floors.raise([(4, Changed::Singleton(Singleton::Safety))]);
+        assert!(floors.allow(3, &[Changed::Everything], &Checked::default()));
         floors.raise([(5, template())]);
         assert!(!floors.allow(4, &[Changed::Everything], &Checked::default()));
         assert!(floors.allow(5, &[Changed::Everything], &Checked::default()));

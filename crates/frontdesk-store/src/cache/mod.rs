@@ -194,7 +194,8 @@ impl CachedStore {
         loaded.unwrap_or_else(|_| Arc::clone(self.embedded.get_or_init(|| Arc::new(PlatformDocuments::embedded()))))
     }
 
-    /// All templates, with those who use them. Read anew after any change.
+    /// All templates, with those who use them. Read anew after a change of any template or company; what is the same as
+    /// before stays the same `Arc`.
     ///
     /// # Errors
     /// The store cannot answer and they are not in memory.
@@ -204,10 +205,12 @@ impl CachedStore {
         }
         let load = || {
             let (backend, shared) = (Arc::clone(&self.backend), Arc::clone(&self.shared));
+            let old = self.catalogue.peek(&TemplateCatalogue);
             async move {
                 let snapshot = backend.catalogue_snapshot().await?;
                 let as_of = snapshot.as_of;
-                let value = off_thread(move || Arc::new(Catalogue::read(&shared, snapshot))).await?;
+                let read = off_thread(move || Arc::new(Catalogue::read(&shared, snapshot))).await?;
+                let value = old.filter(|old| old.version() == read.version()).unwrap_or(read);
                 Ok(Loaded {
                     value,
                     as_of,

@@ -22,7 +22,7 @@ use crate::{
 };
 
 forward!(
-    SnapshotStore, ChangeFeed, CallLog, MessageStore, NotificationStore, SpendStore, Ping
+    SnapshotStore, ChangeFeed, TurnLog, CallLog, MessageStore, NotificationStore, SpendStore, Ping
     for CachedStore through backend
 );
 

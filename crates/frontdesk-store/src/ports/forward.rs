@@ -66,12 +66,20 @@ macro_rules! forward {
             import(items: Vec<ImportItem>, now: Timestamp) -> Result<Vec<(Seq, Changed)>, ImportError>;
         });
     };
+    (@TurnLog, $type:ident, $field:ident) => {
+        $crate::forward!(@@TurnLog, $type, $field, {
+            append_turns(turns: Arc<Vec<TurnRecord>>) -> Result<(), StoreError>;
+            end_calls(ends: Arc<Vec<CallEnd>>) -> Result<(), StoreError>;
+        });
+    };
     (@CallLog, $type:ident, $field:ident) => {
         $crate::forward!(@@CallLog, $type, $field, {
-            append_turns(turns: Arc<Vec<TurnRecord>>) -> Result<(), StoreError>;
             calls(company: CompanyId, filter: &CallFilter, page: Page<CallCursor>)
                 -> Result<Vec<StoredCall>, StoreError>;
             call(company: CompanyId, call: &CallId) -> Result<Option<StoredCall>, StoreError>;
+            recall(company: CompanyId, call: &CallId, turn: &TurnId, since: Timestamp)
+                -> Result<Option<Recalled>, StoreError>;
+            turns_since(since: Timestamp, before: Option<i64>, limit: usize) -> Result<Vec<TurnsOfCall>, StoreError>;
         });
     };
     (@MessageStore, $type:ident, $field:ident) => {

@@ -21,8 +21,8 @@ mod forward;
 mod records;
 
 pub use records::{
-    CallCursor, CallFilter, CallLog, ImportedSpend, MessageStore, NotificationStore, RaisedAlert, RotationStore,
-    SpendStore, StoredCall,
+    CallCursor, CallEnd, CallFilter, CallLog, GivenAnswer, ImportedSpend, MessageStore, NotificationStore, RaisedAlert,
+    Recalled, RotationStore, SpendStore, StoredCall, TurnLog, TurnsOfCall,
 };
 
 /// Every name in the ports' signatures, for [`forward!`](crate::forward).
@@ -33,7 +33,7 @@ pub mod signatures {
     pub use frontdesk_domain::{
         decision::FallbackKind,
         documents::{company::Company, trade::TradeName},
-        ids::{CallId, CompanyId, MessageId, NotificationId, QnaId, TemplateId},
+        ids::{CallId, CompanyId, MessageId, NotificationId, QnaId, TemplateId, TurnId},
         record::{Message, MessageState, Notification, TurnRecord},
         time::{MonthKey, Timestamp},
     };
@@ -408,6 +408,7 @@ pub trait Backend:
     + SnapshotStore
     + ChangeFeed
     + ImportStore
+    + TurnLog
     + CallLog
     + MessageStore
     + NotificationStore
@@ -425,6 +426,7 @@ impl<T> Backend for T where
         + SnapshotStore
         + ChangeFeed
         + ImportStore
+        + TurnLog
         + CallLog
         + MessageStore
         + NotificationStore

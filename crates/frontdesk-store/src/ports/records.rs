@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use frontdesk_domain::{
     alert::Alert,
     decision::FallbackKind,
-    ids::{CallId, CompanyId, LedgerEntryId, MessageId, NotificationId},
+    ids::{CallId, CompanyId, LedgerEntryId, MessageId, NotificationId, TurnId},
     money::PicoUsd,
     record::{Message, MessageState, Notification, TurnRecord},
     time::{MonthKey, Timestamp},
@@ -41,6 +41,10 @@ pub struct StoredCall {
     pub started_at: Timestamp,
     /// How its last turn ended.
     pub ending: String,
+    /// When Twilio reported its end.
+    pub ended_at: Option<Timestamp>,
+    /// Twilio's word for how it ended.
+    pub ended_as: Option<String>,
     /// Its turns.
     pub turns: Vec<Value>,
 }
@@ -54,12 +58,70 @@ pub struct CallCursor {
     pub call_id: CallId,
 }
 
-/// The call log.
+/// What answered a turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenAnswer {
+    /// The whole document; none for a turn that no webhook brought.
+    pub document: Option<Arc<str>>,
+    /// What was spoken in it as the answer.
+    pub response: Arc<str>,
+}
+
+/// What the store knows of a call, and of one of its turns.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recalled {
+    /// What answered the turn.
+    pub answer: Option<GivenAnswer>,
+    /// The document of the call's last turn: it carries the call's state in its addresses.
+    pub last_document: Option<Arc<str>>,
+    /// Whether the call's end was reported.
+    pub has_ended: bool,
+}
+
+/// That a call has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallEnd {
+    /// Of which company.
+    pub company: CompanyId,
+    /// Which call.
+    pub call: CallId,
+    /// The caller, if the report names them.
+    pub from: Option<Arc<str>>,
+    /// When the report came.
+    pub at: Timestamp,
+    /// Twilio's word for how it ended.
+    pub status: &'static str,
+}
+
+/// The turns of a call, by their ids alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TurnsOfCall {
+    /// Where the call stands in the store: pages go on after it, newest first.
+    pub number: i64,
+    /// Of which company.
+    pub company: CompanyId,
+    /// Which call.
+    pub call: CallId,
+    /// Whether its end was reported.
+    pub has_ended: bool,
+    /// Its turns.
+    pub turns: Vec<TurnId>,
+}
+
+/// What calls leave behind, written behind them.
 #[async_trait]
-pub trait CallLog: Send + Sync {
+pub trait TurnLog: Send + Sync {
     /// Stores turns, and with them which variation of a fallback was spoken last; a turn that is there already is left
     /// as it is. The caller keeps them until they are stored.
     async fn append_turns(&self, turns: Arc<Vec<TurnRecord>>) -> Result<(), StoreError>;
+    /// Notes that calls have ended. One that has no turns yet is noted as well, so that none is answered later; the
+    /// first report stays.
+    async fn end_calls(&self, ends: Arc<Vec<CallEnd>>) -> Result<(), StoreError>;
+}
+
+/// The call log.
+#[async_trait]
+pub trait CallLog: Send + Sync {
     /// A company's calls, newest first.
     async fn calls(
         &self,
@@ -69,6 +131,22 @@ pub trait CallLog: Send + Sync {
     ) -> Result<Vec<StoredCall>, StoreError>;
     /// One call of a company.
     async fn call(&self, company: CompanyId, call: &CallId) -> Result<Option<StoredCall>, StoreError>;
+    /// What is known of a call, and what answered one of its turns since `since`; `None` if there is no such call. Read
+    /// for a turn.
+    async fn recall(
+        &self,
+        company: CompanyId,
+        call: &CallId,
+        turn: &TurnId,
+        since: Timestamp,
+    ) -> Result<Option<Recalled>, StoreError>;
+    /// The calls that began since `since`, newest first: at most `limit`, those before the call with number `before`.
+    async fn turns_since(
+        &self,
+        since: Timestamp,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<TurnsOfCall>, StoreError>;
 }
 
 /// Messages and callbacks.

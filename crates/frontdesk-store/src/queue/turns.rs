@@ -15,7 +15,7 @@ use tracing::{error, info};
 
 use super::{FIRST_PAUSE, LONGEST_PAUSE};
 use crate::{
-    ports::CallLog,
+    ports::{CallEnd, StoreError, TurnLog},
     tasks::{Stopping, TaskSet},
 };
 
@@ -58,20 +58,27 @@ struct Counters {
     dropped: AtomicU64,
 }
 
-/// Takes turn records; cheap to clone.
+/// What waits to be stored.
+#[derive(Debug)]
+enum Entry {
+    Turn(TurnRecord),
+    End(CallEnd),
+}
+
+/// Takes turn records and the ends of calls; cheap to clone.
 ///
 /// A record is on disk within a second of its push while the store answers. While it does not, records wait in memory
 /// and the oldest batch is tried again; when the queue is full, new records are counted and let go.
 #[derive(Debug, Clone)]
 pub struct TurnQueue {
-    sender: mpsc::Sender<TurnRecord>,
+    sender: mpsc::Sender<Entry>,
     counters: Arc<Counters>,
 }
 
 impl TurnQueue {
     /// Starts a queue in front of a call log. On shutdown it stores what it holds; what is pushed after that is dropped.
     #[must_use]
-    pub fn start(log: Arc<dyn CallLog>, tasks: &TaskSet, options: TurnQueueOptions) -> Self {
+    pub fn start(log: Arc<dyn TurnLog>, tasks: &TaskSet, options: TurnQueueOptions) -> Self {
         let (sender, receiver) = mpsc::channel(options.capacity.max(1));
         let counters = Arc::<Counters>::default();
         let flusher = Flusher {
@@ -86,8 +93,9 @@ impl TurnQueue {
     }
 
     /// Hands over a record. `false` if the queue is full or has ended: the record is counted as dropped.
+    #[must_use = "a record that is dropped is to be told"]
     pub fn push(&self, record: TurnRecord) -> bool {
-        let taken = self.sender.try_send(record).is_ok();
+        let taken = self.sender.try_send(Entry::Turn(record)).is_ok();
         let counter = if taken {
             &self.counters.pushed
         } else {
@@ -95,6 +103,13 @@ impl TurnQueue {
         };
         counter.fetch_add(1, Ordering::Relaxed);
         taken
+    }
+
+    /// Hands over the end of a call, to be noted after the turns that were pushed before. `false` if the queue is full
+    /// or has ended.
+    #[must_use = "an end that is dropped is to be told"]
+    pub fn push_end(&self, end: CallEnd) -> bool {
+        self.sender.try_send(Entry::End(end)).is_ok()
     }
 
     /// How many records went through.
@@ -121,8 +136,8 @@ impl TurnQueue {
 }
 
 struct Flusher {
-    log: Arc<dyn CallLog>,
-    receiver: mpsc::Receiver<TurnRecord>,
+    log: Arc<dyn TurnLog>,
+    receiver: mpsc::Receiver<Entry>,
     counters: Arc<Counters>,
     options: TurnQueueOptions,
     stopping: Stopping,
@@ -140,7 +155,7 @@ impl Flusher {
     }
 
     /// The next records; none when the process ends and all are stored.
-    async fn gather(&mut self) -> Vec<TurnRecord> {
+    async fn gather(&mut self) -> Vec<Entry> {
         let mut batch = Vec::with_capacity(self.options.batch);
         tokio::select! {
             biased;
@@ -165,25 +180,48 @@ impl Flusher {
     }
 
     /// Stores a batch, trying until it is stored or shutdown aborts this task.
-    async fn store(&self, batch: Vec<TurnRecord>) {
-        let batch = Arc::new(batch);
-        let mut pause = FIRST_PAUSE;
-        let mut failures = 0_u32;
-        while let Err(failure) = self.log.append_turns(Arc::clone(&batch)).await {
-            failures += 1;
-            if failures == 1 {
-                error!(
-                    error = &failure as &dyn Error,
-                    records = batch.len(),
-                    "turn records cannot be stored; they are kept and tried again"
-                );
+    async fn store(&self, batch: Vec<Entry>) {
+        let (mut turns, mut ends) = (Vec::with_capacity(batch.len()), Vec::new());
+        for entry in batch {
+            match entry {
+                Entry::Turn(turn) => turns.push(turn),
+                Entry::End(end) => ends.push(end),
             }
-            time::sleep(pause).await;
-            pause = LONGEST_PAUSE.min(pause * 2);
         }
-        if failures > 0 {
-            info!(records = batch.len(), failures, "turn records are stored again");
+        if !turns.is_empty() {
+            let turns = Arc::new(turns);
+            until_done("turn records", turns.len(), || {
+                self.log.append_turns(Arc::clone(&turns))
+            })
+            .await;
+            self.counters.stored.fetch_add(turns.len() as u64, Ordering::Relaxed);
         }
-        self.counters.stored.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        if !ends.is_empty() {
+            let ends = Arc::new(ends);
+            until_done("ends of calls", ends.len(), || self.log.end_calls(Arc::clone(&ends))).await;
+        }
+    }
+}
+
+/// Tries until it is done.
+async fn until_done<F>(what: &'static str, records: usize, store: impl Fn() -> F)
+where
+    F: Future<Output = Result<(), StoreError>>,
+{
+    let mut pause = FIRST_PAUSE;
+    let mut failures = 0_u32;
+    while let Err(failure) = store().await {
+        failures += 1;
+        if failures == 1 {
+            error!(
+                error = &failure as &dyn Error,
+                records, "{what} cannot be stored; they are kept and tried again"
+            );
+        }
+        time::sleep(pause).await;
+        pause = LONGEST_PAUSE.min(pause * 2);
+    }
+    if failures > 0 {
+        info!(records, failures, "{what} are stored again");
     }
 }

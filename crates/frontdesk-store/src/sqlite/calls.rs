@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use frontdesk_domain::{
-    ids::{CallId, CompanyId},
-    record::TurnRecord,
+    ids::{CallId, CompanyId, TurnId},
+    record::{TurnOutcome, TurnRecord},
+    time::Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params, params_from_iter};
 
@@ -15,11 +16,13 @@ use super::{
     rotations,
     rows::{self, Bound, Conditions, limit},
 };
-use crate::ports::{CallCursor, CallFilter, CallLog, Page, StoreError, StoredCall};
+use crate::ports::{
+    CallCursor, CallEnd, CallFilter, CallLog, GivenAnswer, Page, Recalled, StoreError, StoredCall, TurnLog, TurnsOfCall,
+};
 
 fn append(connection: &Connection, turns: &[TurnRecord]) -> rusqlite::Result<()> {
-    let sql = "INSERT OR IGNORE INTO turns (call, turn_id, turn, company_id, at, outcome, source, words, record)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let sql = "INSERT OR IGNORE INTO turns (call, turn_id, turn, at, words, record, document)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let mut statement = connection.prepare_cached(sql)?;
     let mut json = Vec::with_capacity(4_096);
     for turns in turns_of_calls(turns) {
@@ -34,19 +37,17 @@ fn append(connection: &Connection, turns: &[TurnRecord]) -> rusqlite::Result<()>
                 turn: number,
                 at,
                 decision,
-                outcome,
+                document,
                 ..
             } = turn;
             statement.execute(params![
                 call,
                 turn_id.as_str(),
                 number,
-                decision.company_id.to_string(),
                 at.as_microsecond(),
-                rows::word_of(outcome)?,
-                rows::word_of(decision.source)?,
                 searchable([&decision.utterance, &decision.response]),
                 record,
+                document,
             ])?;
         }
     }
@@ -118,7 +119,35 @@ fn note_call(connection: &Connection, turns: &[&TurnRecord]) -> rusqlite::Result
     Ok(Some(connection.last_insert_rowid()))
 }
 
-/// Reads a row of `number, call_id, caller, started_at, ending`, and the call's turns.
+/// Notes the end of a call. One without turns gets a row of its own.
+fn note_end(connection: &Connection, end: &CallEnd) -> rusqlite::Result<()> {
+    let company = end.company.to_string();
+    let at = end.at.as_microsecond();
+    if let Some(number) = number_of(connection, &company, end.call.as_str())? {
+        let sql = "UPDATE calls SET ended_at = ?2, ended_as = ?3, caller = ifnull(caller, ?4)
+            WHERE number = ?1 AND ended_at IS NULL";
+        let mut statement = connection.prepare_cached(sql)?;
+        return statement.execute(params![number, at, end.status, end.from]).map(drop);
+    }
+    let sql = "INSERT INTO calls (key, company_id, call_id, started_at, caller, ending, last_turn, ended_at, ended_as)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?4, ?7)";
+    let key = key_of(&company, end.call.as_str());
+    connection.prepare_cached(sql)?.execute(params![
+        key,
+        company,
+        end.call.as_str(),
+        at,
+        end.from,
+        rows::word_of(TurnOutcome::Hangup)?,
+        end.status,
+    ])?;
+    Ok(())
+}
+
+/// The columns that [`read_call`] reads.
+const CALL: &str = "number, call_id, caller, started_at, ending, ended_at, ended_as";
+
+/// Reads a row of [`CALL`], and the call's turns.
 fn read_call(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<StoredCall> {
     let number: i64 = row.get(0)?;
     let call_id = CallId::new(row.get_ref(1)?.as_str()?);
@@ -133,6 +162,8 @@ fn read_call(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<StoredC
         from: row.get(2)?,
         started_at: rows::time(row.get(3)?)?,
         ending: row.get(4)?,
+        ended_at: rows::optional_time(row.get(5)?)?,
+        ended_as: row.get(6)?,
         turns,
     })
 }
@@ -176,12 +207,22 @@ fn conditions(filter: &CallFilter, after: Option<CallCursor>) -> Conditions {
 }
 
 #[async_trait]
-impl CallLog for SqliteStore {
+impl TurnLog for SqliteStore {
     async fn append_turns(&self, turns: Arc<Vec<TurnRecord>>) -> Result<(), StoreError> {
         self.record("keep turn records", ADMIN, move |connection| append(connection, &turns))
             .await
     }
 
+    async fn end_calls(&self, ends: Arc<Vec<CallEnd>>) -> Result<(), StoreError> {
+        self.record("note that calls have ended", ADMIN, move |connection| {
+            ends.iter().try_for_each(|end| note_end(connection, end))
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl CallLog for SqliteStore {
     async fn calls(
         &self,
         company: CompanyId,
@@ -192,7 +233,7 @@ impl CallLog for SqliteStore {
         let limit = limit(page.limit);
         self.read("list calls", move |connection| {
             let sql = format!(
-                "SELECT number, call_id, caller, started_at, ending FROM calls WHERE company_id = ?{}
+                "SELECT {CALL} FROM calls WHERE company_id = ?{}
                 ORDER BY started_at DESC, call_id DESC LIMIT ?",
                 conditions.sql
             );
@@ -214,11 +255,82 @@ impl CallLog for SqliteStore {
             let Some(number) = number_of(connection, &company.to_string(), call.as_str())? else {
                 return Ok(None);
             };
-            let sql = "SELECT number, call_id, caller, started_at, ending FROM calls WHERE number = ?1";
+            let sql = format!("SELECT {CALL} FROM calls WHERE number = ?1");
             connection
-                .prepare_cached(sql)?
+                .prepare_cached(&sql)?
                 .query_row([number], |row| read_call(connection, row))
                 .optional()
+        })
+        .await
+    }
+
+    async fn recall(
+        &self,
+        company: CompanyId,
+        call: &CallId,
+        turn: &TurnId,
+        since: Timestamp,
+    ) -> Result<Option<Recalled>, StoreError> {
+        let (call, turn) = (call.clone(), turn.clone());
+        self.read_for_turn("recall a call", move |connection| {
+            let Some(number) = number_of(connection, &company.to_string(), call.as_str())? else {
+                return Ok(None);
+            };
+            let sql = "SELECT document, record ->> '$.response' FROM turns
+                WHERE call = ?1 AND turn_id = ?2 AND at >= ?3";
+            let values = params![number, turn.as_str(), since.as_microsecond()];
+            let mut statement = connection.prepare_cached(sql)?;
+            let answer = statement.query_row(values, |row| {
+                Ok(GivenAnswer {
+                    document: row.get(0)?,
+                    response: row.get(1)?,
+                })
+            });
+            let answer = answer.optional()?;
+            let sql = "SELECT ended_at IS NOT NULL, (SELECT document FROM turns
+                    WHERE turns.call = calls.number AND document IS NOT NULL ORDER BY turn DESC, at DESC LIMIT 1)
+                FROM calls WHERE number = ?1";
+            let mut statement = connection.prepare_cached(sql)?;
+            let recalled = statement.query_row([number], |row| {
+                Ok(Recalled {
+                    answer,
+                    has_ended: row.get(0)?,
+                    last_document: row.get(1)?,
+                })
+            });
+            recalled.optional()
+        })
+        .await
+    }
+
+    async fn turns_since(
+        &self,
+        since: Timestamp,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<TurnsOfCall>, StoreError> {
+        let limit = rows::limit(limit);
+        self.read("read the ids of turns", move |connection| {
+            let calls = "SELECT number, company_id, call_id, ended_at IS NOT NULL FROM calls
+                WHERE number < ?1 AND started_at >= ?2 ORDER BY number DESC LIMIT ?3";
+            // The index alone answers this, so that no record is read.
+            let turns = "SELECT turn_id FROM turns WHERE call = ?1";
+            let mut calls = connection.prepare_cached(calls)?;
+            let mut turns = connection.prepare_cached(turns)?;
+            let values = params![before.unwrap_or(i64::MAX), since.as_microsecond(), limit];
+            let found = calls.query_map(values, |row| {
+                let number = row.get(0)?;
+                let ids = turns.query_map([number], |turn| Ok(TurnId::new(turn.get_ref(0)?.as_str()?)))?;
+                let company = row.get_ref(1)?.as_str()?;
+                Ok(TurnsOfCall {
+                    number,
+                    company: company.parse().map_err(|error| damaged("a call's company", error))?,
+                    call: CallId::new(row.get_ref(2)?.as_str()?),
+                    has_ended: row.get(3)?,
+                    turns: ids.collect::<rusqlite::Result<_>>()?,
+                })
+            })?;
+            found.collect()
         })
         .await
     }

@@ -15,7 +15,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 const APPLICATION_ID: i32 = 0x4652_444b;
 
 /// The schema's versions: the number of those applied is the file's `user_version`.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001-first.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001-first.sql"),
+    include_str!("../../migrations/0002-answers.sql"),
+];
 
 /// How long opening waits for another process that opens the same file.
 const OPEN_WAIT: Duration = Duration::from_secs(10);

@@ -106,7 +106,7 @@ impl ChangeFeed for Trying {
 }
 
 forward!(
-    CompanyStore, TemplateStore, QnaStore, SingletonStore, ImportStore, CallLog, MessageStore, NotificationStore,
+    CompanyStore, TemplateStore, QnaStore, SingletonStore, ImportStore, TurnLog, CallLog, MessageStore, NotificationStore,
     RotationStore, SpendStore, Ping
     for Trying through inner
 );

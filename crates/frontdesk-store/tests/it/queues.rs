@@ -11,11 +11,11 @@ use std::{
 use async_trait::async_trait;
 use frontdesk_domain::{
     alert::{Alert, AlertCode, Notifier as _},
-    ids::{CallId, CompanyId, NotificationId},
+    ids::{CallId, NotificationId},
     record::{Notification, TurnRecord},
 };
 use frontdesk_store::{
-    ports::{CallCursor, CallFilter, CallLog, NotificationStore, Page, RaisedAlert, StoreError, StoredCall},
+    ports::{CallEnd, CallLog as _, NotificationStore, Page, RaisedAlert, StoreError, TurnLog},
     queue::{AlertQueue, TurnCounts, TurnQueue, TurnQueueOptions},
     tasks::TaskSet,
 };
@@ -31,6 +31,7 @@ struct Fake {
     tries: AtomicUsize,
     batches: Mutex<Vec<usize>>,
     turns: Mutex<Vec<TurnRecord>>,
+    ends: Mutex<Vec<CallEnd>>,
     alerts: Mutex<Vec<RaisedAlert>>,
 }
 
@@ -48,7 +49,7 @@ impl Fake {
 }
 
 #[async_trait]
-impl CallLog for Fake {
+impl TurnLog for Fake {
     async fn append_turns(&self, turns: Arc<Vec<TurnRecord>>) -> Result<(), StoreError> {
         self.answer()?;
         self.batches.lock().unwrap().push(turns.len());
@@ -56,12 +57,10 @@ impl CallLog for Fake {
         Ok(())
     }
 
-    async fn calls(&self, _: CompanyId, _: &CallFilter, _: Page<CallCursor>) -> Result<Vec<StoredCall>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn call(&self, _: CompanyId, _: &CallId) -> Result<Option<StoredCall>, StoreError> {
-        Ok(None)
+    async fn end_calls(&self, ends: Arc<Vec<CallEnd>>) -> Result<(), StoreError> {
+        self.answer()?;
+        self.ends.lock().unwrap().extend(ends.iter().cloned());
+        Ok(())
     }
 }
 

@@ -15,7 +15,7 @@ use frontdesk_domain::{decision::FallbackKind, documents::company::CompanySecret
 use frontdesk_store::{
     ports::{
         Backend, CallFilter, CallLog as _, ChangeFeed as _, Changed, CompanyStore as _, CompanyWrite, Page, Ping as _,
-        RotationStore as _, SnapshotStore as _, StoreError, TemplateStore as _, WriteError,
+        RotationStore as _, SnapshotStore as _, StoreError, TemplateStore as _, TurnLog as _, WriteError,
     },
     seal::{SealKey, Sealer},
     sqlite::{OpenError, SqliteOptions, SqliteStore},

@@ -186,7 +186,9 @@ pub(crate) fn turn(company: u32, call: &str, turn: u32, utterance: &str) -> Turn
         replay: ReplayInputs {
             call_state: CallState::default(),
             rotation: None,
+            catalogue: None,
         },
+        document: Some(format!("<Response>{utterance}</Response>").into()),
     }
 }
 

@@ -254,8 +254,8 @@ impl AtWork<'_> {
                 let told = world::revision_told(&speech);
                 told.is_some_and(|told| (revision..=self.revision(company).sent).contains(&told))
             }
-            _ if words == world::VISIT.0 => speech == world::VISIT.1,
-            _ if words == world::PRICE.0 => speech == world::PRICE.1,
+            _ if words == world::VISIT.0 => speech.starts_with(world::VISIT.1),
+            _ if words == world::PRICE.0 => speech.starts_with(world::PRICE.1),
             _ => !speech.is_empty(),
         };
         (!is_right).then(|| format!("`{words}` was answered `{speech}` (revision {revision} was acknowledged)"))

@@ -6,12 +6,16 @@ use frontdesk_domain::documents::nearest;
 pub(super) const PREFIX: &str = "FRONTDESK_";
 
 /// The keys of this version, as `section.key`.
-pub(super) const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 15] = [
     "admin.token",
     "cache.url",
     "http.listen",
     "http.metrics_listen",
     "http.public_url",
+    "limits.calls_per_caller_per_hour",
+    "limits.concurrent_calls_per_company",
+    "limits.seconds_per_call",
+    "limits.turns_per_call",
     "log.format",
     "secrets.key",
     "secrets.previous_key",
@@ -21,7 +25,10 @@ pub(super) const KEYS: [&str; 11] = [
 ];
 
 /// Sections whose keys come with later versions. A setting that does nothing would be worse than a refused one.
-const LATER: [&str; 3] = ["limits", "llm", "model"];
+const LATER: [&str; 2] = ["llm", "model"];
+
+/// Keys of later versions in sections of this one.
+const LATER_KEYS: [&str; 1] = ["limits.llm_calls_per_call"];
 
 /// Why a key is refused; `None` for a key of this version. `name` is the key as it was written.
 pub(super) fn refusal(key: &str, spell: impl Fn(&str) -> String) -> Option<String> {
@@ -29,7 +36,7 @@ pub(super) fn refusal(key: &str, spell: impl Fn(&str) -> String) -> Option<Strin
         return None;
     }
     let section = key.split('.').next().unwrap_or_default();
-    if LATER.contains(&section) {
+    if LATER.contains(&section) || LATER_KEYS.contains(&key) {
         return Some("is not in this version and would do nothing; remove it".to_owned());
     }
     let hint = nearest(key, KEYS).map_or_else(
@@ -77,7 +84,7 @@ mod tests {
     #[test]
     fn keys_of_later_versions_are_refused_as_such() {
         for name in [
-            "FRONTDESK_LIMITS__TURNS_PER_CALL",
+            "FRONTDESK_LIMITS__LLM_CALLS_PER_CALL",
             "FRONTDESK_LLM__API_KEY",
             "FRONTDESK_MODEL__PATH",
         ] {

@@ -23,6 +23,15 @@ impl Setting {
         }
     }
 
+    /// The value as a whole number that is not negative.
+    pub(super) fn count(&self) -> Option<u32> {
+        match &self.value {
+            Value::Integer(value) => (*value).try_into().ok(),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        }
+    }
+
     /// The value as a switch; in the environment, switches are texts.
     pub(super) fn switch(&self) -> Option<bool> {
         match &self.value {

@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
 };
 
+use frontdesk_callflow::limits::Limits;
 use frontdesk_store::seal::SealKey;
 use frontdesk_twilio::signature::PublicUrl;
 use secrecy::SecretString;
@@ -39,6 +40,8 @@ pub struct Config {
     pub twilio: Twilio,
     /// What seals secrets.
     pub secrets: Secrets,
+    /// Limits against abuse.
+    pub limits: Limits,
     /// How the log looks; absent: as fits where it goes.
     pub log_format: Option<LogFormat>,
 }
@@ -158,6 +161,10 @@ impl Config {
         let verify = layers.take("twilio.verify", switch);
         let key = layers.take("secrets.key", seal_key);
         let previous_key = layers.take("secrets.previous_key", seal_key);
+        let turns_per_call = layers.take("limits.turns_per_call", count);
+        let seconds_per_call = layers.take("limits.seconds_per_call", count);
+        let calls_per_caller_per_hour = layers.take("limits.calls_per_caller_per_hour", count);
+        let concurrent_calls_per_company = layers.take("limits.concurrent_calls_per_company", count);
         let log_format = layers.take("log.format", log_format);
         Some(Self {
             http: Http {
@@ -172,6 +179,12 @@ impl Config {
                 verify: verify?,
             },
             secrets: Secrets { key, previous_key },
+            limits: Limits {
+                turns_per_call: turns_per_call?,
+                seconds_per_call: seconds_per_call?,
+                calls_per_caller_per_hour: calls_per_caller_per_hour?,
+                concurrent_calls_per_company: concurrent_calls_per_company?,
+            },
             log_format,
         })
     }
@@ -235,6 +248,12 @@ fn store_url(setting: &Setting) -> Result<StoreUrl, String> {
 fn no_shared_cache(setting: &Setting) -> Result<(), String> {
     setting.text()?;
     Err("names a shared cache, which is not in this version; remove it, each process keeps its own cache".to_owned())
+}
+
+fn count(setting: &Setting) -> Result<u32, String> {
+    setting
+        .count()
+        .ok_or_else(|| "should be a whole number, 0 for no limit".to_owned())
 }
 
 fn switch(setting: &Setting) -> Result<bool, String> {

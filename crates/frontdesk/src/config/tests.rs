@@ -82,7 +82,8 @@ fn a_wrong_value_is_refused_with_its_name_and_what_would_be_right() {
     check("FRONTDESK_TWILIO__VERIFY", "no", "true or false");
     check("FRONTDESK_LOG__FORMAT", "xml", "text or json");
     check("FRONTDESK_ADMIN__TOKEN", " ", "empty");
-    check("FRONTDESK_LIMITS__TURNS_PER_CALL", "0", "not in this version");
+    check("FRONTDESK_LIMITS__LLM_CALLS_PER_CALL", "0", "not in this version");
+    check("FRONTDESK_LIMITS__TURNS_PER_CALL", "many", "whole number");
     check("FRONTDESK_HTTP__LISTN", "127.0.0.1:1", "FRONTDESK_HTTP__LISTEN?");
 }
 
@@ -121,7 +122,8 @@ fn a_file_is_refused_with_its_name() {
         ("listen = 1\n", "outside of a [section]"),
         ("[http]\nlisten = 1\n", "text in quotes"),
         ("[http]\nlistn = \"x\"\n", "did you mean `http.listen`?"),
-        ("[limits]\nturns_per_call = 3\n", "not in this version"),
+        ("[limits]\nllm_calls_per_call = 3\n", "not in this version"),
+        ("[limits]\nturns_per_call = -3\n", "whole number"),
     ] {
         fs::write(&path, text).unwrap();
         check_refused(&origins, &["own.toml", says]);

@@ -105,6 +105,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         notifier: Arc::clone(&notifier),
         sealer,
         clock: Arc::clone(&clock),
+        limits: config.limits,
     }));
     let lifecycle = Arc::<Lifecycle>::default();
     let metrics = Metrics::install(&tasks).context("cannot collect metrics")?;
@@ -148,6 +149,13 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     let loaded = store.warm(WARM).await;
     flow.prepare_safety().await;
     lifecycle.set_loaded();
+    let (remembering, mut stopping) = (Arc::clone(&flow), tasks.stopping());
+    tasks.spawn("remember the turns of the last day", async move {
+        tokio::select! {
+            () = remembering.remember_the_day() => {}
+            () = stopping.wait() => {}
+        }
+    });
     compile_ahead(Arc::clone(&store), flow, &tasks);
     announce(config, address, &public_url, loaded);
     let platform_token = config.twilio.auth_token.clone();

@@ -95,7 +95,7 @@ impl Office {
         calls.answered.push(sid.clone());
         let right = [world::VISIT, world::PRICE].iter().find(|(asked, _)| *asked == words);
         match right {
-            Some((_, answer)) => assert_eq!(heard.speech(), *answer, "answered from memory"),
+            Some((_, answer)) => assert!(heard.speech().starts_with(answer), "answered from memory: {heard:?}"),
             None => assert!(!heard.speech().is_empty()),
         }
         if heard.record.is_some() {

@@ -1,5 +1,10 @@
-use frontdesk_domain::{ids::CallId, record::TurnOutcome, record::TurnRecord};
-use frontdesk_store::ports::{CallCursor, CallFilter, Page, StoredCall};
+use std::sync::Arc;
+
+use frontdesk_domain::{
+    ids::{CallId, TurnId},
+    record::{TurnOutcome, TurnRecord},
+};
+use frontdesk_store::ports::{CallCursor, CallEnd, CallFilter, GivenAnswer, Page, Recalled, StoredCall};
 
 use super::Given;
 use crate::support::{at, id, turn};
@@ -193,4 +198,96 @@ pub(crate) async fn a_call_is_its_companys_alone(given: &Given) {
             .len(),
         1
     );
+}
+
+pub(crate) async fn an_answer_is_found_by_its_turn_for_a_while(given: &Given) {
+    let told = turn(1, "CA1", 1, "first");
+    append(given, vec![told.clone(), turn(1, "CA1", 2, "second")]).await;
+    let recall = async |company, call: &str, turn: &str, since: &str| {
+        let (call, turn) = (CallId::new(call), TurnId::new(turn));
+        given.store.recall(id(company), &call, &turn, at(since)).await.unwrap()
+    };
+    let want = Recalled {
+        answer: Some(GivenAnswer {
+            document: told.document.clone(),
+            response: told.decision.response.clone(),
+        }),
+        last_document: turn(1, "CA1", 2, "second").document,
+        has_ended: false,
+    };
+    let without = Recalled {
+        answer: None,
+        ..want.clone()
+    };
+    assert_eq!(recall(1, "CA1", "CA1-1", "2026-11-15T12:00:00Z").await, Some(want));
+    assert_eq!(
+        recall(1, "CA1", "CA1-1", "2026-11-15T12:01:00Z").await,
+        Some(without.clone()),
+        "too old"
+    );
+    assert_eq!(recall(1, "CA1", "CA1-3", "2026-11-15T12:00:00Z").await, Some(without));
+    assert_eq!(recall(1, "CA2", "CA1-1", "2026-11-15T12:00:00Z").await, None);
+    assert_eq!(
+        recall(2, "CA1", "CA1-1", "2026-11-15T12:00:00Z").await,
+        None,
+        "another company's"
+    );
+}
+
+fn end(call: &str, time: &str, status: &'static str) -> CallEnd {
+    CallEnd {
+        company: id(1),
+        call: CallId::new(call),
+        from: Some("+15550101111".into()),
+        at: at(time),
+        status,
+    }
+}
+
+pub(crate) async fn the_end_of_a_call_is_noted_once(given: &Given) {
+    append(given, vec![turn(1, "CA1", 1, "first")]).await;
+    let ends = [
+        end("CA1", "2026-11-15T12:05:00Z", "completed"),
+        end("CA1", "2026-11-15T12:06:00Z", "failed"),
+        end("CA2", "2026-11-15T12:07:00Z", "no-answer"),
+    ];
+    given.store.end_calls(Arc::new(ends.to_vec())).await.unwrap();
+    let call = given.store.call(id(1), &CallId::new("CA1")).await.unwrap().unwrap();
+    assert_eq!(
+        call.ended_at,
+        Some(at("2026-11-15T12:05:00Z")),
+        "the first report stays"
+    );
+    assert_eq!(call.ended_as.as_deref(), Some("completed"));
+    assert_eq!(call.from.as_deref(), Some("+15550109999"), "as its turns say");
+    let silent = given.store.call(id(1), &CallId::new("CA2")).await.unwrap().unwrap();
+    assert_eq!((silent.turns.len(), silent.from.as_deref()), (0, Some("+15550101111")));
+    let (call, turn_id) = (CallId::new("CA2"), TurnId::new("CA2-1"));
+    let recalled = given
+        .store
+        .recall(id(1), &call, &turn_id, at("2026-11-15T12:00:00Z"))
+        .await
+        .unwrap();
+    assert!(recalled.unwrap().has_ended);
+    append(given, vec![turn(1, "CA2", 1, "late")]).await;
+    let late = given.store.call(id(1), &CallId::new("CA2")).await.unwrap().unwrap();
+    assert_eq!((late.turns.len(), late.ending.as_str()), (1, "answered"));
+    assert!(late.ended_at.is_some());
+}
+
+pub(crate) async fn the_turns_of_recent_calls_are_listed_newest_first(given: &Given) {
+    append(given, vec![began("CA0", "2026-11-14T12:00:00Z")]).await;
+    append(
+        given,
+        vec![began("CA1", "2026-11-15T12:00:00Z"), turn(1, "CA1", 2, "more")],
+    )
+    .await;
+    append(given, vec![began("CA2", "2026-11-15T12:00:01Z")]).await;
+    let since = at("2026-11-15T00:00:00Z");
+    let first = given.store.turns_since(since, None, 1).await.unwrap();
+    assert_eq!((first.len(), first[0].call.as_str()), (1, "CA2"));
+    let rest = given.store.turns_since(since, Some(first[0].number), 10).await.unwrap();
+    assert_eq!((rest.len(), rest[0].call.as_str(), rest[0].company), (1, "CA1", id(1)));
+    assert_eq!(rest[0].turns, [TurnId::new("CA1-1"), TurnId::new("CA1-2")]);
+    assert!(!rest[0].has_ended);
 }

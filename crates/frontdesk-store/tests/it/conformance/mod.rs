@@ -41,6 +41,8 @@ macro_rules! run_all {
             calls: [
                 a_turn_is_kept_once, calls_are_listed_newest_first_in_pages, calls_are_filtered,
                 the_ending_is_that_of_the_last_turn_whatever_comes_first, a_call_is_its_companys_alone,
+                an_answer_is_found_by_its_turn_for_a_while, the_end_of_a_call_is_noted_once,
+                the_turns_of_recent_calls_are_listed_newest_first,
             ],
             notices: [
                 a_recording_is_one_message, messages_are_listed_newest_first, another_companys_message_is_not_touched,

@@ -18,6 +18,8 @@ fn message(number: u32, recording: Option<&str>) -> Message {
         call_id: CallId::new("CA1"),
         kind: MessageKind::Message,
         from: None,
+        callback_number: None,
+        callback_time: None,
         recording_sid: recording.map(Into::into),
         recording_url: None,
         recording_seconds: Some(7),

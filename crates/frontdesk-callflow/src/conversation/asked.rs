@@ -1,0 +1,88 @@
+//! Answers to what was just asked: a bare yes or no, a key, a choice, a number, a time.
+
+use frontdesk_domain::{
+    call_state::Question,
+    documents::prompts::{PhraseName, PromptName},
+};
+
+use super::{callback, choice, ending, prompted, transfer, variation};
+use crate::{answer::Answer, company::Tenant, flow::CallFlow, rules, turn::Turn};
+
+const YES_OR_NO: [PhraseName; 2] = [PhraseName::No, PhraseName::Yes];
+
+/// Words that answer what was asked; `None` if they do not, or nothing was.
+pub(super) async fn words(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> Option<Answer> {
+    let said = turn.normalized();
+    let phrases = tenant.phrases();
+    match &turn.state.asked {
+        Question::None | Question::Message => None,
+        Question::AnythingElse => match phrases.whole(said, &YES_OR_NO)? {
+            PhraseName::No => Some(ending(tenant, PromptName::Goodbye, variation(turn))),
+            _ => Some(prompted(tenant, PromptName::GoAhead, variation(turn))),
+        },
+        Question::Menu => match phrases.whole(said, &[PhraseName::First, PhraseName::Second])? {
+            PhraseName::First => Some(transfer::person(tenant, turn)),
+            _ => Some(transfer::message(tenant, turn)),
+        },
+        Question::Choice(options) => choice::by_words(tenant, turn, options),
+        Question::Callback | Question::CallbackSameNumber | Question::CallbackConfirm(..) => {
+            let agreed = agreed(tenant, turn)?;
+            Some(callback::agreed(tenant, turn, agreed))
+        }
+        Question::CallbackNumber(tries) => {
+            let digits = phrases.digits(said);
+            if digits.is_empty() && (phrases.steering(said).is_some() || rules::would_answer(tenant, turn)) {
+                return None;
+            }
+            Some(callback::number(tenant, turn, &digits, *tries))
+        }
+        Question::CallbackTime(number) => {
+            Some(callback::keep(flow, tenant, turn, number, Some(turn.utterance())).await)
+        }
+    }
+}
+
+/// Whether the caller agreed; `None` if they said something else, which is answered as such.
+fn agreed(tenant: &Tenant, turn: &Turn<'_>) -> Option<bool> {
+    let (said, phrases) = (turn.normalized(), tenant.phrases());
+    let bare = phrases.whole(
+        said,
+        &[PhraseName::First, PhraseName::Second, PhraseName::No, PhraseName::Yes],
+    );
+    let reply = match bare {
+        Some(reply) => reply,
+        None if rules::would_answer(tenant, turn) => return None,
+        None => phrases.reply(said, &YES_OR_NO)?,
+    };
+    Some(matches!(reply, PhraseName::Yes | PhraseName::First))
+}
+
+/// Keys: what they mean is what was asked.
+pub(super) async fn keys(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, keys: &str) -> Answer {
+    let key = keys.trim().trim_end_matches('#');
+    match (&turn.state.asked, key) {
+        (Question::Menu, "1") | (Question::None | Question::AnythingElse | Question::Menu, "0") => {
+            transfer::person(tenant, turn)
+        }
+        (Question::Menu, "2") => transfer::message(tenant, turn),
+        (Question::AnythingElse, "2") => ending(tenant, PromptName::Goodbye, variation(turn)),
+        (Question::AnythingElse, "1") => prompted(tenant, PromptName::GoAhead, variation(turn)),
+        (Question::Choice(options), key) => {
+            choice::by_key(tenant, turn, options, key).unwrap_or_else(|| not_understood(tenant, turn))
+        }
+        (Question::Callback | Question::CallbackSameNumber | Question::CallbackConfirm(..), "1" | "2") => {
+            callback::agreed(tenant, turn, key == "1")
+        }
+        (Question::CallbackNumber(tries), _) => callback::number(tenant, turn, key, *tries),
+        (Question::CallbackTime(number), _) => callback::keep(flow, tenant, turn, number, None).await,
+        _ => not_understood(tenant, turn),
+    }
+}
+
+/// A key that means nothing here. Who presses only such keys is treated like one who says nothing.
+fn not_understood(tenant: &Tenant, turn: &Turn<'_>) -> Answer {
+    if turn.state.silences >= 2 {
+        return transfer::person(tenant, turn);
+    }
+    prompted(tenant, PromptName::KeysNotUnderstood, variation(turn)).asking(Question::Menu, None)
+}

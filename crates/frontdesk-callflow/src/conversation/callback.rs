@@ -1,0 +1,171 @@
+//! A wish to be called back: at which number, when; kept before it is promised.
+
+use frontdesk_domain::{
+    alert::{AlertCode, Stage},
+    call_state::Question,
+    documents::{prompts::PromptName, template::Action},
+    ids::{MessageId, ObjectId},
+    phone::PhoneNumber,
+    record::{Message, MessageKind, MessageState},
+};
+use serde_json::json;
+use tracing::error;
+
+use super::{ending, prompted, said, transfer, variation};
+use crate::{answer::Answer, company::Tenant, flow::CallFlow, turn::Turn};
+
+/// A number that was not understood so often is given up.
+const TRIES: u8 = 3;
+
+/// The caller agreed, or did not, to what was asked about a call back.
+pub(super) fn agreed(tenant: &Tenant, turn: &Turn<'_>, yes: bool) -> Answer {
+    let ask_number =
+        |tries| prompted(tenant, PromptName::CallbackNumber, 0).asking(Question::CallbackNumber(tries), None);
+    match (&turn.state.asked, yes) {
+        (Question::Callback, true) => match caller(turn) {
+            Some(_) => prompted(tenant, PromptName::CallbackSameNumber, 0).asking(Question::CallbackSameNumber, None),
+            None => ask_number(0),
+        },
+        (Question::CallbackSameNumber, true) => match caller(turn) {
+            Some(number) => ask_time(tenant, turn, number.to_string()),
+            None => ask_number(0),
+        },
+        (Question::CallbackSameNumber, false) => ask_number(0),
+        (Question::CallbackConfirm(number, _), true) => ask_time(tenant, turn, number.clone()),
+        (Question::CallbackConfirm(_, tries), false) => not_understood(tenant, turn, *tries),
+        _ => prompted(tenant, PromptName::AnythingElse, variation(turn)).asking(Question::AnythingElse, None),
+    }
+}
+
+/// The number that was said or typed is read back.
+pub(super) fn number(tenant: &Tenant, turn: &Turn<'_>, digits: &str, tries: u8) -> Answer {
+    let Some(number) = dialable(tenant, digits) else {
+        return not_understood(tenant, turn, tries);
+    };
+    let spoken = spelled(&number);
+    let question = tenant.prompt_with(PromptName::CallbackConfirm, 0, &[("number", &spoken)]);
+    said(question).asking(Question::CallbackConfirm(number, tries.saturating_add(1)), None)
+}
+
+/// It was no number, or the wrong one.
+pub(super) fn not_understood(tenant: &Tenant, turn: &Turn<'_>, tries: u8) -> Answer {
+    if tries + 1 < TRIES {
+        let asks = Question::CallbackNumber(tries + 1);
+        return prompted(tenant, PromptName::CallbackNumberAgain, 0).asking(asks, None);
+    }
+    if tenant.settings.company.fallback.escalation.message {
+        transfer::message(tenant, turn)
+    } else {
+        ending(tenant, PromptName::Goodbye, variation(turn))
+    }
+}
+
+fn ask_time(tenant: &Tenant, turn: &Turn<'_>, number: String) -> Answer {
+    prompted(tenant, PromptName::CallbackTime, variation(turn)).asking(Question::CallbackTime(number), None)
+}
+
+/// Keeps the wish; only then is the call promised.
+pub(super) async fn keep(
+    flow: &CallFlow,
+    tenant: &Tenant,
+    turn: &Turn<'_>,
+    number: &str,
+    time: Option<&str>,
+) -> Answer {
+    if turn.dry_run {
+        return prompted(tenant, PromptName::CallbackThanks, variation(turn));
+    }
+    let message = Message {
+        // The same for the same turn: a webhook that comes again after a crash leaves one wish.
+        id: MessageId::from(ObjectId::from_parts(
+            u32::try_from(turn.state.began).unwrap_or_default(),
+            turn.key.to_be_bytes(),
+        )),
+        company_id: tenant.id(),
+        call_id: turn.call.clone(),
+        kind: MessageKind::Callback,
+        from: turn.from.map(Into::into),
+        callback_number: Some(number.into()),
+        callback_time: time.map(Into::into),
+        recording_sid: None,
+        recording_url: None,
+        recording_seconds: None,
+        transcript: None,
+        state: MessageState::New,
+        at: turn.arrived,
+    };
+    let id = message.id;
+    match flow.put_message(message).await {
+        Ok(_) => {
+            let details = json!({ "callId": turn.call, "messageId": id });
+            flow.raise(
+                AlertCode::MessageTaken,
+                Some(tenant.id()),
+                "a caller wants to be called back",
+                details,
+            );
+            let thanks = prompted(tenant, PromptName::CallbackThanks, variation(turn));
+            thanks.asking(
+                Question::AnythingElse,
+                tenant.prompt(PromptName::AnythingElse, variation(turn)),
+            )
+        }
+        Err(error) => {
+            error!(company.id = %tenant.id(), call.id = %turn.call, error = &error as &dyn std::error::Error, "a wish to be called back was not kept");
+            flow.report_failure(tenant.id(), &turn.call, Stage::Fallback);
+            let mut answer = prompted(tenant, PromptName::TechnicalIssue, variation(turn));
+            answer.action = if tenant.next_number(turn.arrived, &turn.state.dialled).is_some() {
+                Action::Transfer
+            } else {
+                Action::TakeMessage
+            };
+            answer
+        }
+    }
+}
+
+/// The caller's own number, if they have one.
+fn caller(turn: &Turn<'_>) -> Option<PhoneNumber> {
+    turn.from?.parse().ok()
+}
+
+/// A number that a person can dial: 7 to 15 digits, in E.164 form where the company's own country tells how.
+fn dialable(tenant: &Tenant, digits: &str) -> Option<String> {
+    let digits: String = digits.chars().filter(char::is_ascii_digit).collect();
+    if !(7..=15).contains(&digits.len()) {
+        return None;
+    }
+    let home = tenant.settings.company.phone.to_string();
+    // The North American plan: ten digits, with or without the 1 before them.
+    Some(match (home.starts_with("+1"), digits.len()) {
+        (true, 10) => format!("+1{digits}"),
+        (true, 11) if digits.starts_with('1') => format!("+{digits}"),
+        _ => digits,
+    })
+}
+
+/// A number as it is read out: digit by digit, in groups of three or four.
+fn spelled(number: &str) -> String {
+    let digits: Vec<String> = number.chars().filter(char::is_ascii_digit).map(String::from).collect();
+    let skipped = usize::from(number.starts_with("+1") && digits.len() == 11);
+    let digits = digits.get(skipped..).unwrap_or_default();
+    let tail = digits.len().saturating_sub(4);
+    let (front, last) = digits.split_at(tail);
+    let groups = front
+        .chunks(3)
+        .chain(std::iter::once(last))
+        .filter(|group| !group.is_empty());
+    groups.map(|group| group.join(" ")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_read_out_digit_by_digit() {
+        assert_eq!(spelled("+15550101234"), "5 5 5, 0 1 0, 1 2 3 4");
+        assert_eq!(spelled("5550123"), "5 5 5, 0 1 2 3");
+        assert_eq!(spelled("+442071838750"), "4 4 2, 0 7 1, 8 3, 8 7 5 0");
+    }
+}

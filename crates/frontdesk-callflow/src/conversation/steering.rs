@@ -1,0 +1,62 @@
+//! What callers say to steer a call: a person, again, slower, a moment, goodbye, the wrong number.
+
+use std::sync::Arc;
+
+use frontdesk_domain::{
+    call_state::Question,
+    documents::prompts::{PhraseName, PromptName},
+};
+
+use super::{ending, prompted, said, silence, transfer, variation};
+use crate::{
+    answer::{Answer, Pace},
+    company::Tenant,
+    flow::CallFlow,
+    turn::Turn,
+};
+
+pub(super) async fn answer(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, name: PhraseName) -> Answer {
+    match name {
+        PhraseName::Person => transfer::person(tenant, turn),
+        PhraseName::WrongNumber => ending(tenant, PromptName::WrongNumber, variation(turn)),
+        PhraseName::Repeat => again(flow, tenant, turn, Pace::Usual).await,
+        PhraseName::Slower => again(flow, tenant, turn, Pace::Slow).await,
+        // "Hold on" waits once and is no miss.
+        PhraseName::HoldOn if turn.state.waits == 0 => {
+            let mut answer = prompted(tenant, PromptName::Waiting, variation(turn));
+            answer.asks = turn.state.asked.clone();
+            answer.pace = Pace::Patient;
+            answer
+        }
+        PhraseName::HoldOn => silence::answer(flow, tenant, turn).await,
+        _ => ending(tenant, PromptName::Goodbye, variation(turn)),
+    }
+}
+
+/// The last answer again; what it asked is still asked.
+async fn again(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, pace: Pace) -> Answer {
+    let asked = turn.state.asked.clone();
+    let previous = match turn.state.previous {
+        Some(key) => flow.response_of(tenant.id(), &turn.call, key, turn.arrived).await,
+        None => None,
+    };
+    let question = question(tenant, turn, &asked);
+    let Some(previous) = previous else {
+        return prompted(tenant, PromptName::NothingToRepeat, 0).asking(asked, None);
+    };
+    let mut answer = match (pace, tenant.prompt(PromptName::Slower, variation(turn))) {
+        (Pace::Slow, Some(slower)) => said(Some(format!("{slower} {previous}").into())),
+        _ => said(Some(previous)),
+    };
+    answer.pace = pace;
+    answer.asking(asked, question)
+}
+
+/// What was asked after the last answer, in words, where these are not the answer itself.
+fn question(tenant: &Tenant, turn: &Turn<'_>, asked: &Question) -> Option<Arc<str>> {
+    match asked {
+        Question::AnythingElse => tenant.prompt(PromptName::AnythingElse, variation(turn)),
+        Question::Choice(options) => super::choice::question(tenant, options, variation(turn)),
+        _ => None,
+    }
+}

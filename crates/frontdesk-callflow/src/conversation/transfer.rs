@@ -1,0 +1,73 @@
+//! Ways out: a person, in the order of the company's list; else a message; else a call back.
+
+use std::sync::Arc;
+
+use frontdesk_domain::{
+    call_state::Question,
+    decision::{Escalation, Offer},
+    documents::{prompts::PromptName, template::Action},
+};
+
+use super::{ending, prompted, variation};
+use crate::{answer::Answer, company::Tenant, turn::Turn, webhook::Dialled};
+
+/// The first way out that can be taken: what is done, what is said before, what is asked.
+pub(crate) fn way_out(tenant: &Tenant, turn: &Turn<'_>, offers: &[Offer]) -> (Action, Option<Arc<str>>, Question) {
+    for offer in offers {
+        match offer {
+            Offer::Transfer if tenant.next_number(turn.arrived, &turn.state.dialled).is_none() => {}
+            Offer::Transfer => return (Action::Transfer, None, Question::None),
+            Offer::Message => return (Action::TakeMessage, None, Question::Message),
+            Offer::Callback => {
+                let question = tenant.prompt(PromptName::OfferCallback, variation(turn));
+                return (Action::None, question, Question::Callback);
+            }
+        }
+    }
+    (Action::None, None, Question::None)
+}
+
+/// The caller wants a person.
+pub(super) fn person(tenant: &Tenant, turn: &Turn<'_>) -> Answer {
+    leave(tenant, turn, PromptName::Transfer, PromptName::NobodyThere)
+}
+
+/// The caller wants to leave a message.
+pub(super) fn message(tenant: &Tenant, turn: &Turn<'_>) -> Answer {
+    let mut answer = prompted(tenant, PromptName::TakeMessage, variation(turn));
+    answer.action = Action::TakeMessage;
+    answer.asking(Question::Message, None)
+}
+
+/// Somebody was dialled. Who could not be reached is followed by the next one, and the last by a message.
+pub(crate) fn after_dial(tenant: &Tenant, turn: &Turn<'_>, result: Dialled) -> Answer {
+    match result {
+        Dialled::Talked | Dialled::GivenUp => ending(tenant, PromptName::Goodbye, variation(turn)),
+        Dialled::NotReached => leave(tenant, turn, PromptName::TransferNext, PromptName::TransferFailed),
+    }
+}
+
+/// A message was asked for and nothing was said: a call back, or a polite end.
+pub(super) fn after_empty_message(tenant: &Tenant, turn: &Turn<'_>) -> Answer {
+    if tenant.settings.company.fallback.escalation.callback {
+        prompted(tenant, PromptName::OfferCallback, variation(turn)).asking(Question::Callback, None)
+    } else {
+        ending(tenant, PromptName::Goodbye, variation(turn))
+    }
+}
+
+/// Takes the first way out: `dialling` is said before a person is dialled, `nobody` before anything else.
+fn leave(tenant: &Tenant, turn: &Turn<'_>, dialling: PromptName, nobody: PromptName) -> Answer {
+    let offers = tenant.offers(turn.arrived);
+    let (action, follow, asks) = way_out(tenant, turn, &offers);
+    let mut answer = match action {
+        Action::Transfer => prompted(tenant, dialling, variation(turn)),
+        Action::None if asks == Question::None => ending(tenant, nobody, variation(turn)),
+        _ => prompted(tenant, nobody, variation(turn)),
+    };
+    if answer.action == Action::None {
+        answer.action = action;
+    }
+    answer.escalation = Escalation { required: true, offers };
+    answer.asking(asks, follow)
+}

@@ -1,0 +1,243 @@
+//! Phrases by which a caller steers a call: recognised when they are all that was said, or nearly.
+
+use std::collections::{BTreeMap, HashMap};
+
+use frontdesk_domain::documents::prompts::PhraseName;
+
+use crate::normal::normalize;
+
+/// A phrase of fewer words is recognised only if nothing else was said.
+const WORDS_WITHIN: usize = 3;
+
+/// So many other words may be said around a phrase.
+const WORDS_AROUND: usize = 5;
+
+/// The names that are recognised at any time, in the order in which they are asked.
+const AT_ANY_TIME: [PhraseName; 6] = [
+    PhraseName::Person,
+    PhraseName::WrongNumber,
+    PhraseName::Slower,
+    PhraseName::Repeat,
+    PhraseName::HoldOn,
+    PhraseName::Goodbye,
+];
+
+/// The phrases of a language, in their normal form.
+#[derive(Debug, Default)]
+pub struct Phrases {
+    whole: HashMap<Box<str>, Vec<PhraseName>>,
+    within: Vec<(Box<str>, PhraseName)>,
+    fillers: Vec<Box<str>>,
+    negations: Vec<Box<str>>,
+    digits: HashMap<Box<str>, char>,
+}
+
+impl Phrases {
+    /// Compiles phrases by name. A phrase that has no word is left out.
+    #[must_use]
+    pub fn compile<'a, L>(lists: impl IntoIterator<Item = (PhraseName, L)>) -> Self
+    where
+        L: IntoIterator<Item = &'a str>,
+    {
+        let mut phrases = Self::default();
+        let lists: BTreeMap<_, Vec<&str>> = lists
+            .into_iter()
+            .map(|(name, list)| (name, list.into_iter().collect()))
+            .collect();
+        for filler in lists.get(&PhraseName::Filler).into_iter().flatten() {
+            phrases.fillers.push(normalize(filler).into());
+        }
+        phrases.fillers.retain(|filler| !filler.is_empty());
+        // The longest first, so that "thank you" goes as a whole.
+        phrases.fillers.sort_by_key(|filler| std::cmp::Reverse(filler.len()));
+        for (value, words) in ('0'..='9').zip(lists.get(&PhraseName::Digits).into_iter().flatten()) {
+            for word in words.split('|') {
+                phrases.digits.insert(normalize(word).into(), value);
+            }
+        }
+        for (name, list) in lists {
+            if matches!(name, PhraseName::Filler | PhraseName::Digits) {
+                continue;
+            }
+            for phrase in list {
+                phrases.add(name, phrase);
+            }
+        }
+        phrases
+    }
+
+    fn add(&mut self, name: PhraseName, phrase: &str) {
+        let normal = normalize(phrase);
+        for form in [&*normal, self.bare(&normal)] {
+            if form.is_empty() || (form != &*normal && self.fillers.iter().any(|filler| **filler == *form)) {
+                continue;
+            }
+            let names = self.whole.entry(form.into()).or_default();
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        if name == PhraseName::No {
+            self.negations.push((&*normal).into());
+        }
+        let words = normal.split(' ').count();
+        if words >= WORDS_WITHIN && AT_ANY_TIME.contains(&name) {
+            self.within.push((normal.into(), name));
+        }
+    }
+
+    /// What steers the call at any time: a person, repeat, slower, goodbye …
+    #[must_use]
+    pub fn steering(&self, normalized: &str) -> Option<PhraseName> {
+        if normalized.is_empty() {
+            return None;
+        }
+        let whole = self.names_of(normalized);
+        if let Some(name) = AT_ANY_TIME.into_iter().find(|name| whole.contains(name)) {
+            return Some(name);
+        }
+        let words = normalized.split(' ').count();
+        let found = self.within.iter().find(|(phrase, _)| {
+            words <= phrase.split(' ').count() + WORDS_AROUND && is_within(normalized, phrase, &self.negations)
+        });
+        found.map(|(_, name)| *name)
+    }
+
+    /// Which of these names all that was said is, but for courtesies.
+    #[must_use]
+    pub fn whole(&self, normalized: &str, among: &[PhraseName]) -> Option<PhraseName> {
+        let whole = self.names_of(normalized);
+        among.iter().copied().find(|name| whole.contains(name))
+    }
+
+    /// Which of these names an answer to a question is: all of it, or its first words.
+    #[must_use]
+    pub fn reply(&self, normalized: &str, among: &[PhraseName]) -> Option<PhraseName> {
+        if let Some(name) = self.whole(normalized, among) {
+            return Some(name);
+        }
+        // "yes I would like that", "no I mean the other one": the first words say it, longest first.
+        let bare = self.bare(normalized);
+        let ends = bare.match_indices(' ').map(|(at, _)| at).filter(|at| *at > 0);
+        let mut heads: Vec<&str> = ends.filter_map(|at| bare.get(..at)).take(4).collect();
+        heads.reverse();
+        heads.into_iter().find_map(|head| {
+            let names = self.whole.get(head)?;
+            among.iter().copied().find(|name| names.contains(name))
+        })
+    }
+
+    /// The digits in what was said, typed or as words; anything else is passed over.
+    #[must_use]
+    pub fn digits(&self, normalized: &str) -> String {
+        let mut digits = String::new();
+        for word in normalized.split(' ') {
+            match self.digits.get(word) {
+                Some(digit) => digits.push(*digit),
+                None => digits.extend(word.chars().filter(char::is_ascii_digit)),
+            }
+        }
+        digits
+    }
+
+    fn names_of(&self, normalized: &str) -> &[PhraseName] {
+        let found = self
+            .whole
+            .get(normalized)
+            .or_else(|| self.whole.get(self.bare(normalized)));
+        found.map_or(&[], Vec::as_slice)
+    }
+
+    /// Without the fillers at both ends; as it is if nothing else was said.
+    fn bare<'t>(&self, normalized: &'t str) -> &'t str {
+        let mut rest = normalized;
+        loop {
+            let shorter = self.fillers.iter().find_map(|filler| {
+                let front = rest.strip_prefix(&**filler).and_then(|rest| rest.strip_prefix(' '));
+                front.or_else(|| rest.strip_suffix(&**filler).and_then(|rest| rest.strip_suffix(' ')))
+            });
+            match shorter {
+                Some(shorter) if !shorter.is_empty() => rest = shorter,
+                _ => return rest,
+            }
+        }
+    }
+}
+
+/// Whether a phrase stands in a text, at whole words and without a denial before it.
+fn is_within(text: &str, phrase: &str, negations: &[Box<str>]) -> bool {
+    let found = text.match_indices(phrase).find(|(at, _)| {
+        let before = text.get(..*at).unwrap_or_default();
+        let after = text.get(at + phrase.len()..).unwrap_or_default();
+        (before.is_empty() || before.ends_with(' ')) && (after.is_empty() || after.starts_with(' '))
+    });
+    let Some((at, _)) = found else { return false };
+    let before = text.get(..at).unwrap_or_default();
+    let mut words = before.split(' ').filter(|word| !word.is_empty());
+    !words.any(|word| word.ends_with("n't") || word == "not" || negations.iter().any(|negation| **negation == *word))
+}
+
+#[cfg(test)]
+mod tests {
+    use frontdesk_domain::documents::prompts::Prompts;
+
+    use super::*;
+
+    fn phrases() -> Phrases {
+        let prompts = Prompts::embedded();
+        Phrases::compile(
+            prompts
+                .phrases
+                .iter()
+                .map(|(name, list)| (*name, list.iter().map(|text| &**text))),
+        )
+    }
+
+    #[track_caller]
+    fn check(said: &str, want: Option<PhraseName>) {
+        assert_eq!(phrases().steering(&normalize(said)), want, "{said}");
+    }
+
+    #[test]
+    fn what_steers_a_call_is_recognised_with_courtesies_around_it() {
+        check("Can you repeat that, please?", Some(PhraseName::Repeat));
+        check("um sorry, come again", Some(PhraseName::Repeat));
+        check("okay thank you bye", Some(PhraseName::Goodbye));
+        check("I'd like to speak to a person now", Some(PhraseName::Person));
+        check("hello, operator", Some(PhraseName::Person));
+        check("Slow down!", Some(PhraseName::Slower));
+        check("hold on a second", Some(PhraseName::HoldOn));
+        check("sorry I have the wrong number", Some(PhraseName::WrongNumber));
+    }
+
+    #[test]
+    fn other_wishes_steer_nothing() {
+        check("my ac is not cooling", None);
+        check("I don't want to talk to a person", None);
+        check(
+            "can a human being get sick from mold in the air ducts of an old house",
+            None,
+        );
+        check("please", None);
+        check("", None);
+        check("operator error on the furnace display", None);
+    }
+
+    #[test]
+    fn a_reply_is_read_from_its_first_words() {
+        let reply = |said: &str| phrases().reply(&normalize(said), &[PhraseName::No, PhraseName::Yes]);
+        assert_eq!(reply("yes"), Some(PhraseName::Yes));
+        assert_eq!(reply("Yes, I would like that very much"), Some(PhraseName::Yes));
+        assert_eq!(reply("no, that's not the one I meant"), Some(PhraseName::No));
+        assert_eq!(reply("uh, yeah please"), Some(PhraseName::Yes));
+        assert_eq!(reply("my furnace is broken"), None);
+    }
+
+    #[test]
+    fn digits_are_read_typed_and_in_words() {
+        let digits = |said: &str| phrases().digits(&normalize(said));
+        assert_eq!(digits("five five five oh one two three"), "5550123");
+        assert_eq!(digits("it's 555-0123, extension 4"), "55501234");
+        assert_eq!(digits("call me tomorrow"), "");
+    }
+}
