@@ -5,11 +5,11 @@ use std::{fmt::Display, ops::RangeInclusive, str::FromStr, sync::Arc};
 use regex::RegexBuilder;
 use serde_json::{Number, Value};
 
-use super::{Place, Read, Reader, Step, read_object};
+use super::{Place, Read, Reader, Step, read_object, unwrap};
 use crate::{
     confidence::Confidence,
     documents::nearest::nearest,
-    money::PicoUsd,
+    money::{PicoUsd, ReadAmount},
     time::{Date, Timestamp},
     variables::Wording,
 };
@@ -155,18 +155,25 @@ pub(in crate::documents) fn confidence(value: &Value, place: &mut Place<'_>) -> 
     }
 }
 
-/// An amount that is not negative, as a number or a decimal string; written as a string.
+/// An amount that is not negative, as a number, a decimal string or a number of Extended JSON; written as a string.
 pub(in crate::documents) fn money(value: &Value, place: &mut Place<'_>) -> Read<PicoUsd> {
-    let text = match value {
+    let plain = unwrap(value);
+    let text = match plain.as_ref() {
         Value::Number(number) => number.as_str(),
         Value::String(text) => text.as_str(),
         _ => return place.wrong(value, "an amount in US dollars, such as 200 or \"145.50\""),
     };
-    match text.parse::<PicoUsd>() {
-        Ok(amount) if amount < PicoUsd::ZERO => place.refuse("should not be negative"),
-        Ok(amount) => Some((amount, Value::from(amount.to_string()))),
-        Err(error) => place.refuse(error.to_string()),
+    let ReadAmount { amount, is_exact } = match ReadAmount::new(text) {
+        Ok(read) => read,
+        Err(error) => return place.refuse(error.to_string()),
+    };
+    if amount < PicoUsd::ZERO {
+        return place.refuse("should not be negative");
     }
+    if !is_exact {
+        place.note_below("", format!("was rounded to \"{amount}\", which is whole pico-dollars"));
+    }
+    Some((amount, Value::from(amount.to_string())))
 }
 
 /// An instant in RFC 3339.
