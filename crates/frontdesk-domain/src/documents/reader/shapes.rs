@@ -5,7 +5,7 @@ use std::{fmt::Display, ops::RangeInclusive, str::FromStr, sync::Arc};
 use regex::RegexBuilder;
 use serde_json::{Number, Value};
 
-use super::{Place, Read, Reader, Step, read_object, unwrap};
+use super::{Place, Read, Reader, Step, read_object, secret_fields::refuse_secrets_in, unwrap};
 use crate::{
     confidence::Confidence,
     documents::nearest::nearest,
@@ -327,11 +327,13 @@ pub(in crate::documents) fn map<K, T, E: Display>(
     }
 }
 
-/// An object that is kept as it is.
+/// An object that is kept as it is, if no secret stands in it.
 pub(in crate::documents) fn free_object(value: &Value, place: &mut Place<'_>) -> Read<()> {
-    if value.is_object() {
-        Some(((), value.clone()))
-    } else {
-        place.wrong(value, "an object")
+    if !value.is_object() {
+        return place.wrong(value, "an object");
     }
+    if !place.is_stored() {
+        refuse_secrets_in(value, "", place);
+    }
+    Some(((), value.clone()))
 }
