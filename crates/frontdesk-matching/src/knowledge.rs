@@ -20,7 +20,7 @@ use crate::{
     lexicon::Lexicon,
     piece::{Piece, PieceBuilder, Role, Target, TermInfo, index},
     rules::Candidate,
-    spelling::{Heard, Spelling},
+    spelling::{self, Heard, Spelling},
 };
 
 /// A template revision, compiled. Shared by all companies that use it.
@@ -423,25 +423,10 @@ impl Knowledge {
 
     /// The nearest word of any piece; `None` when there is none, or different ones are equally near.
     pub(crate) fn nearest(&self, heard: &Heard<'_>) -> Option<&Entry> {
-        if let Some(vocabulary) = &self.vocabulary {
-            return vocabulary.spelling.nearest(heard).map(|(_, entry)| entry);
+        match &self.vocabulary {
+            Some(vocabulary) => spelling::nearest(std::iter::once(&vocabulary.spelling), heard),
+            None => spelling::nearest(self.pieces.iter().map(|placed| &placed.piece.spelling), heard),
         }
-        let mut best: Option<(usize, &Entry)> = None;
-        let mut tied = false;
-        for placed in &self.pieces {
-            let Some((distance, entry)) = placed.piece.spelling.nearest(heard) else {
-                continue;
-            };
-            match best {
-                Some((nearest, _)) if distance > nearest => {}
-                Some((nearest, known)) if distance == nearest => tied |= known.stem != entry.stem,
-                _ => {
-                    best = Some((distance, entry));
-                    tied = false;
-                }
-            }
-        }
-        best.filter(|_| !tied).map(|(_, entry)| entry)
     }
 
     /// Whether any piece has the term.
