@@ -54,8 +54,21 @@ pub(in crate::documents) fn string(length: RangeInclusive<usize>) -> impl Fn(&Va
 
 /// Text that is spoken; `{variable}` is filled in.
 pub(in crate::documents) fn wording(length: RangeInclusive<usize>) -> impl Fn(&Value, &mut Place<'_>) -> Read<Wording> {
+    let spoken = spoken(length);
+    move |value, place| spoken(value, place).map(|(text, json)| (Wording::new(text), json))
+}
+
+/// Text that is spoken: with a letter or a digit in it, as all else is silence.
+pub(in crate::documents) fn spoken(length: RangeInclusive<usize>) -> impl Fn(&Value, &mut Place<'_>) -> Read<Arc<str>> {
     let text = text(length);
-    move |value, place| text(value, place).map(|(text, json)| (Wording::new(text), json))
+    move |value, place| {
+        let (text, json) = text(value, place)?;
+        // What got in before is read, whatever it was.
+        if !place.is_stored() && !text.chars().any(char::is_alphanumeric) {
+            return place.refuse("has nothing in it that can be spoken; it should have a word or a number");
+        }
+        Some((text, json))
+    }
 }
 
 /// Text that passes a check, whose failure says what would be right.
