@@ -10,7 +10,7 @@ use crate::{
     confidence::Confidence,
     documents::nearest::nearest,
     money::{PicoUsd, ReadAmount},
-    time::{Date, Timestamp},
+    time::{Date, Timestamp, instant},
     variables::Wording,
 };
 
@@ -192,8 +192,7 @@ pub(in crate::documents) fn money(value: &Value, place: &mut Place<'_>) -> Read<
 /// An instant in RFC 3339.
 pub(in crate::documents) fn timestamp(value: &Value, place: &mut Place<'_>) -> Read<Timestamp> {
     checked("a time such as \"2026-11-01T00:00:00Z\"", |text| {
-        text.parse::<Timestamp>()
-            .map_err(|_| "should be a time such as \"2026-11-01T00:00:00Z\"")
+        instant(text).ok_or("should be a time such as \"2026-11-01T00:00:00Z\"")
     })(value, place)
 }
 
