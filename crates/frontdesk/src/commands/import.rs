@@ -104,11 +104,11 @@ fn joined(files: &[(String, Vec<u8>)]) -> Vec<u8> {
 fn with_files(said: &str, files: &[(String, Vec<u8>)]) -> String {
     let placed = |line: &str| {
         let faulty = split_number(line, "line ").filter(|(before, ..)| before.trim().is_empty());
-        let (place, rest) = match faulty.and_then(|(before, number, rest)| Some((before, place_of(number, files)?, rest)))
-        {
-            Some((before, (name, number), rest)) => (format!("{before}{name}, line {number}"), rest),
-            None => (String::new(), line),
-        };
+        let (place, rest) =
+            match faulty.and_then(|(before, number, rest)| Some((before, place_of(number, files)?, rest))) {
+                Some((before, (name, number), rest)) => (format!("{before}{name}, line {number}"), rest),
+                None => (String::new(), line),
+            };
         let spoken_of = split_number(rest, " stands on line ");
         match spoken_of.and_then(|(before, number, rest)| Some((before, place_of(number, files)?, rest))) {
             Some((before, (name, number), rest)) => {
