@@ -15,6 +15,7 @@ use frontdesk_domain::{
     clock::Clock,
     decision::Decision,
     documents::prompts::{DEFAULT_TONE, PromptName, Prompts},
+    fnv::fnv1a,
     ids::{CallId, CompanyId, TurnId},
     redaction::{redact, redact_field},
     time::Timestamp,
@@ -392,17 +393,13 @@ fn turn_id(call: &CallId, nonce: Option<u64>, webhook: &Webhook<'_>) -> TurnId {
     TurnId::new(&format!("{call}-{key:016x}"))
 }
 
-/// FNV-1a (64 bits) over the path and the sorted parameters.
+/// A hash over the path and the sorted parameters.
 fn fingerprint(webhook: &Webhook<'_>) -> u64 {
     let path = webhook.target.split('?').next().unwrap_or_default();
     let mut pairs: Vec<_> = webhook.form.pairs().collect();
     pairs.sort_unstable();
     let parts = std::iter::once(path).chain(pairs.iter().flat_map(|(name, value)| [*name, *value]));
-    parts
-        .flat_map(|part| part.bytes().chain(std::iter::once(0)))
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        })
+    fnv1a(parts.flat_map(|part| part.bytes().chain(std::iter::once(0))))
 }
 
 fn next_state(state: &CallState, turn: &Turn<'_>, decided: &Decided) -> CallState {
