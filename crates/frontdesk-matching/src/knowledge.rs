@@ -2,15 +2,12 @@
 
 mod additions;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use frontdesk_domain::{
-    documents::{
-        overlay::Overlay,
-        qna::Qna,
-        template::{ScenarioStatus, SynonymMap, Template},
-    },
-    ids::TemplateId,
+use frontdesk_domain::documents::{
+    overlay::Overlay,
+    qna::Qna,
+    template::{ScenarioStatus, SynonymMap, Template},
 };
 
 use crate::{
@@ -26,13 +23,9 @@ use crate::{
 /// A template revision, compiled. Shared by all companies that use it.
 #[derive(Debug)]
 pub struct CompiledTemplate {
-    id: TemplateId,
-    trade: Arc<str>,
-    language: &'static Language,
     synonyms: SynonymMap,
     fillers: Vec<String>,
     piece: Arc<Piece>,
-    alone: OnceLock<Arc<Knowledge>>,
 }
 
 impl CompiledTemplate {
@@ -62,48 +55,10 @@ impl CompiledTemplate {
             }));
         }
         Self {
-            id: template.id,
-            trade: Arc::clone(&template.trade),
-            language,
             synonyms: template.synonym_map.clone(),
             fillers: template.filler_words.clone(),
             piece: Arc::new(builder.finish()),
-            alone: OnceLock::new(),
         }
-    }
-
-    /// The template's id.
-    pub fn id(&self) -> TemplateId {
-        self.id
-    }
-
-    /// The trade it is for.
-    pub fn trade(&self) -> &str {
-        &self.trade
-    }
-
-    /// The template as the only knowledge there is: what a company with nothing else would know.
-    ///
-    /// Combined at the first call and kept.
-    pub fn alone(self: &Arc<Self>) -> Arc<Knowledge> {
-        let knowledge = self.alone.get_or_init(|| {
-            let placed = vec![(Source::Template, Arc::clone(&self.piece))];
-            let mut lexicon = Lexicon::default();
-            lexicon.add(&self.synonyms, &self.fillers, self.language);
-            Arc::new(Knowledge::combine(self.language, placed, lexicon, &Overlay::default()))
-        });
-        Arc::clone(knowledge)
-    }
-
-    /// The best candidate of this template alone, for an utterance in normal form: whether it is another trade's business.
-    #[must_use]
-    pub fn best(self: &Arc<Self>, utterance: &str) -> Option<Candidate> {
-        let findings = self.alone().decide(utterance);
-        findings
-            .equal
-            .first()
-            .or_else(|| findings.of(Source::Template).first())
-            .copied()
     }
 }
 

@@ -11,7 +11,7 @@ pub mod knowledge;
 pub mod language;
 mod lexicon;
 pub mod normal;
-pub mod patterns;
+mod patterns;
 mod piece;
 pub mod rules;
 pub mod safety;
@@ -20,4 +20,3 @@ mod stem;
 mod words;
 
 pub use piece::Target;
-pub use words::MAX_WORDS;

@@ -23,30 +23,13 @@ pub(crate) struct Patterns {
     always: Vec<usize>,
 }
 
-/// A pattern that cannot be used, and why.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{pattern}`: {reason}")]
-pub struct PatternFault {
-    /// As it was written.
-    pub pattern: String,
-    /// What is wrong with it.
-    pub reason: String,
-}
-
-/// Compiles a pattern within the size limits, as matching does.
-///
-/// # Errors
-/// When it is no regular expression, or too large.
-pub fn compile(pattern: &str) -> Result<Regex, PatternFault> {
+/// Compiles a pattern within the size limits.
+fn compile(pattern: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(pattern)
         .size_limit(SIZE_LIMIT)
         .dfa_size_limit(CACHE_LIMIT)
         .case_insensitive(true)
         .build()
-        .map_err(|error| PatternFault {
-            pattern: pattern.to_owned(),
-            reason: error.to_string(),
-        })
 }
 
 impl Patterns {

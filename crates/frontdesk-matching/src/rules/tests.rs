@@ -291,15 +291,6 @@ fn matched_words_are_the_callers_own() {
 }
 
 #[test]
-fn another_trades_template_can_be_asked_alone() {
-    let foreign = template(&front_desk(&json!({})));
-    let best = foreign.best("the ac is not cooling").unwrap();
-    assert!(best.confidence.get() > 0.7);
-    assert_eq!(foreign.alone().target(&best).map(Target::id), Some("not-cooling"));
-    assert!(foreign.best("zebra").is_none());
-}
-
-#[test]
 fn nothing_known_and_nothing_said_find_nothing() {
     assert!(
         Knowledge::new(&Parts::default(), Language::english())
