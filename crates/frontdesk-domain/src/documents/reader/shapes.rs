@@ -2,13 +2,13 @@
 
 use std::{fmt::Display, ops::RangeInclusive, str::FromStr, sync::Arc};
 
-use regex::RegexBuilder;
+use regex::{Regex, RegexBuilder};
 use serde_json::{Number, Value};
 
 use super::{Place, Read, Reader, Step, read_object, secret_fields::refuse_secrets_in, unwrap};
 use crate::{
     confidence::Confidence,
-    documents::nearest::nearest,
+    documents::{nearest::nearest, template::compile_trigger},
     money::{PicoUsd, ReadAmount},
     time::{Date, Timestamp, instant},
     variables::Wording,
@@ -239,12 +239,27 @@ pub(in crate::documents) fn choice<T: Copy>(
 
 /// A regular expression that compiles within limits; matching takes linear time.
 pub(in crate::documents) fn pattern(value: &Value, place: &mut Place<'_>) -> Read<String> {
+    compiling(value, place, |pattern| {
+        RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).build()
+    })
+}
+
+/// A regular expression of a scenario, compiled as it will be for matching.
+pub(in crate::documents) fn trigger_pattern(value: &Value, place: &mut Place<'_>) -> Read<String> {
+    compiling(value, place, compile_trigger)
+}
+
+fn compiling(
+    value: &Value,
+    place: &mut Place<'_>,
+    compile: impl Fn(&str) -> Result<Regex, regex::Error>,
+) -> Read<String> {
     let (pattern, json) = string(1..=10_000)(value, place)?;
     if place.is_stored() {
         // It compiled when it came in, and compiling costs more than all else in a document.
         return Some((pattern, json));
     }
-    match RegexBuilder::new(&pattern).size_limit(PATTERN_BYTES).build() {
+    match compile(&pattern) {
         Ok(_) => Some((pattern, json)),
         Err(regex::Error::CompiledTooBig(_)) => place.refuse("is too large once compiled; use smaller repetitions"),
         Err(error) => {
@@ -262,7 +277,7 @@ pub(in crate::documents) fn pattern(value: &Value, place: &mut Place<'_>) -> Rea
     }
 }
 
-/// What a compiled pattern may take.
+/// What a compiled pattern of the safety rules may take.
 const PATTERN_BYTES: usize = 2 << 20;
 
 /// A list whose items have one shape.
