@@ -310,6 +310,7 @@ fn closest_wordings(knowledge: &Knowledge, scratch: &Scratch, place: &Place, gro
     let mut contrary = 0.0_f32;
     let mut denied = 0.0_f32;
     let mut keywords = 0.0;
+    let mut denied_keywords = 0.0;
     let own = Some((place.piece, place.unit));
     let added = place.addition.map(|unit| (knowledge.pieces.len() - 1, unit));
     for (at, unit) in own.into_iter().chain(added) {
@@ -326,7 +327,12 @@ fn closest_wordings(knowledge: &Knowledge, scratch: &Scratch, place: &Place, gro
             };
             if form.role == Role::Keyword {
                 if over.complete > 0.0 && over.wording_covered > 0.99 {
-                    keywords += over.utterance_covered * ground.total;
+                    let weight = over.utterance_covered * ground.total;
+                    if over.contradicts || over.denies_another_word {
+                        denied_keywords += weight;
+                    } else {
+                        keywords += weight;
+                    }
                 }
             } else if over.contradicts {
                 contrary = contrary.max(over.strength());
@@ -343,6 +349,7 @@ fn closest_wordings(knowledge: &Knowledge, scratch: &Scratch, place: &Place, gro
     }
     if denies_the_same {
         closest = loosely;
+        keywords += denied_keywords;
     } else {
         contrary = contrary.max(denied);
     }

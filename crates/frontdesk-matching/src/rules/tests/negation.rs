@@ -126,3 +126,29 @@ fn a_trigger_that_denies_the_same_is_met_in_other_forms_too() {
     assert_eq!(answer(&knowledge, "no heat").as_deref(), Some("no-heat"));
     assert_eq!(answer(&knowledge, "the boiler won't fire").as_deref(), Some("boiler"));
 }
+
+#[test]
+fn a_keyword_that_is_denied_is_no_evidence() {
+    let at = crate::evidence::FEATURES
+        .iter()
+        .position(|name| *name == "keywords")
+        .unwrap();
+    let entry = |question: &str, keyword: &str| {
+        let entry = json!({ "id": "q", "question": question, "answer": "Yes.", "keywords": [keyword] });
+        let compiled = CompiledQna::new(&[serde_json::from_value::<Qna>(entry).unwrap()], Language::english());
+        let parts = Parts {
+            company_qna: Some(Arc::new(compiled)),
+            ..Parts::default()
+        };
+        Knowledge::new(&parts, Language::english())
+    };
+    let weight = |knowledge: &Knowledge, utterance: &str| {
+        let evidence = knowledge.evidence(&normalize(utterance)).candidates;
+        evidence.first().map_or(0.0, |(_, _, features)| features[at])
+    };
+    let heating = entry("do you work on hydronic heating", "boiler");
+    assert!(weight(&heating, "I have a boiler but i want heating") > 0.0);
+    assert!(weight(&heating, "I don't have a boiler but i want heating") <= 0.0);
+    let no_heat = entry("what if we have no heat", "heat");
+    assert!(weight(&no_heat, "there is no heat") > 0.0, "the question denies it too");
+}
