@@ -130,14 +130,14 @@ impl Ground<'_> {
         before(usize::from(last) + 1) - before(usize::from(first))
     }
 
-    /// Whether the word here has only its stem in common with a wording's ("fire", "firing"), and stands for nothing else.
+    /// Whether the word here has only its stem in common with a wording's ("start", "starting"), and stands for nothing else.
     fn is_another_form(&self, at: usize, of: &Word) -> bool {
         self.words
             .get(at)
             .is_some_and(|word| word.stem == of.stem && word.exact != of.exact)
     }
 
-    /// Whether the word here names something rather than says what it does: "no fire", "on fire".
+    /// Whether the word here names something rather than says what it does: "no start", "from the start".
     fn is_noun(&self, at: usize) -> bool {
         const OF_VERBS: Class = Class::AUXILIARY
             .with(Class::PRONOUN)
@@ -170,7 +170,7 @@ pub(crate) struct Overlap {
     pub(crate) doubt: f32,
     /// One negates what the other does not.
     pub(crate) contradicts: bool,
-    /// Both negate, the utterance a word that the wording does not: "no boiler", "the boiler isn't firing".
+    /// Both negate, the utterance a word that the wording does not: "no engine", "the engine isn't starting".
     pub(crate) denies_another_word: bool,
     /// Both negate the same word.
     pub(crate) denies_the_same: bool,
@@ -354,7 +354,7 @@ impl Sums {
             form.classes.any(Class::NEGATION) && self.negated_in_wording > 0.0 && !self.negated_in_utterance;
         let content = self.content_matched.max(f32::EPSILON);
         let both_negate = self.negated_in_wording > 0.0 && self.negated_in_utterance;
-        // "No fire" is not "the boiler isn't firing".
+        // "No start" is not "the engine isn't starting".
         let denies_a_noun = both_negate && self.only_as_noun && self.content_matched < self.content * 0.999;
         let contradicts = missing_negation || denies_a_noun || self.contradicted / content > CONTRADICTION;
         Some(Overlap {

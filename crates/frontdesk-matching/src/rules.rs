@@ -304,7 +304,7 @@ struct Closest {
 
 fn closest_wordings(knowledge: &Knowledge, scratch: &Scratch, place: &Place, ground: &Ground<'_>) -> Option<Closest> {
     let mut closest = Nearby::default();
-    // With the wordings that negate another word: "no heat" is "the heat isn't on" if it is "we have no heat".
+    // With the wordings that negate another word: "no light" is "the light isn't on" if it is "we have no light".
     let mut loosely = Nearby::default();
     let mut denies_the_same = false;
     let mut contrary = 0.0_f32;

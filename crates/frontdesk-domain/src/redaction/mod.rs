@@ -304,7 +304,7 @@ impl Announced {
             }
             Some(Kind::Word(Word::Code)) if word(1) == Word::Security => self.code = Some(at),
             Some(Kind::Word(Word::Social)) => self.social = Some(at),
-            // "the code [that is] on the back [of the card]", not "the error code on the front of the furnace"
+            // "the code [that is] on the back [of the card]", not "the error code on the front of the machine"
             Some(Kind::Word(Word::Side)) if names_code(at, lexemes) => self.code = Some(at),
             // "the digits [that are] on the back"
             Some(Kind::Word(Word::Side)) if (2..=5).any(|back| word(back) == Word::DigitNoun) => self.code = Some(at),
