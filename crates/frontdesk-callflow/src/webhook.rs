@@ -1,6 +1,7 @@
 //! A verified webhook of a call, and what it says.
 
 use frontdesk_domain::{
+    fnv::fnv1a,
     ids::{CallId, CompanyId, TurnId},
     time::Timestamp,
 };
@@ -68,14 +69,12 @@ impl Webhook<'_> {
     }
 }
 
-/// FNV-1a (64 bits) over parts, each ended by a zero byte.
+/// A hash over parts, each ended by a zero byte.
 fn hash<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> u64 {
-    parts
+    let ended = parts
         .into_iter()
-        .flat_map(|part| part.iter().copied().chain(std::iter::once(0)))
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        })
+        .map(|part| part.iter().copied().chain(std::iter::once(0)));
+    fnv1a(ended.flatten())
 }
 
 /// The id of a call's turn with that key.

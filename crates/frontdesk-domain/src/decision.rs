@@ -266,11 +266,11 @@ pub struct TraceEntry {
 pub struct Versions {
     /// `rev` of the company.
     pub company: u64,
-    /// `rev` of each template used, by its id.
+    /// `rev` of each template that was asked, by its id: the company's enabled ones that exist.
     pub templates: BTreeMap<Arc<str>, u64>,
-    /// Revision of the company's own Q&A, of the trade's Q&A, of the overlay.
+    /// Revision of the company's own Q&A as a set, 0 if there never was one.
     pub company_qna: u64,
-    /// The newest revision of the trades' Q&A.
+    /// The newest of the revisions of its trades' Q&A, each as a set; 0 if there never was one.
     pub trade_qna: u64,
     /// `rev` of the overlay, 0 without one.
     pub overlay: u64,
@@ -278,7 +278,7 @@ pub struct Versions {
     pub safety: u64,
     /// `rev` of the prompts, 0 for the embedded ones.
     pub prompts: u64,
-    /// The build that decided.
+    /// The version of the program that decided.
     pub build: Arc<str>,
 }
 
@@ -322,7 +322,7 @@ pub struct Decision {
     pub cost_usd: PicoUsd,
     /// How long the decision took.
     pub latency_micros: u64,
-    /// Which revisions decided.
+    /// The revisions in force when it was decided, whether or not they had a say.
     pub versions: Arc<Versions>,
     /// One entry a step, in the order asked.
     pub trace: Vec<TraceEntry>,

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod confidence;
 pub mod decision;
 pub mod documents;
+pub mod fnv;
 pub mod ids;
 pub mod money;
 pub mod phone;

@@ -9,6 +9,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use jiff::{civil::DateTime, civil::Weekday, tz::TimeZoneDatabase};
 
+/// Reads an instant in RFC 3339, whose offsets are below a day.
+#[must_use]
+pub fn instant(text: &str) -> Option<Timestamp> {
+    let at = text.parse().ok()?;
+    let offset = text.rsplit_once(['+', '-']).filter(|(time, _)| time.contains(':'));
+    let hours = offset.and_then(|(_, offset)| offset.get(..2)?.parse::<u8>().ok());
+    hours.is_none_or(|hours| hours < 24).then_some(at)
+}
+
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
 /// The IANA zone of that name, such as `America/New_York`.

@@ -59,7 +59,8 @@ pub fn is_variable_name(name: &str) -> bool {
 
 /// A text that is spoken, with its placeholders found once.
 ///
-/// `{name}` is a placeholder when `name` [can name a variable](is_variable_name); any other brace is kept.
+/// `{name}` is a placeholder when `name`, without blanks around it, [can name a variable](is_variable_name); any other
+/// brace is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wording {
     text: Arc<str>,
@@ -78,7 +79,10 @@ impl Wording {
             match (byte, open) {
                 (b'{', _) => open = Some(at),
                 (b'}', Some(start)) => {
-                    if text.get(start + 1..at).is_some_and(is_variable_name) {
+                    if text
+                        .get(start + 1..at)
+                        .is_some_and(|name| is_variable_name(name.trim()))
+                    {
                         placeholders.push(start..at + 1);
                     }
                     open = None;
@@ -102,7 +106,7 @@ impl Wording {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.placeholders
             .iter()
-            .filter_map(|place| self.text.get(place.start + 1..place.end - 1))
+            .filter_map(|place| self.text.get(place.start + 1..place.end - 1).map(str::trim))
     }
 
     /// Whether every placeholder can be filled in.
@@ -184,6 +188,7 @@ mod tests {
     fn placeholders_are_filled_in() {
         check("A visit is {fee}.", Ok("A visit is $89."));
         check("{fee}{fee}", Ok("$89$89"));
+        check("{ fee } and {\tfee}, {fee }.", Ok("$89 and $89, $89."));
         check("Ünïcode {fee} — ok", Ok("Ünïcode $89 — ok"));
     }
 
@@ -199,6 +204,7 @@ mod tests {
     fn every_unset_variable_is_named_once() {
         check("{plan} costs {price}, {plan}, {fee}", Err(&["plan", "price"]));
         check("{Fee}", Err(&["Fee"]));
+        check("{ plan } {plan}", Err(&["plan"]));
     }
 
     #[test]
@@ -208,7 +214,7 @@ mod tests {
             "{",
             "}",
             "{}",
-            "{ fee }",
+            "{ }",
             "{9}",
             "a } b { c",
             "{two words}",

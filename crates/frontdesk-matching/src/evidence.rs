@@ -129,6 +129,28 @@ impl Ground<'_> {
         let before = |at: usize| self.before.get(at).copied().unwrap_or(self.total);
         before(usize::from(last) + 1) - before(usize::from(first))
     }
+
+    /// Whether the word here has only its stem in common with a wording's ("start", "starting"), and stands for nothing else.
+    fn is_another_form(&self, at: usize, of: &Word) -> bool {
+        self.words
+            .get(at)
+            .is_some_and(|word| word.stem == of.stem && word.exact != of.exact)
+    }
+
+    /// Whether the word here names something rather than says what it does: "no start", "from the start".
+    fn is_noun(&self, at: usize) -> bool {
+        const OF_VERBS: Class = Class::AUXILIARY
+            .with(Class::PRONOUN)
+            .with(Class::QUESTION)
+            .with(Class::BOUNDARY)
+            .with(Class::COURTESY);
+        let before = at.checked_sub(1).and_then(|before| self.words.get(before));
+        before.is_some_and(|Word { class, .. }| {
+            class.any(Class::FUNCTION)
+                && !class.any(OF_VERBS)
+                && (class.any(Class::PARTICLE) || !class.any(Class::NEGATION))
+        })
+    }
 }
 
 /// A wording laid over an utterance.
@@ -148,6 +170,10 @@ pub(crate) struct Overlap {
     pub(crate) doubt: f32,
     /// One negates what the other does not.
     pub(crate) contradicts: bool,
+    /// Both negate, the utterance a word that the wording does not: "no engine", "the engine isn't starting".
+    pub(crate) denies_another_word: bool,
+    /// Both negate the same word.
+    pub(crate) denies_the_same: bool,
     /// Weight of the common words in the utterance.
     pub(crate) common: f32,
     /// Common words with content of their own.
@@ -194,12 +220,13 @@ pub(crate) fn overlap(
     {
         return None;
     }
+    let words = piece.words_of(form);
     let mut sums = Sums::default();
     let mut positions = Positions::default();
     let (mut run, mut best_run) = (0.0_f32, 0.0_f32);
     let mut previous: Option<u8> = None;
     let (mut first, mut last) = (u8::MAX, 0);
-    for token in tokens {
+    for (token, word) in tokens.iter().zip(words) {
         let weight = usize::try_from(token.id)
             .ok()
             .and_then(|id| weights.get(id))
@@ -231,7 +258,9 @@ pub(crate) fn overlap(
         if is_content {
             sums.content_matched += weight;
             sums.words += u32::from(!class.any(Class::WEAK));
+            let is_another_form = ground.is_another_form(usize::from(at), word);
             sums.judge(class, spoken, form, weight);
+            sums.only_as_noun = sums.words <= 1 && is_another_form && ground.is_noun(usize::from(at));
             if is_marked(ground.repaired, usize::from(at)) {
                 sums.doubt += weight;
             }
@@ -272,9 +301,15 @@ struct Sums {
     /// Governed by a negation in the utterance, by none in the wording.
     contradicted: f32,
     doubt: f32,
+    /// Governed by a negation in the utterance alone, whatever else the wording negates.
+    denied: f32,
     /// A matched word is negated in the wording; in the utterance.
     negated_in_wording: f32,
     negated_in_utterance: bool,
+    /// A matched word is negated in the wording, or fails there.
+    meets_the_negation: bool,
+    /// All that was heard of the wording is another form of one word, and names a thing.
+    only_as_noun: bool,
     words: u32,
     /// Weight of the utterance's words that the wording has.
     common: f32,
@@ -287,7 +322,10 @@ impl Sums {
         self.negated_in_utterance |= negated || failed;
         if wording.any(Class::NEGATED) {
             self.negated_in_wording += weight;
+        } else if negated && !failed {
+            self.denied += weight;
         }
+        self.meets_the_negation |= wording.any(Class::NEGATED.with(Class::FAILED));
         let plain = !form.classes.any(Class::NEGATION.with(Class::FAILURE));
         // "Won't stop running" is the opposite of "stopped running".
         let opposite = both && form.classes.any(Class::FAILURE) && !form.classes.any(Class::NEGATION);
@@ -315,6 +353,10 @@ impl Sums {
         let missing_negation =
             form.classes.any(Class::NEGATION) && self.negated_in_wording > 0.0 && !self.negated_in_utterance;
         let content = self.content_matched.max(f32::EPSILON);
+        let both_negate = self.negated_in_wording > 0.0 && self.negated_in_utterance;
+        // "No start" is not "the engine isn't starting".
+        let denies_a_noun = both_negate && self.only_as_noun && self.content_matched < self.content * 0.999;
+        let contradicts = missing_negation || denies_a_noun || self.contradicted / content > CONTRADICTION;
         Some(Overlap {
             wording_covered: self.matched / self.total,
             utterance_covered: share(common, around),
@@ -328,7 +370,9 @@ impl Sums {
             common,
             common_words: self.words,
             doubt: (self.doubt / content).min(1.0),
-            contradicts: missing_negation || self.contradicted / content > CONTRADICTION,
+            contradicts,
+            denies_another_word: !contradicts && !self.meets_the_negation && self.denied / content > CONTRADICTION,
+            denies_the_same: !contradicts && both_negate,
             positions,
         })
     }

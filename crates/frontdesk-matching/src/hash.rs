@@ -5,6 +5,8 @@ use std::{
     hash::{BuildHasherDefault, Hasher},
 };
 
+use frontdesk_domain::fnv::fnv1a;
+
 /// A word or stem, hashed. Two different words collide with a probability of about 2⁻⁶⁴.
 pub(crate) type Term = u64;
 
@@ -36,11 +38,7 @@ impl Hasher for Ready {
 
 /// FNV-1a with a finaliser that spreads the last letters over all bits.
 pub(crate) fn term(word: &str) -> Term {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in word.bytes() {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    mix(hash)
+    mix(fnv1a(word.bytes()))
 }
 
 /// The hash of two terms in a row.

@@ -2,15 +2,12 @@
 
 mod additions;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use frontdesk_domain::{
-    documents::{
-        overlay::Overlay,
-        qna::Qna,
-        template::{ScenarioStatus, SynonymMap, Template},
-    },
-    ids::TemplateId,
+use frontdesk_domain::documents::{
+    overlay::Overlay,
+    qna::Qna,
+    template::{ScenarioStatus, SynonymMap, Template},
 };
 
 use crate::{
@@ -20,19 +17,15 @@ use crate::{
     lexicon::Lexicon,
     piece::{Piece, PieceBuilder, Role, Target, TermInfo, index},
     rules::Candidate,
-    spelling::{Heard, Spelling},
+    spelling::{self, Heard, Spelling},
 };
 
 /// A template revision, compiled. Shared by all companies that use it.
 #[derive(Debug)]
 pub struct CompiledTemplate {
-    id: TemplateId,
-    trade: Arc<str>,
-    language: &'static Language,
     synonyms: SynonymMap,
     fillers: Vec<String>,
     piece: Arc<Piece>,
-    alone: OnceLock<Arc<Knowledge>>,
 }
 
 impl CompiledTemplate {
@@ -62,48 +55,10 @@ impl CompiledTemplate {
             }));
         }
         Self {
-            id: template.id,
-            trade: Arc::clone(&template.trade),
-            language,
             synonyms: template.synonym_map.clone(),
             fillers: template.filler_words.clone(),
             piece: Arc::new(builder.finish()),
-            alone: OnceLock::new(),
         }
-    }
-
-    /// The template's id.
-    pub fn id(&self) -> TemplateId {
-        self.id
-    }
-
-    /// The trade it is for.
-    pub fn trade(&self) -> &str {
-        &self.trade
-    }
-
-    /// The template as the only knowledge there is: what a company with nothing else would know.
-    ///
-    /// Combined at the first call and kept.
-    pub fn alone(self: &Arc<Self>) -> Arc<Knowledge> {
-        let knowledge = self.alone.get_or_init(|| {
-            let placed = vec![(Source::Template, Arc::clone(&self.piece))];
-            let mut lexicon = Lexicon::default();
-            lexicon.add(&self.synonyms, &self.fillers, self.language);
-            Arc::new(Knowledge::combine(self.language, placed, lexicon, &Overlay::default()))
-        });
-        Arc::clone(knowledge)
-    }
-
-    /// The best candidate of this template alone, for an utterance in normal form: whether it is another trade's business.
-    #[must_use]
-    pub fn best(self: &Arc<Self>, utterance: &str) -> Option<Candidate> {
-        let findings = self.alone().decide(utterance);
-        findings
-            .equal
-            .first()
-            .or_else(|| findings.of(Source::Template).first())
-            .copied()
     }
 }
 
@@ -423,25 +378,10 @@ impl Knowledge {
 
     /// The nearest word of any piece; `None` when there is none, or different ones are equally near.
     pub(crate) fn nearest(&self, heard: &Heard<'_>) -> Option<&Entry> {
-        if let Some(vocabulary) = &self.vocabulary {
-            return vocabulary.spelling.nearest(heard).map(|(_, entry)| entry);
+        match &self.vocabulary {
+            Some(vocabulary) => spelling::nearest(std::iter::once(&vocabulary.spelling), heard),
+            None => spelling::nearest(self.pieces.iter().map(|placed| &placed.piece.spelling), heard),
         }
-        let mut best: Option<(usize, &Entry)> = None;
-        let mut tied = false;
-        for placed in &self.pieces {
-            let Some((distance, entry)) = placed.piece.spelling.nearest(heard) else {
-                continue;
-            };
-            match best {
-                Some((nearest, _)) if distance > nearest => {}
-                Some((nearest, known)) if distance == nearest => tied |= known.stem != entry.stem,
-                _ => {
-                    best = Some((distance, entry));
-                    tied = false;
-                }
-            }
-        }
-        best.filter(|_| !tied).map(|(_, entry)| entry)
     }
 
     /// Whether any piece has the term.

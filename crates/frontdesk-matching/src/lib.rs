@@ -11,9 +11,8 @@ pub mod knowledge;
 pub mod language;
 mod lexicon;
 pub mod normal;
-pub mod patterns;
+mod patterns;
 pub mod phrases;
-
 mod piece;
 pub mod rules;
 pub mod safety;
@@ -22,4 +21,3 @@ mod stem;
 mod words;
 
 pub use piece::Target;
-pub use words::MAX_WORDS;

@@ -17,7 +17,7 @@ pub fn normalize(text: &str) -> String {
 }
 
 /// Like [`normalize`], into a buffer that is cleared first.
-pub fn normalize_into(text: &str, out: &mut String) {
+fn normalize_into(text: &str, out: &mut String) {
     out.clear();
     let mut writer = Writer {
         out,

@@ -1,13 +1,10 @@
 //! Regular expressions of scenarios: evidence, never proof.
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
-use regex::{Regex, RegexBuilder};
+use frontdesk_domain::documents::template::compile_trigger;
+use regex::Regex;
 use regex_syntax::hir::literal::{ExtractKind, Extractor};
 
-/// Compiled size of one pattern, in bytes.
-const SIZE_LIMIT: usize = 1 << 18;
-/// Cache of one pattern's lazy automaton, in bytes.
-const CACHE_LIMIT: usize = 1 << 16;
 /// Literals of one pattern that the prefilter looks for; more say too little.
 const LITERALS: usize = 64;
 
@@ -23,39 +20,13 @@ pub(crate) struct Patterns {
     always: Vec<usize>,
 }
 
-/// A pattern that cannot be used, and why.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{pattern}`: {reason}")]
-pub struct PatternFault {
-    /// As it was written.
-    pub pattern: String,
-    /// What is wrong with it.
-    pub reason: String,
-}
-
-/// Compiles a pattern within the size limits, as matching does.
-///
-/// # Errors
-/// When it is no regular expression, or too large.
-pub fn compile(pattern: &str) -> Result<Regex, PatternFault> {
-    RegexBuilder::new(pattern)
-        .size_limit(SIZE_LIMIT)
-        .dfa_size_limit(CACHE_LIMIT)
-        .case_insensitive(true)
-        .build()
-        .map_err(|error| PatternFault {
-            pattern: pattern.to_owned(),
-            reason: error.to_string(),
-        })
-}
-
 impl Patterns {
     /// Compiles the patterns of units. One that does not compile is left out: documents are checked where they are read.
     pub(crate) fn new<'a>(patterns: impl IntoIterator<Item = (&'a str, u32)>) -> Self {
         let mut made = Self::default();
         let mut literals: Vec<Vec<u8>> = Vec::new();
         for (pattern, unit) in patterns {
-            let Ok(regex) = compile(pattern) else { continue };
+            let Ok(regex) = compile_trigger(pattern) else { continue };
             let index = made.all.len();
             match needed_literals(pattern) {
                 Some(needed) => {
@@ -161,7 +132,5 @@ mod tests {
     #[test]
     fn a_pattern_that_is_broken_or_too_large_is_left_out() {
         check(&["(", "(?:a{1000}){1000}", "works"], "it works", &[2]);
-        assert!(compile("(?:a{1000}){1000}").is_err());
-        assert!(compile("(?=look)").is_err());
     }
 }

@@ -303,10 +303,14 @@ struct Closest {
 }
 
 fn closest_wordings(knowledge: &Knowledge, scratch: &Scratch, place: &Place, ground: &Ground<'_>) -> Option<Closest> {
-    let mut best = Overlap::default();
+    let mut closest = Nearby::default();
+    // With the wordings that negate another word: "no light" is "the light isn't on" if it is "we have no light".
+    let mut loosely = Nearby::default();
+    let mut denies_the_same = false;
     let mut contrary = 0.0_f32;
-    let mut top = [0.0_f32; 3];
+    let mut denied = 0.0_f32;
     let mut keywords = 0.0;
+    let mut denied_keywords = 0.0;
     let own = Some((place.piece, place.unit));
     let added = place.addition.map(|unit| (knowledge.pieces.len() - 1, unit));
     for (at, unit) in own.into_iter().chain(added) {
@@ -323,28 +327,58 @@ fn closest_wordings(knowledge: &Knowledge, scratch: &Scratch, place: &Place, gro
             };
             if form.role == Role::Keyword {
                 if over.complete > 0.0 && over.wording_covered > 0.99 {
-                    keywords += over.utterance_covered * ground.total;
+                    let weight = over.utterance_covered * ground.total;
+                    if over.contradicts || over.denies_another_word {
+                        denied_keywords += weight;
+                    } else {
+                        keywords += weight;
+                    }
                 }
             } else if over.contradicts {
                 contrary = contrary.max(over.strength());
             } else {
-                insert(&mut top, over.harmony(), form.reworded);
-                if over.strength() > best.strength() {
-                    best = over;
+                loosely.add(&over, form.reworded);
+                if over.denies_another_word {
+                    denied = denied.max(over.strength());
+                } else {
+                    closest.add(&over, form.reworded);
+                    denies_the_same |= over.denies_the_same;
                 }
             }
         }
     }
+    if denies_the_same {
+        closest = loosely;
+        keywords += denied_keywords;
+    } else {
+        contrary = contrary.max(denied);
+    }
     // What the utterance denies is closer than what it says.
-    if contrary > best.strength() {
+    if contrary > closest.best.strength() {
         return None;
     }
-    let [_, second, third] = top;
+    let [_, second, third] = closest.top;
     Some(Closest {
-        best,
+        best: closest.best,
         next: f32::midpoint(second, third),
         keywords,
     })
+}
+
+/// The best wordings of a unit so far.
+#[derive(Default)]
+struct Nearby {
+    best: Overlap,
+    top: [f32; 3],
+}
+
+impl Nearby {
+    fn add(&mut self, over: &Overlap, reworded: bool) {
+        insert(&mut self.top, over.harmony(), reworded);
+        if over.strength() > self.best.strength() {
+            self.best = *over;
+        }
+    }
 }
 
 /// Keeps the three highest. A rewording replaces the wording before it where it is higher, roughly: it is one wording.

@@ -106,6 +106,44 @@ impl<'a> Heard<'a> {
     }
 }
 
+/// The nearest word of several indexes; `None` when there is none, or two of different stems are equally near.
+pub(crate) fn nearest<'a>(of: impl Iterator<Item = &'a Spelling>, heard: &Heard<'_>) -> Option<&'a Entry> {
+    let mut nearest = Nearest::default();
+    for spelling in of {
+        spelling.consider(heard, &mut nearest);
+    }
+    nearest.best.filter(|_| !nearest.tied).map(|(_, entry)| entry)
+}
+
+/// What is nearest so far, in whatever order the words come.
+#[derive(Default)]
+struct Nearest<'a> {
+    best: Option<(usize, &'a Entry)>,
+    /// A word of another stem is as near.
+    tied: bool,
+}
+
+impl<'a> Nearest<'a> {
+    fn consider(&mut self, distance: usize, entry: &'a Entry) {
+        match self.best {
+            Some((least, _)) if distance > least => {}
+            Some((least, known)) if distance == least => {
+                if known.stem != entry.stem {
+                    self.tied = true;
+                } else if entry.exact < known.exact {
+                    self.best = Some((distance, entry));
+                }
+            }
+            _ => {
+                *self = Self {
+                    best: Some((distance, entry)),
+                    tied: false,
+                }
+            }
+        }
+    }
+}
+
 impl Spelling {
     /// All words of several indexes.
     pub(crate) fn combined<'a>(of: impl Iterator<Item = &'a Self>) -> Self {
@@ -134,29 +172,17 @@ impl Spelling {
         same.filter_map(|(_, index)| self.word(*index))
     }
 
-    /// The nearest word and its distance; `None` when there is none, or two are equally near.
-    pub(crate) fn nearest(&self, heard: &Heard<'_>) -> Option<(usize, &Entry)> {
+    /// Considers the words that are near enough.
+    fn consider<'a>(&'a self, heard: &Heard<'_>, nearest: &mut Nearest<'a>) {
         if self.words.is_empty() {
-            return None;
+            return;
         }
-        let mut best: Option<(usize, &Entry)> = None;
-        let mut tied = false;
         for (candidate, entry) in heard.forms().iter().flat_map(|form| self.left_of(*form)) {
             let allowed = if candidate.len() >= SHORTEST_FOR_TWO { 2 } else { 1 };
-            let Some(distance) = distance(heard.word, candidate, allowed) else {
-                continue;
-            };
-            match best {
-                Some((nearest, known)) if known.stem == entry.stem => best = Some((nearest.min(distance), known)),
-                Some((nearest, _)) if distance > nearest => {}
-                Some((nearest, _)) if distance == nearest => tied = true,
-                _ => {
-                    best = Some((distance, entry));
-                    tied = false;
-                }
+            if let Some(distance) = distance(heard.word, candidate, allowed) {
+                nearest.consider(distance, entry);
             }
         }
-        best.filter(|_| !tied)
     }
 
     fn word(&self, index: u32) -> Option<(&str, &Entry)> {
@@ -233,19 +259,31 @@ fn distance(left: &str, right: &str, allowed: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::language::Language;
 
-    #[track_caller]
-    fn check(vocabulary: &[&str], word: &str, expected: Option<&str>) {
-        let look_up = |word: &str| Language::english().look_up(word, hash::term(word), &mut String::new());
+    fn look_up(word: &str) -> Entry {
+        Language::english().look_up(word, hash::term(word), &mut String::new())
+    }
+
+    fn spelling<'w>(vocabulary: impl IntoIterator<Item = &'w str>) -> Spelling {
         let mut words = SpellingBuilder::default();
         for word in vocabulary {
             words.add(word, look_up(word));
         }
-        let spelling = words.finish();
-        let heard = Heard::new(word);
-        let found = heard.and_then(|heard| spelling.nearest(&heard).map(|(_, entry)| entry.stem));
+        words.finish()
+    }
+
+    /// The stem that the nearest word of several pieces has.
+    fn meant<'a>(pieces: impl Iterator<Item = &'a Spelling>, word: &str) -> Option<Term> {
+        nearest(pieces, &Heard::new(word)?).map(|entry| entry.stem)
+    }
+
+    #[track_caller]
+    fn check(vocabulary: &[&str], word: &str, expected: Option<&str>) {
+        let found = meant([spelling(vocabulary.iter().copied())].iter(), word);
         assert_eq!(found, expected.map(|word| look_up(word).stem), "{word}");
     }
 
@@ -296,14 +334,7 @@ mod tests {
             .map(|word| word.replace(|digit: char| digit.is_ascii_digit(), "x"))
             .collect();
         for size in [1, 2, 3, 17, 300] {
-            let mut vocabulary = SpellingBuilder::default();
-            for word in words.iter().take(size) {
-                vocabulary.add(
-                    word,
-                    Language::english().look_up(word, hash::term(word), &mut String::new()),
-                );
-            }
-            let spelling = vocabulary.finish();
+            let spelling = spelling(words.iter().take(size).map(String::as_str));
             for word in words.iter().take(size) {
                 let found = spelling
                     .left_of(upper(hash::term(word)))
@@ -316,5 +347,36 @@ mod tests {
     #[test]
     fn forms_of_one_word_are_no_tie() {
         check(WORDS, "drainz", Some("drains"));
+    }
+
+    #[test]
+    fn a_tie_ends_where_a_word_is_nearer() {
+        let words = ["scheduled", "schedulfo", "schedule"];
+        check(&words, "schedul", Some("schedule"));
+        check(&words[..2], "schedul", None);
+    }
+
+    #[test]
+    fn a_tie_in_one_piece_is_a_tie_of_all() {
+        let pieces = [spelling(["drains", "trains"]), spelling(["grainsxy"])];
+        assert_eq!(meant(pieces.iter(), "grains"), None);
+    }
+
+    proptest! {
+        /// Many pieces are asked as one vocabulary, few one by one.
+        #[test]
+        fn pieces_asked_one_by_one_and_as_one_say_the_same(
+            pieces in prop::collection::vec(prop::collection::vec("[ab]{4,7}(s|ed|ing)?", 0..8), 1..5),
+            heard in "[ab]{4,9}(s|ed)?",
+        ) {
+            let words = |piece: &Vec<String>| spelling(piece.iter().map(String::as_str));
+            let one_by_one: Vec<Spelling> = pieces.iter().map(words).collect();
+            let as_one = Spelling::combined(one_by_one.iter());
+            let said = meant(one_by_one.iter(), &heard);
+            prop_assert_eq!(said, meant([as_one].iter(), &heard));
+            prop_assert_eq!(said, meant(one_by_one.iter().rev(), &heard));
+            let backwards = spelling(pieces.iter().flatten().rev().map(String::as_str));
+            prop_assert_eq!(said, meant([backwards].iter(), &heard));
+        }
     }
 }

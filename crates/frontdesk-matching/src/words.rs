@@ -8,7 +8,7 @@ use crate::{
 /// At most this many words of an utterance are considered: of a longer one the first and the last half of them.
 ///
 /// A caller comes to the point at the beginning or at the end; the limit keeps the time of a decision bounded.
-pub const MAX_WORDS: usize = 240;
+const MAX_WORDS: usize = 240;
 
 /// Words after resolving contractions; positions fit a byte.
 const MAX_POSITIONS: usize = 255;

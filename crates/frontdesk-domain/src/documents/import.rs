@@ -127,18 +127,11 @@ pub fn read(text: &str, mut make_id: impl FnMut() -> ObjectId) -> Result<Vec<Ite
                 found.value(line, String::new(), value);
                 values.byte_offset()
             }
-            Some(Err(error)) => {
-                let (detail, at) = (error.to_string(), line + error.line().saturating_sub(1));
-                let reason = detail.split(" at line ").next().unwrap_or_default();
-                let column = error.column();
-                found.fault(at, "", format!("is no JSON: {reason} (column {column})"));
-                // Later lines may be right: reading goes on where the next one begins an object.
-                let broken_until = start_of_line(rest, error.line());
-                broken_until
-                    + rest
-                        .get(broken_until..)
-                        .and_then(|rest| rest.find("\n{"))
-                        .map_or(rest.len(), |at| at + 1)
+            Some(Err(_)) => {
+                let broken = rest.get(..next_document(rest)).unwrap_or_default();
+                let (at, detail) = why_broken(broken);
+                found.fault(line + at, "", detail);
+                broken.len()
             }
         };
         line += newlines(rest, read);
@@ -155,12 +148,66 @@ fn newlines(text: &str, until: usize) -> usize {
     text.get(..until).unwrap_or_default().matches('\n').count()
 }
 
-/// Where the line of that number, from 1, begins.
-fn start_of_line(text: &str, number: usize) -> usize {
-    text.split_inclusive('\n')
-        .take(number.saturating_sub(1))
-        .map(str::len)
-        .sum()
+/// Where the first document begins on a line of its own after the broken one at the beginning of the text.
+///
+/// A document may span lines and a line may be cut off, and only what follows tells which is which: a line at whose end
+/// a value ends that begins there is a document. Where documents stand on single lines, so is a line that begins like
+/// one and is broken too, so that its own fault is named.
+fn next_document(text: &str) -> usize {
+    let first = text.lines().next().unwrap_or_default().trim_end();
+    let begins_document = |line: &str| line.starts_with(['{', '[']);
+    if !begins_document(first) {
+        return text.find('\n').map_or(text.len(), |end| end + 1);
+    }
+    let on_single_lines = first.len() > 1;
+    // Items of a list look like documents: of a list over several lines they are none up to its fault.
+    let search_from = if first == "[" { fault_in(text).0 } else { 1 };
+    let mut at = 0;
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        let here = at;
+        at += line.len();
+        if number < search_from.max(1) || !begins_document(line) {
+            continue;
+        }
+        let is_bare = line.trim_end().len() == 1;
+        let begins_another = match ends_on_its_line(text.get(here..).unwrap_or_default()) {
+            Some(ends) => ends,
+            None => on_single_lines && !is_bare,
+        };
+        if begins_another {
+            return here;
+        }
+    }
+    text.len()
+}
+
+/// Whether nothing follows the value at the beginning of the text on the line where it ends; `None` if there is none.
+fn ends_on_its_line(text: &str) -> Option<bool> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    values.next()?.ok()?;
+    let rest = text.get(values.byte_offset()..).unwrap_or_default();
+    Some(rest.lines().next().unwrap_or_default().trim().is_empty())
+}
+
+/// The line of the fault in a text that does not begin with a value, from 0, and what it is.
+fn fault_in(text: &str) -> (usize, String) {
+    match serde_json::Deserializer::from_str(text).into_iter::<Value>().next() {
+        Some(Err(error)) => {
+            let detail = error.to_string();
+            let reason = detail.split(" at line ").next().unwrap_or_default();
+            (
+                error.line().saturating_sub(1),
+                format!("{reason} (column {})", error.column()),
+            )
+        }
+        _ => (0, String::new()),
+    }
+}
+
+/// The line of a broken document's fault, from its first as 0, and what is wrong.
+fn why_broken(document: &str) -> (usize, String) {
+    let (at, reason) = fault_in(document.trim_end());
+    (at, format!("is no JSON: {reason}"))
 }
 
 struct Found<'m> {

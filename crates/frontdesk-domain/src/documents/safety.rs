@@ -10,7 +10,7 @@ use super::{
     company::language,
     reader::{
         Reader, parse, refuse_repeats,
-        shapes::{choice, integer, list, object, pattern, slug, string, text},
+        shapes::{choice, integer, list, object, pattern, slug, spoken, string, text},
         texts_of,
     },
     template::{ACTIONS, Action},
@@ -87,10 +87,10 @@ fn category(doc: &mut Reader<'_, '_>) -> Option<SafetyCategory> {
     let name = doc.required("name", text(1..=200));
     let priority = doc.or("priority", 0, integer(-1_000_000..=1_000_000));
     let action = doc.or("action", "transfer", choice(ACTIONS));
-    let sentence = doc.required("sentence", text(1..=1_000));
+    let sentence = doc.required("sentence", spoken(1..=1_000));
     // Absent, it is the sentence; the stand-in is never kept, because then the sentence is faulty.
-    let default = sentence.as_deref().unwrap_or("-");
-    let without_transfer = doc.or("sentenceWithoutTransfer", default, text(1..=1_000));
+    let default = sentence.as_deref().unwrap_or("x");
+    let without_transfer = doc.or("sentenceWithoutTransfer", default, spoken(1..=1_000));
     let phrases = doc.or("phrases", json!([]), list(0..=2_000, string(1..=200)));
     let patterns = doc.or("patterns", json!([]), list(0..=500, pattern));
     let exclusions = doc.or("exclusions", json!([]), list(0..=2_000, string(1..=200)));

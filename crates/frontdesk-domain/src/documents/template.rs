@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -10,7 +11,8 @@ use super::{
     reader::{
         Place, Read, Reader, parse, refuse_repeats,
         shapes::{
-            boolean, choice, confidence, integer, list, map, object, parsed, pattern, slug, string, text, wording,
+            boolean, choice, confidence, integer, list, map, object, parsed, slug, string, text, trigger_pattern,
+            wording,
         },
         texts_of,
     },
@@ -254,7 +256,7 @@ fn scenario(doc: &mut Reader<'_, '_>) -> Option<Scenario> {
     let status = doc.or("status", "live", choice(STATUSES));
     let priority = doc.or("priority", 0, integer(-1_000_000..=1_000_000));
     let triggers = doc.or("triggers", json!([]), list(0..=200, string(1..=500)));
-    let regex_triggers = doc.or("regexTriggers", json!([]), list(0..=200, pattern));
+    let regex_triggers = doc.or("regexTriggers", json!([]), list(0..=200, trigger_pattern));
     let negative_triggers = doc.or("negativeTriggers", json!([]), list(0..=200, string(1..=500)));
     let quick_replies = doc.or("quickReplies", json!([]), list(0..=50, wording(1..=2_000)));
     let full_replies = doc.or("fullReplies", json!([]), list(0..=50, wording(1..=2_000)));
@@ -301,3 +303,15 @@ pub(super) const ACTIONS: &[(&str, Action)] = &[
     ("takeMessage", Action::TakeMessage),
     ("hangup", Action::Hangup),
 ];
+
+/// Compiles a pattern of a scenario, whatever its case, within the limits of matching.
+///
+/// # Errors
+/// It is no regular expression, or takes more than 256 KiB once compiled.
+pub fn compile_trigger(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern)
+        .size_limit(1 << 18)
+        .dfa_size_limit(1 << 16)
+        .case_insensitive(true)
+        .build()
+}

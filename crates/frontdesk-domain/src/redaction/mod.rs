@@ -4,9 +4,9 @@
 //!
 //! - 13 to 19 digits that begin like an issuer's and pass the check of ISO/IEC 7812 (Luhn);
 //! - nine digits grouped 3-2-4, or any nine after a word such as "social";
-//! - three or four digits after "CVV", "CVC", "security code", "digits on the back";
+//! - three or four digits after "CVV", "CVC", "security code", "digits on the back", "the code on the back";
 //!
-//! each typed or in words, with "oh", "double five", pairs ("forty one eleven") and hesitations between. What a
+//! each typed, with slashes too where they are no date, or in words, with "oh", "double five", pairs ("forty one eleven") and hesitations between. What a
 //! number of the turn before lacks is found across the join of the two turns: see [`Tail`].
 //!
 //! The number words are English, as data of the language; the rules for digits hold for every script.
@@ -181,7 +181,16 @@ impl Scan {
             let joins = !saw_number && !previous.is_empty() && continues_previous(&lexemes, run.first);
             let before = if joins { previous.digits() } else { Vec::new() };
             let removed = scan.removals.len();
-            let open = scan.read(text, &run, &before, &mut announced);
+            let whole = if run.ends_glued { run.without_last() } else { None };
+            // "6467th" ends a number that was begun before, and is a word of its own otherwise.
+            if run.ends_glued && whole.is_none() && before.is_empty() {
+                continue;
+            }
+            let mut open = scan.read(text, &run, &before, &mut announced);
+            if run.ends_glued && scan.removals.len() == removed {
+                let Some(whole) = whole else { continue };
+                open = scan.read(text, &whole, &before, &mut announced);
+            }
             // "oh" ends a number that was begun before, and is a sigh otherwise.
             if run.is_sigh && scan.removals.len() == removed {
                 continue;
@@ -295,6 +304,8 @@ impl Announced {
             }
             Some(Kind::Word(Word::Code)) if word(1) == Word::Security => self.code = Some(at),
             Some(Kind::Word(Word::Social)) => self.social = Some(at),
+            // "the code [that is] on the back [of the card]", not "the error code on the front of the machine"
+            Some(Kind::Word(Word::Side)) if names_code(at, lexemes) => self.code = Some(at),
             // "the digits [that are] on the back"
             Some(Kind::Word(Word::Side)) if (2..=5).any(|back| word(back) == Word::DigitNoun) => self.code = Some(at),
             _ => {}
@@ -313,6 +324,22 @@ impl Announced {
             self.code = Some(run.after + 2);
         }
     }
+}
+
+/// Whether the side at `at` is where the code is that was just named.
+fn names_code(at: usize, lexemes: &[Lexeme]) -> bool {
+    let word = |at: Option<usize>| match at.and_then(|at| lexemes.get(at)).map(|lexeme| lexeme.kind) {
+        Some(Kind::Word(word)) => Some(word),
+        _ => None,
+    };
+    let back = |steps: usize| word(at.checked_sub(steps));
+    let Some(code) = (2..=5).find(|steps| back(*steps) == Some(Word::Code)) else {
+        return false;
+    };
+    let joined = (1..code).all(|steps| matches!(back(steps), Some(Word::Pause | Word::Article)));
+    let of = word(Some(at + 1)) == Some(Word::Of);
+    let of_card = (2..=3).any(|steps| word(Some(at + steps)) == Some(Word::Card));
+    joined && back(code + 1) == Some(Word::Article) && (!of || of_card)
 }
 
 /// The readings of a run after the digits of the turn before.

@@ -111,6 +111,8 @@ pub(super) struct Run {
     pub(super) is_amount: bool,
     /// Whether it is nothing but "oh", which is no number of its own.
     pub(super) is_sigh: bool,
+    /// Whether letters are stuck to its last group, which may be an ordinal and no part of the number.
+    pub(super) ends_glued: bool,
 }
 
 impl Run {
@@ -118,12 +120,16 @@ impl Run {
     pub(super) fn at(first: usize, lexemes: &[Lexeme], text: &str) -> Option<Self> {
         let (unit, mut after) = unit_at(first, lexemes, text)?;
         let mut units = vec![unit];
-        loop {
+        let is_glued = |after: usize| {
+            let last = after.checked_sub(1).and_then(|last| lexemes.get(last));
+            last.is_some_and(|last| last.kind == Kind::Glued)
+        };
+        while !is_glued(after) {
             let mut next = after;
             let mut end = units.last().map_or(0, |unit| unit.end);
             let mut separators_only = true;
             while let Some(lexeme) = lexemes.get(next) {
-                separators_only &= is_separator(text.get(end..lexeme.start).unwrap_or_default());
+                separators_only &= may_separate(next, end, lexemes, text);
                 if lexeme.kind != Kind::Word(Word::Pause) || next - after >= PAUSES {
                     break;
                 }
@@ -151,6 +157,17 @@ impl Run {
             after,
             is_amount,
             is_sigh,
+            ends_glued: is_glued(after),
+        })
+    }
+
+    /// The run without its last group, if there is more than that.
+    pub(super) fn without_last(&self) -> Option<Self> {
+        let (_, units) = self.units.split_last().filter(|(_, units)| !units.is_empty())?;
+        Some(Self {
+            units: units.to_vec(),
+            ends_glued: false,
+            ..*self
         })
     }
 
@@ -250,6 +267,42 @@ fn settle_sighs(units: &mut [Unit]) {
     }
 }
 
+/// Whether what stands between the byte `end` and lexeme `next` can stand inside a number.
+fn may_separate(next: usize, end: usize, lexemes: &[Lexeme], text: &str) -> bool {
+    let start = lexemes.get(next).map_or(end, |lexeme| lexeme.start);
+    let between = text.get(end..start).unwrap_or_default();
+    if between.trim() == "/" {
+        return !is_date(next, lexemes, text);
+    }
+    is_separator(between)
+}
+
+/// Whether the groups with slashes between them around lexeme `at` are a date, a fraction or a size: "12/27", "2026/11/25".
+fn is_date(at: usize, lexemes: &[Lexeme], text: &str) -> bool {
+    /// More groups are no date.
+    const MOST: usize = 3;
+    let digits = |at: usize| {
+        let lexeme = lexemes.get(at)?;
+        let group = text.get(lexeme.start..lexeme.end)?;
+        matches!(lexeme.kind, Kind::Digits | Kind::Glued).then(|| group.chars().filter_map(digit_value).count())
+    };
+    let has_slash = |before: usize| {
+        let ends = lexemes.get(before).zip(lexemes.get(before + 1));
+        let between = ends.and_then(|(left, right)| text.get(left.end..right.start));
+        between.is_some_and(|between| between.trim() == "/") && digits(before).is_some() && digits(before + 1).is_some()
+    };
+    let mut first = at;
+    while first > 0 && at - first < MOST && has_slash(first - 1) {
+        first -= 1;
+    }
+    let mut last = at;
+    while last - at < MOST && has_slash(last) {
+        last += 1;
+    }
+    let mut groups = (first..=last).filter_map(digits);
+    last - first < MOST && digits(first) != Some(3) && groups.any(|group| group <= 2)
+}
+
 /// Whether these characters can stand inside a number that is read out or typed.
 fn is_separator(between: &str) -> bool {
     between.chars().all(|c| {
@@ -263,7 +316,7 @@ fn is_separator(between: &str) -> bool {
 fn unit_at(at: usize, lexemes: &[Lexeme], text: &str) -> Option<(Unit, usize)> {
     let first = lexemes.get(at)?;
     let (ways, after) = match first.kind {
-        Kind::Digits => return typed(at, first, lexemes, text),
+        Kind::Digits | Kind::Glued => return typed(at, first, lexemes, text),
         Kind::Word(Word::Times(times)) => {
             let digit = match adjacent(at + 1, lexemes, text)? {
                 Kind::Word(Word::Unit(digit)) => digit,

@@ -71,6 +71,14 @@ fn a_typed_card_is_removed_however_it_is_grouped() {
         "4111*1111*1111*1111#",
         "(4111) 1111 1111 1111",
         "4111 um 1111, okay, 1111 and then 1111",
+        "4539 1488 0343 6467th",
+        "4539-1488-0343-6467and",
+        "378282 246310 005th",
+        "4539/1488/0343/6467",
+        "4539 / 1488 / 0343 / 6467",
+        "45/39/14/88/03/43/64/67",
+        "3782/822463/10005",
+        "4539/1488/0343/6467th",
     ] {
         let text = format!("my card is {card} thanks");
         let redacted = redact(&text, &Tail::default());
@@ -124,6 +132,10 @@ fn what_surrounds_a_card_stays() {
         &join(&["this one ", CARD]),
     );
     check("visa4111111111111111", &join(&["visa", CARD]));
+    check("visa4539 1488 0343 6467 thanks", &join(&["visa", CARD, " thanks"]));
+    check("4539 1488 0343 6467th street", &join(&[CARD, "th street"]));
+    check("4539 1488 0343 6467 on 5th street", &join(&[CARD, " on 5th street"]));
+    check("4539 1488 0343 6467 12/27", &join(&[CARD, " 12/27"]));
     check("card:4111111111111111.", &join(&["card:", CARD, "."]));
     check(
         "first 4111 1111 1111 1111 second 5555 5555 5555 4444",
@@ -145,6 +157,16 @@ fn a_social_security_number_is_removed() {
         &join(&["my Social Security number is, um, ", SOCIAL]),
     );
     check("SSN 123 456 789", &join(&["SSN ", SOCIAL]));
+    check("it's 123/45/6789", &join(&["it's ", SOCIAL]));
+    check("123-45-6789th", &join(&[SOCIAL, "th"]));
+    check(
+        "my social is 123456789 12th street",
+        &join(&["my social is ", SOCIAL, " 12th street"]),
+    );
+    check(
+        "my social is 123456789 on 5th street",
+        &join(&["my social is ", SOCIAL, " on 5th street"]),
+    );
     check(
         "s s n is one twenty three forty five sixty seven eighty nine",
         &join(&["s s n is ", SOCIAL]),
@@ -187,6 +209,19 @@ fn a_security_code_is_removed() {
     );
     check("cvv double five six", &join(&["cvv ", CODE]));
     check("CVV2: 123", &join(&["CVV2: ", CODE]));
+    check("CVV123", &join(&["CVV", CODE]));
+    check(
+        "the code on the back is 4821",
+        &join(&["the code on the back is ", CODE]),
+    );
+    check(
+        "my code that's on the front is four eight two one",
+        &join(&["my code that's on the front is ", CODE]),
+    );
+    check(
+        "the code on the back of my card is 482",
+        &join(&["the code on the back of my card is ", CODE]),
+    );
     check(
         "4111 1111 1111 1111 expiration 12 27 cvv 123 and I'm at 4411 Oak",
         &join(&[CARD, " expiration 12 27 cvv ", CODE, " and I'm at 4411 Oak"]),
@@ -232,6 +267,22 @@ fn ordinary_numbers_stay() {
         "there are 3 lights on the back",
         "PO 4411, PO 4412",
         "192.168.100.200 12.30.45",
+        "12/25/2026 at 937-555-0123",
+        "5/25/2026 937-555-0123",
+        "2026/11/25, 10:30, 4411 5th Street",
+        "24/7 service for 16/25/1 filters",
+        "937/555/0123",
+        "4411 45th Street 45402",
+        "the 15th or the 22nd, call 937 555 0123 by the 3rd",
+        "4111 1111 1111 1112th",
+        "model XR15 4411 and 24ABC 636",
+        "R410A 13 SEER 3ton",
+        "the error code on the front is 123",
+        "the code on the back of the furnace is 4821",
+        "the gate code on the back door is 4411",
+        "the code on the panel is 4411",
+        "1/2 inch and 3/4 inch, 5/8",
+        "it was 1499/month",
     ] {
         unchanged(text);
     }
@@ -279,6 +330,13 @@ fn a_card_read_in_two_halves_is_not_kept_whole() {
     ]);
     check_call(&[("453914880343646 hold on", "453914880343646 hold on"), ("7", CARD)]);
     check_call(&[("4", "4"), ("539148803436467", CARD)]);
+    check_call(&[("4539 1488", "4539 1488"), ("0343 6467th", &join(&[CARD, "th"]))]);
+    check_call(&[
+        ("4539 1488 0343", "4539 1488 0343"),
+        ("my 2nd card", "my 2nd card"),
+        ("6467", CARD),
+    ]);
+    check_call(&[("4539 1488 0343", "4539 1488 0343"), ("6467th", &join(&[CARD, "th"]))]);
     check_call(&[
         ("it is 4539 1488 hold on", "it is 4539 1488 hold on"),
         ("just let me find my glasses", "just let me find my glasses"),
@@ -301,6 +359,7 @@ fn what_was_announced_is_removed_in_the_next_turn() {
         ("it's one two three", &join(&["it's ", CODE])),
     ]);
     check_call(&[("cvv is 1", "cvv is 1"), ("23", CODE)]);
+    check_call(&[("the code on the back is", "the code on the back is"), ("4821", CODE)]);
     check_call(&[
         ("my social is", "my social is"),
         ("uh hold on", "uh hold on"),

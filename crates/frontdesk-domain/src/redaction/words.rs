@@ -33,6 +33,10 @@ pub(super) enum Word {
     Security,
     /// "code".
     Code,
+    /// "card".
+    Card,
+    /// "of".
+    Of,
     /// "digit", "digits".
     DigitNoun,
     /// "the", "your", "my".
@@ -52,6 +56,8 @@ pub(super) enum Word {
 pub(super) enum Kind {
     /// Digits only.
     Digits,
+    /// Digits with letters stuck to their end: the last group of a number, or an ordinal: "6467th".
+    Glued,
     /// A word.
     Word(Word),
     /// An amount of money, a marker or a mixture of letters and digits: it ends a number.
@@ -149,6 +155,7 @@ fn classify(word: &[u8]) -> Word {
         },
         Some(b'c') => match word {
             b"c" => Word::Letter(b'c'),
+            b"card" => Word::Card,
             b"cvv" | b"cvc" | b"cvv2" | b"cvc2" | b"cvvs" => Word::CardCode,
             b"code" | b"codes" => Word::Code,
             b"comma" => Word::Pause,
@@ -214,6 +221,7 @@ fn classify(word: &[u8]) -> Word {
             b"one" => Word::Unit(1),
             b"o" | b"oh" => Word::Oh,
             b"on" | b"ok" | b"okay" => Word::Pause,
+            b"of" => Word::Of,
             _ => Word::Other,
         },
         Some(b'p') => match word {
@@ -292,6 +300,7 @@ pub(super) fn is_telling(word: Word) -> bool {
             | Word::CardCode
             | Word::Social
             | Word::Security
+            | Word::Code
             | Word::DigitNoun
             | Word::Letter(b'v' | b'n')
     )
@@ -367,7 +376,8 @@ pub(super) fn lexemes(text: &str, markers: [(&str, Kind); 3]) -> Vec<Lexeme> {
         }
         previous = 'a';
         let piece = text.get(start..end).unwrap_or_default();
-        push_piece(piece, start, is_money, &mut found);
+        let goes_on = || text.get(end..).is_some_and(begins_with_digit);
+        push_piece(piece, start, is_money, goes_on, &mut found);
     }
     found
 }
@@ -387,8 +397,14 @@ fn continues(text: &str, at: usize, c: char, is_money: bool) -> bool {
     }
 }
 
-/// Pushes what a piece without separators is.
-fn push_piece(piece: &str, start: usize, is_money: bool, found: &mut Vec<Lexeme>) {
+/// Whether a digit comes next, behind what may stand between groups.
+fn begins_with_digit(rest: &str) -> bool {
+    let digit = rest.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '.' | '-' | ',' | '/'));
+    digit.len() < rest.len() && digit.chars().next().is_some_and(|c| digit_value(c).is_some())
+}
+
+/// Pushes what a piece without separators is; `goes_on` says whether a digit comes next.
+fn push_piece(piece: &str, start: usize, is_money: bool, goes_on: impl Fn() -> bool, found: &mut Vec<Lexeme>) {
     let end = start + piece.len();
     if is_money {
         found.push(Lexeme {
@@ -424,35 +440,49 @@ fn push_piece(piece: &str, start: usize, is_money: bool, found: &mut Vec<Lexeme>
         });
         return;
     }
-    push_mixture(piece, start, found);
+    push_mixture(piece, start, goes_on, found);
 }
 
-/// Letters and digits stuck together are a model number, unless the digits alone are as many as a card has.
-fn push_mixture(piece: &str, start: usize, found: &mut Vec<Lexeme>) {
+/// Letters and digits stuck together are a model number, unless the digits alone are as many as a card has, or they are
+/// the first or the last group of a number.
+fn push_mixture(piece: &str, start: usize, goes_on: impl Fn() -> bool, found: &mut Vec<Lexeme>) {
     let end = start + piece.len();
-    found.push(Lexeme {
-        start,
-        end: start,
-        kind: Kind::Break,
-    });
-    for run in piece.split(|c| digit_value(c).is_none() && !is_ignorable(c)) {
-        let from = start + (run.as_ptr() as usize - piece.as_ptr() as usize);
-        if run.chars().filter(|c| digit_value(*c).is_some()).count() >= super::card::SHORTEST {
-            found.push(Lexeme {
-                start: from,
-                end: from + run.len(),
-                kind: Kind::Digits,
-            });
-            found.push(Lexeme {
-                start: from + run.len(),
-                end: from + run.len(),
-                kind: Kind::Break,
-            });
+    let is_digit = |c: char| digit_value(c).is_some() || is_ignorable(c);
+    let ends_in_letters = piece.trim_start_matches(is_digit);
+    if ends_in_letters.len() < piece.len() && !ends_in_letters.chars().any(is_digit) {
+        let digits = end - ends_in_letters.len();
+        if digits - start < super::card::SHORTEST {
+            found.push(lexeme(start, digits, Kind::Glued));
+            found.push(lexeme(digits, end, Kind::Break));
+            return;
         }
     }
-    found.push(Lexeme {
-        start: end,
-        end,
-        kind: Kind::Break,
-    });
+    let begins_with_letters = piece.trim_end_matches(is_digit);
+    if begins_with_letters.len() < piece.len() && !begins_with_letters.chars().any(is_digit) {
+        let digits = start + begins_with_letters.len();
+        let word = look_up(begins_with_letters);
+        if matches!(word, Word::CardCode | Word::Social) || goes_on() {
+            let before = if word == Word::Other {
+                Kind::Break
+            } else {
+                Kind::Word(word)
+            };
+            found.push(lexeme(start, digits, before));
+            found.push(lexeme(digits, end, Kind::Digits));
+            return;
+        }
+    }
+    found.push(lexeme(start, start, Kind::Break));
+    for run in piece.split(|c| !is_digit(c)) {
+        let from = start + (run.as_ptr() as usize - piece.as_ptr() as usize);
+        if run.chars().filter(|c| digit_value(*c).is_some()).count() >= super::card::SHORTEST {
+            found.push(lexeme(from, from + run.len(), Kind::Digits));
+            found.push(lexeme(from + run.len(), from + run.len(), Kind::Break));
+        }
+    }
+    found.push(lexeme(end, end, Kind::Break));
+}
+
+const fn lexeme(start: usize, end: usize, kind: Kind) -> Lexeme {
+    Lexeme { start, end, kind }
 }

@@ -158,3 +158,27 @@ fn zones_are_those_of_iana() {
     assert!(zone("Mars/Phobos").is_none());
     assert!(zone("").is_none());
 }
+
+#[test]
+fn an_instant_has_an_offset_below_a_day() {
+    for text in [
+        "2026-11-01T08:00:00Z",
+        "2026-11-01T08:00:00.5+02:00",
+        "2026-11-01 08:00:00-23:59",
+    ] {
+        assert_eq!(instant(text), text.parse().ok(), "{text}");
+        assert!(instant(text).is_some(), "{text}");
+    }
+    for text in [
+        "2026-11-01T08:00:00+24:00",
+        "2026-11-01T08:00:00-25:00",
+        "2026-11-01T08:00:00+25:59",
+        "2026-11-01T08:00:00+01:60",
+        "2026-11-01T25:00:00Z",
+        "2026-11-01T08:00:00",
+        "2026-11-01",
+        "",
+    ] {
+        assert_eq!(instant(text), None, "{text}");
+    }
+}

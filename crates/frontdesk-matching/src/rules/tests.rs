@@ -14,6 +14,9 @@ use crate::{
     normal::normalize,
 };
 
+mod ladder;
+mod negation;
+
 fn template(document: &Value) -> Arc<CompiledTemplate> {
     let mut full = json!({ "_id": "66f0a1c0de0000000000a001", "name": "t", "trade": "t" });
     let object = full.as_object_mut().unwrap();
@@ -195,83 +198,6 @@ fn one_word_is_an_utterance() {
 }
 
 #[test]
-fn a_negated_request_is_not_that_request() {
-    for apostrophe in ['\'', '\u{2019}', '\u{2bc}', '\u{2018}'] {
-        check_never(&format!("Please don{apostrophe}t schedule a visit"), "book");
-    }
-    check_never("please do not schedule a visit", "book");
-    check_never("i never said to book an appointment", "book");
-    check("i want to schedule a visit", Some("book"));
-}
-
-#[test]
-fn a_negated_state_is_not_that_state() {
-    let knowledge = everything_a_filler();
-    for utterance in [
-        "The furnace isn't really working",
-        "the furnace isn t working",
-        "I would not say the furnace is working",
-        "i don't think the furnace is working",
-        "the furnace is not working",
-        "the furnace is no longer working",
-    ] {
-        assert!(!is_candidate(&knowledge, utterance, "works"), "{utterance}");
-    }
-    assert_ne!(
-        answer(&knowledge, "the heat is not really working again").as_deref(),
-        Some("works")
-    );
-    assert_eq!(answer(&knowledge, "the furnace is working").as_deref(), Some("works"));
-    check_never("the furnace is working", "no-heat");
-}
-
-#[test]
-fn a_trigger_that_is_negative_meets_a_negation() {
-    check("my ac isn't cooling", Some("not-cooling"));
-    check("the ac is not cooling", Some("not-cooling"));
-    check("we got no heat", Some("no-heat"));
-    check("heater will not come on", Some("no-heat"));
-    check_never("the ac is cooling", "not-cooling");
-}
-
-#[test]
-fn what_will_not_stop_is_the_opposite_of_what_stopped() {
-    check_never("the furnace won't stop running", "stop-running");
-    check("the furnace won't stop running", Some("runs"));
-    check("the furnace stopped running", Some("stop-running"));
-}
-
-#[test]
-fn a_request_taken_back_is_not_that_request() {
-    check_never(
-        "I want to schedule a visit, actually no, never mind, cancel that",
-        "book",
-    );
-    check_never("can you send a technician? oh forget it", "book");
-    check("never mind, can you send a technician", Some("book"));
-}
-
-#[test]
-fn a_negative_trigger_speaks_against_its_own_scenario_only() {
-    for utterance in [
-        "Cancel my appointment",
-        "please cancel my appointment and book an appointment",
-    ] {
-        check_never(utterance, "book");
-    }
-    check("i want to cancel my appointment", Some("cancel"));
-    // Written with an apostrophe, said without.
-    check_never("do not send anybody to book an appointment", "book");
-}
-
-#[test]
-fn a_negative_trigger_binds_an_equal_utterance() {
-    let document = json!({ "scenarios": [
-        { "id": "a", "name": "a", "triggers": ["close my account"], "negativeTriggers": ["my account"] }] });
-    assert_eq!(answer(&knowledge(&document), "close my account"), None);
-}
-
-#[test]
 fn a_paraphrase_can_clear_every_threshold() {
     let knowledge = knowledge(&front_desk(&json!({})));
     let best = knowledge
@@ -332,101 +258,6 @@ fn writing_does_not_matter() {
 }
 
 #[test]
-fn of_two_equal_triggers_priority_decides_and_then_the_order() {
-    let equal = |first: i32, second: i32| {
-        let mut one = scenario("first", &["same words"]);
-        let mut two = scenario("second", &["same words"]);
-        one["priority"] = first.into();
-        two["priority"] = second.into();
-        answer(&knowledge(&json!({ "scenarios": [one, two] })), "same words").unwrap()
-    };
-    assert_eq!(equal(1, 2), "second");
-    assert_eq!(equal(2, 1), "first");
-    assert_eq!(equal(1, 1), "first");
-}
-
-#[test]
-fn an_equal_company_qna_comes_before_an_equal_trigger() {
-    let others = Parts {
-        company_qna: Some(qna(&[("own", "What are your hours?")])),
-        trade_qna: vec![qna(&[("trade", "What are your hours")])],
-        ..Parts::default()
-    };
-    let knowledge = with(&front_desk(&json!({})), &others);
-    let findings = knowledge.decide("what are your hours");
-    let ids: Vec<&str> = findings
-        .equal
-        .iter()
-        .filter_map(|equal| knowledge.target(equal))
-        .map(Target::id)
-        .collect();
-    assert_eq!(ids, ["own", "trade", "hours"]);
-    assert!(
-        findings
-            .equal
-            .iter()
-            .all(|equal| equal.confidence == Confidence::CERTAIN)
-    );
-}
-
-#[test]
-fn synonyms_and_fillers_of_the_templates_hold_for_qna() {
-    let others = Parts {
-        company_qna: Some(qna(&[("ac", "Do you fix the ac?"), ("pet", "Are pets fine?")])),
-        ..Parts::default()
-    };
-    let more = json!({ "synonymMap": { "air conditioner": ["ac", "chiller"] }, "fillerWords": ["kindly"] });
-    let knowledge = with(&front_desk(&more), &others);
-    for utterance in ["do you fix the chiller", "kindly do you fix the air conditioner"] {
-        assert_eq!(knowledge.decide(utterance).equal.len(), 1, "{utterance}");
-    }
-}
-
-#[test]
-fn a_companys_overlay_changes_its_own_answers_only() {
-    let shared = template(&front_desk(&json!({})));
-    let overlay: Overlay = serde_json::from_value(json!({
-        "triggers": { "hours": ["is the shop up"] }, "negativeTriggers": { "price": ["discount"] },
-        "synonymMap": { "furnace": ["boiler"] }, "fillerWords": ["bless"], "disabledScenarios": ["ice"] }))
-    .unwrap();
-    let parts = Parts {
-        templates: vec![shared],
-        ..Parts::default()
-    };
-    let plain = Knowledge::new(&parts, Language::english());
-    let own = Parts {
-        overlay: Some(Arc::new(CompiledOverlay::new(&overlay))),
-        ..parts
-    };
-    let own = Knowledge::new(&own, Language::english());
-    for (utterance, with_overlay) in [
-        ("is the shop up", Some("hours")),
-        ("the boiler is not working", Some("no-heat")),
-        ("bless is the shop up", Some("hours")),
-    ] {
-        assert_eq!(answer(&own, utterance).as_deref(), with_overlay, "{utterance}");
-        assert!(plain.decide(utterance).equal.is_empty(), "{utterance}");
-    }
-    assert_eq!(answer(&own, "there is ice on the coil"), None);
-    assert_eq!(answer(&own, "how much do you charge after the discount"), None);
-    assert_eq!(answer(&plain, "there is ice on the coil").as_deref(), Some("ice"));
-}
-
-#[test]
-fn only_live_scenarios_and_active_questions_answer() {
-    let mut draft = scenario("draft", &["same words"]);
-    draft["status"] = "draft".into();
-    assert_eq!(answer(&knowledge(&json!({ "scenarios": [draft] })), "same words"), None);
-    let question = json!({ "id": "q", "question": "same words", "answer": "Yes.", "active": false });
-    let silent = CompiledQna::new(&[serde_json::from_value(question).unwrap()], Language::english());
-    let parts = Parts {
-        company_qna: Some(Arc::new(silent)),
-        ..Parts::default()
-    };
-    assert_eq!(answer(&Knowledge::new(&parts, Language::english()), "same words"), None);
-}
-
-#[test]
 fn a_pattern_is_evidence_and_no_proof() {
     let document = front_desk(&json!({}));
     let with_pattern = knowledge(&document);
@@ -457,15 +288,6 @@ fn matched_words_are_the_callers_own() {
     let findings = knowledge.decide(&utterance);
     let best = findings.of(Source::Template).first().unwrap();
     assert_eq!(findings.matched_words(best, &utterance), ["ac", "isn't", "cooling"]);
-}
-
-#[test]
-fn another_trades_template_can_be_asked_alone() {
-    let foreign = template(&front_desk(&json!({})));
-    let best = foreign.best("the ac is not cooling").unwrap();
-    assert!(best.confidence.get() > 0.7);
-    assert_eq!(foreign.alone().target(&best).map(Target::id), Some("not-cooling"));
-    assert!(foreign.best("zebra").is_none());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use frontdesk_domain::{
     ids::CallId,
     record::TurnOutcome,
-    time::{Date, TimeZone, Timestamp, zone},
+    time::{Date, TimeZone, Timestamp, instant, zone},
 };
 use frontdesk_store::ports::{CallCursor, CallFilter, StoredCall};
 use serde::Serialize;
@@ -70,7 +70,7 @@ pub(crate) async fn list_calls(
     query: Query,
 ) -> Answer<Json<List<CallView>>> {
     query.only(&["from", "to", "caller", "outcome", "q", "limit", "cursor"])?;
-    let page = query.page::<CallCursor>()?;
+    let page = query.page::<CallCursor>(scope.id)?;
     let zone = scope
         .company
         .document
@@ -87,7 +87,7 @@ pub(crate) async fn list_calls(
         };
         (key, CallView::from(call))
     });
-    Ok(List::of(keyed.collect(), page.limit))
+    Ok(List::of(keyed.collect(), page.limit, scope.id))
 }
 
 /// Shows a call with its turns, oldest first.
@@ -103,11 +103,20 @@ pub(crate) async fn show_call(
     Ok(Json(call.into()))
 }
 
+/// A time whose offset begins with a plus that was not percent-encoded, and so arrived as a blank.
+fn with_plus(text: &str) -> String {
+    match text.rsplit_once(' ') {
+        Some((time, offset)) if time.contains('T') => format!("{time}+{offset}"),
+        _ => text.to_owned(),
+    }
+}
+
 fn filter(query: &Query, zone: &TimeZone) -> Answer<CallFilter> {
     const WHEN: &str = "a time such as 2026-11-01T08:00:00Z or a date such as 2026-11-01";
     let midnight = |date: Date| zone.to_timestamp(date.at(0, 0, 0, 0)).ok();
-    let time = |text: &str| text.parse::<Timestamp>().ok();
-    let date = |text: &str| text.parse::<Date>().ok();
+    let time = |text: &str| instant(text).or_else(|| instant(&with_plus(text)));
+    // A time whose offset is wrong is no date, although it begins with one.
+    let date = |text: &str| text.parse::<Date>().ok().filter(|_| text.len() == "2026-11-01".len());
     let from = query.read("from", WHEN, |text| time(text).or_else(|| midnight(date(text)?)))?;
     let to = query.read("to", WHEN, |text| {
         time(text).or_else(|| midnight(date(text)?.tomorrow().ok()?))

@@ -32,13 +32,13 @@ use crate::{
     responses((status = 200, body = schema::CompanyList)))]
 pub(crate) async fn list_companies(State(app): State<App>, _: Operator, query: Query) -> Answer<Json<List<Value>>> {
     query.only(&["limit", "cursor"])?;
-    let page = query.page::<CompanyId>()?;
+    let page = query.page::<CompanyId>("")?;
     let mut found = Vec::with_capacity(page.limit + 1);
     for company in app.store.companies(one_more(&page)).await? {
         let id: CompanyId = key_of(&company.document.json, "_id")?;
         found.push((id, view(&app, company).await?.into_json()));
     }
-    Ok(List::of(found, page.limit))
+    Ok(List::of(found, page.limit, ""))
 }
 
 /// Makes a company. A free `_id` that it brings is kept.

@@ -38,7 +38,8 @@ const NAMED_FAULTS: usize = 1_000;
 /// Imports documents: JSON lines, or JSON values over several lines, or lists of them.
 ///
 /// All or nothing: a line that cannot be imported refuses the whole body. Documents are made or replaced by id; secrets
-/// that a company does not bring stay as they are; fields that are not known are kept and listed in the answer.
+/// that a company does not bring stay as they are; fields that are not known are kept and listed in the answer, but
+/// refused where they stand beside secrets or look like one. Money that was rounded to whole pico-dollars is noted.
 #[utoipa::path(post, path = "/api/v1/import", tag = "import and export",
     request_body(content = String, content_type = "application/x-ndjson"),
     responses((status = 200, body = schema::ImportReport)))]

@@ -28,11 +28,12 @@ pub(crate) async fn list_messages(
 ) -> Answer<Json<List<Message>>> {
     query.only(&["state", "limit", "cursor"])?;
     let state = query.read("state", "new or done", state)?;
-    let page = query.page::<MessageId>()?;
+    let page = query.page::<MessageId>(scope.id)?;
     let found = app.store.messages(scope.id, state, one_more(&page)).await?;
     Ok(List::of(
         found.into_iter().map(|message| (message.id, message)).collect(),
         page.limit,
+        scope.id,
     ))
 }
 

@@ -3,6 +3,8 @@
 //! A handler takes a permission, reads its arguments and answers; what happens in between is a function below it.
 //! Ids, times and revisions are made here or in the store, never taken from a body.
 
+use std::fmt::Display;
+
 use axum::{
     Json,
     response::{IntoResponse, Response},
@@ -136,11 +138,11 @@ pub(crate) struct List<T> {
 }
 
 impl<T> List<T> {
-    /// The page of `limit` items out of up to one more, which tells that there is a next page.
-    pub(crate) fn of<K: Cursor>(mut found: Vec<(K, T)>, limit: usize) -> Json<Self> {
+    /// The page of `limit` items of the owner's list, out of up to one more, which tells that there is a next page.
+    pub(crate) fn of<K: Cursor>(mut found: Vec<(K, T)>, limit: usize, owner: impl Display) -> Json<Self> {
         let more = found.len() > limit;
         found.truncate(limit);
-        let next_cursor = found.last().filter(|_| more).map(|(key, _)| key.seal());
+        let next_cursor = found.last().filter(|_| more).map(|(key, _)| key.seal(owner));
         Json(Self {
             items: found.into_iter().map(|(_, item)| item).collect(),
             next_cursor,

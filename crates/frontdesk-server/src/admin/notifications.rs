@@ -22,7 +22,7 @@ pub(crate) async fn list_notifications(
     query: Query,
 ) -> Answer<Json<List<Notification>>> {
     query.only(&["limit", "cursor"])?;
-    let page = query.page::<NotificationId>()?;
+    let page = query.page::<NotificationId>("")?;
     let found = app.store.notifications(one_more(&page)).await?;
     Ok(List::of(
         found
@@ -30,6 +30,7 @@ pub(crate) async fn list_notifications(
             .map(|notification| (notification.id, notification))
             .collect(),
         page.limit,
+        "",
     ))
 }
 

@@ -147,12 +147,16 @@ pub(crate) async fn delete_trade_qna(
 
 async fn list(app: &App, owner: &QnaOwner, query: &Query) -> Answer<Json<List<Value>>> {
     query.only(&["limit", "cursor"])?;
-    let page = query.page::<QnaId>()?;
+    let list = match owner {
+        QnaOwner::Company(company) => format!("company {company}"),
+        QnaOwner::Trade(trade) => format!("trade {}", trade.key()),
+    };
+    let page = query.page::<QnaId>(&list)?;
     let found = app.store.qnas(owner, one_more(&page)).await?;
     let keyed = found
         .into_iter()
         .map(|qna| Ok((key_of::<QnaId>(&qna.json, "id")?, Document::stored(qna).into_json())));
-    Ok(List::of(keyed.collect::<Answer<_>>()?, page.limit))
+    Ok(List::of(keyed.collect::<Answer<_>>()?, page.limit, &list))
 }
 
 async fn create(app: &App, owner: &QnaOwner, at: &str, mut document: Value) -> Answer<Response> {

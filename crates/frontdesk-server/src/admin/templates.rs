@@ -24,7 +24,7 @@ use crate::{
     responses((status = 200, body = schema::TemplateList)))]
 pub(crate) async fn list_templates(State(app): State<App>, _: Operator, query: Query) -> Answer<Json<List<Value>>> {
     query.only(&["limit", "cursor"])?;
-    let page = query.page::<TemplateId>()?;
+    let page = query.page::<TemplateId>("")?;
     let found = app.store.templates(one_more(&page)).await?;
     let keyed = found.into_iter().map(|template| {
         Ok((
@@ -32,7 +32,7 @@ pub(crate) async fn list_templates(State(app): State<App>, _: Operator, query: Q
             Document::stored(template).into_json(),
         ))
     });
-    Ok(List::of(keyed.collect::<Answer<_>>()?, page.limit))
+    Ok(List::of(keyed.collect::<Answer<_>>()?, page.limit, ""))
 }
 
 /// Makes a template. A free `_id` that it brings is kept.

@@ -1,5 +1,7 @@
 //! The query: known parameters only, each once.
 
+use std::fmt::Display;
+
 use axum::extract::FromRequestParts;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use frontdesk_domain::{
@@ -66,11 +68,12 @@ impl Query {
         read(text).map(Some).ok_or_else(refused)
     }
 
-    /// `?limit` and `?cursor` of a list.
-    pub(crate) fn page<K: Cursor>(&self) -> Result<Page<K>, Problem> {
+    /// `?limit` and `?cursor` of the list that `owner` has; a list without one has none.
+    pub(crate) fn page<K: Cursor>(&self, owner: impl Display) -> Result<Page<K>, Problem> {
         let limit = self.read("limit", "a number from 1 to 200", |text| {
             text.parse().ok().filter(|limit| (1..=200).contains(limit))
         })?;
+        let list = list_of::<K>(owner);
         let after = self.get("cursor").map(|text| {
             let key = BASE64_URL_SAFE_NO_PAD
                 .decode(text)
@@ -78,7 +81,7 @@ impl Query {
                 .and_then(|bytes| String::from_utf8(bytes).ok());
             let key = key
                 .as_deref()
-                .and_then(|key| key.strip_prefix(K::LIST)?.strip_prefix(' ').and_then(K::read));
+                .and_then(|key| key.strip_prefix(&*list).and_then(K::read));
             key.ok_or_else(|| {
                 Problem::parameter("cursor", "should be the `nextCursor` of the page before, of this list")
             })
@@ -90,18 +93,23 @@ impl Query {
     }
 }
 
+/// What the cursors of one list begin with, and those of no other.
+fn list_of<K: Cursor>(owner: impl Display) -> String {
+    format!("{}\n{owner}\n", K::LIST)
+}
+
 /// The key after which a list goes on; opaque to clients.
 pub(crate) trait Cursor: Sized {
-    /// Of which list it is, so that one list's cursor is refused by another.
+    /// Of which kind of list it is; with the list's owner it makes one list's cursor refused by another.
     const LIST: &'static str;
 
     fn read(text: &str) -> Option<Self>;
 
     fn write(&self) -> String;
 
-    /// The cursor as it stands on the wire.
-    fn seal(&self) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode(format!("{} {}", Self::LIST, self.write()))
+    /// The cursor of the owner's list as it stands on the wire.
+    fn seal(&self, owner: impl Display) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(format!("{}{}", list_of::<Self>(owner), self.write()))
     }
 }
 
@@ -149,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_limit_is_a_number_from_1_to_200() {
-        let limit = |text: &str| query(&[("limit", text)]).page::<QnaId>().map(|page| page.limit);
+        let limit = |text: &str| query(&[("limit", text)]).page::<QnaId>("").map(|page| page.limit);
         assert_eq!(
             [limit("1").unwrap(), limit("200").unwrap(), limit("").unwrap()],
             [1, 200, 50]
@@ -166,17 +174,23 @@ mod tests {
             call_id: CallId::new("CA 1"),
         };
         assert_eq!(
-            query(&[("cursor", &key.seal())]).page::<CallCursor>().unwrap().after,
+            query(&[("cursor", &key.seal("c1"))])
+                .page::<CallCursor>("c1")
+                .unwrap()
+                .after,
             Some(key)
         );
     }
 
     #[test]
     fn a_cursor_of_another_list_is_refused() {
-        let cursor = QnaId::new("65f123456789abcdef012345").seal();
-        assert!(query(&[("cursor", &cursor)]).page::<QnaId>().is_ok());
+        let cursor = QnaId::new("65f123456789abcdef012345").seal("c1");
+        assert!(query(&[("cursor", &cursor)]).page::<QnaId>("c1").is_ok());
         for bad in [cursor.as_str(), "x", "%%%", "AAAA"] {
-            assert!(query(&[("cursor", bad)]).page::<TemplateId>().is_err(), "{bad}");
+            assert!(query(&[("cursor", bad)]).page::<TemplateId>("c1").is_err(), "{bad}");
+        }
+        for other in ["c2", "", "c", "c1 65f1"] {
+            assert!(query(&[("cursor", &cursor)]).page::<QnaId>(other).is_err(), "{other}");
         }
     }
 

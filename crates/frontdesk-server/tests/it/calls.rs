@@ -164,6 +164,8 @@ async fn calls_are_listed_newest_first_and_filtered() {
         ("?outcome=transfer", vec!["CA2"]),
         ("?from=2026-11-21T00:00:00Z", vec!["CA3", "CA2"]),
         ("?to=2026-11-21T00:00:00Z", vec!["CA1"]),
+        ("?to=2026-11-21T02:00:00%2B02:00", vec!["CA1"]),
+        ("?to=2026-11-21T02:00:00+02:00", vec!["CA1"]),
         // 04:30 UTC on the 21st is the evening of the 20th in New York.
         ("?from=2026-11-20&to=2026-11-20", vec!["CA2", "CA1"]),
         ("?from=2026-11-21", vec!["CA3"]),

@@ -320,3 +320,40 @@ async fn an_empty_import_imports_nothing() {
     }
     assert_eq!(app.get("/api/v1/export").await.text(), "");
 }
+
+#[tokio::test]
+async fn a_secret_in_the_wrong_place_is_refused_and_shown_nowhere() {
+    let app = TestApp::start().await;
+    for (field, value, pointer) in [
+        ("twilio", json!({ "auth_token": "top-secret" }), "/twilio/auth_token"),
+        ("authToken", json!("top-secret"), "/authToken"),
+        (
+            "configuration",
+            json!({ "twilio": { "authToken": "top-secret" } }),
+            "/configuration/twilio/authToken",
+        ),
+    ] {
+        let mut document = company(ID, "+15551234567");
+        document[field] = value;
+        let refused = app.import(&document.to_string()).await;
+        assert_eq!(refused.problem(422), "import-refused");
+        let body = refused.json();
+        assert_eq!(body["errors"][0]["pointer"], pointer, "{body}");
+        assert!(!body.to_string().contains("top-secret"), "{body}");
+    }
+    assert_eq!(count(&app, "/api/v1/companies").await, 0);
+}
+
+#[tokio::test]
+async fn money_that_was_rounded_is_noted() {
+    let app = TestApp::start().await;
+    let budget = r#"{ "_id": "507f1f77bcf86cd799439011", "name": "Acme", "phone": "+15551234567",
+        "aiAgentLogic": { "templateGatekeeper": { "monthlyBudget": 145.49999999999997 } } }"#;
+    let report = app.import(budget).await.ok(200);
+    assert_eq!(
+        report["notes"][0]["pointer"],
+        "/aiAgentLogic/templateGatekeeper/monthlyBudget"
+    );
+    let stored = app.get(&format!("/api/v1/companies/{ID}")).await.ok(200);
+    assert_eq!(stored["aiAgentLogic"]["templateGatekeeper"]["monthlyBudget"], "145.5");
+}

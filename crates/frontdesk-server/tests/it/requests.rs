@@ -149,12 +149,47 @@ async fn parameters_are_checked() {
         ("/api/v1/companies?page=2", "page"),
         ("/api/v1/templates?limit=1&limit=2", "limit"),
         (&format!("{company}/calls?from=yesterday"), "from"),
+        (&format!("{company}/calls?from=2026-11-01T08:00:00%2B25:00"), "from"),
+        (&format!("{company}/calls?to=2026-11-01T08:00:00%2B25:00"), "to"),
+        (&format!("{company}/calls?to=2026-11-01T08:00:00+25:00"), "to"),
+        (&format!("{company}/calls?to=2026-11-01T25:00:00Z"), "to"),
+        (&format!("{company}/calls?to=2026-13-01"), "to"),
         (&format!("{company}/calls?outcome=lost"), "outcome"),
         (&format!("{company}/messages?state=old"), "state"),
     ] {
         let refused = app.get(path).await;
         assert_eq!(refused.problem(422), "invalid-parameter", "{path}");
         assert_eq!(refused.refused(), [parameter]);
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_companys_list_is_refused() {
+    let app = TestApp::start().await;
+    let (one, other) = (app.company("+15551234567").await, app.company("+15551234568").await);
+    for question in ["who", "when"] {
+        let qna = json!({ "question": question, "answer": "Now." });
+        app.post(&format!("{one}/qna"), qna.clone()).await.ok(201);
+        app.post("/api/v1/trades/dental/qna", qna).await.ok(201);
+    }
+    let lists = [
+        format!("{one}/qna"),
+        "/api/v1/trades/Dental/qna".to_owned(),
+        "/api/v1/companies".to_owned(),
+    ];
+    for list in &lists {
+        let page = app.get(&format!("{list}?limit=1")).await.ok(200);
+        let cursor = page["nextCursor"].as_str().unwrap();
+        assert_eq!(app.get(&format!("{list}?cursor={cursor}")).await.status, 200, "{list}");
+        let others = [
+            format!("{other}/qna"),
+            format!("{one}/messages"),
+            format!("{other}/calls"),
+        ];
+        for another in lists.iter().filter(|another| *another != list).chain(&others) {
+            let refused = app.get(&format!("{another}?cursor={cursor}")).await;
+            assert_eq!(refused.problem(422), "invalid-parameter", "{another} after {list}");
+        }
     }
 }
 

@@ -387,8 +387,10 @@ pub enum ImportError {
 /// Writes many documents at once, or none.
 #[async_trait]
 pub trait ImportStore: Send + Sync {
-    /// Upserts all items by id in one transaction and checks references at the end. `month` names the current month
-    /// of a company; an opening spend becomes an `imported` ledger entry, once per company and month.
+    /// Upserts all items by id in one transaction and checks references at the end.
+    ///
+    /// An opening spend becomes an `imported` ledger entry, once per company and month, if it was spent in the month
+    /// that `now` lies in, in the company's zone.
     async fn import(&self, items: Vec<ImportItem>, now: Timestamp) -> Result<Vec<(Seq, Changed)>, ImportError>;
 }
 

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use frontdesk_domain::{
+    fnv::fnv1a,
     ids::{CallId, CompanyId, TurnId},
     record::{TurnOutcome, TurnRecord},
     time::Timestamp,
@@ -71,13 +72,9 @@ fn turns_of_calls(turns: &[TurnRecord]) -> Vec<Vec<&TurnRecord>> {
     calls.into_values().collect()
 }
 
-/// A short key of a call (FNV-1a, 64 bits).
+/// A short key of a call.
 fn key_of(company: &str, call: &str) -> i64 {
-    let bytes = company.bytes().chain(call.bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    hash.cast_signed()
+    fnv1a(company.bytes().chain(call.bytes())).cast_signed()
 }
 
 fn number_of(connection: &Connection, company: &str, call: &str) -> rusqlite::Result<Option<i64>> {

@@ -112,7 +112,7 @@ async fn records_are_stored_in_batches_and_in_order() {
     let fake = Arc::<Fake>::default();
     let (queue, _tasks) = turns(&fake, 10_000);
     for number in 1..=1_200 {
-        queue.push(turn(1, "CA1", number, "hello"));
+        _ = queue.push(turn(1, "CA1", number, "hello"));
     }
     time::sleep(Duration::from_millis(200)).await;
     assert_eq!(*fake.batches.lock().unwrap(), [500, 500, 200]);
@@ -145,7 +145,7 @@ async fn records_outlive_a_store_that_fails_for_a_while() {
     fake.fails.store(true, Ordering::Relaxed);
     let (queue, _tasks) = turns(&fake, 100);
     for number in 1..=10 {
-        queue.push(turn(1, "CA1", number, "hello"));
+        _ = queue.push(turn(1, "CA1", number, "hello"));
         time::sleep(Duration::from_secs(1)).await;
     }
     let tries = fake.tries.load(Ordering::Relaxed);
@@ -164,7 +164,7 @@ async fn shutdown_stores_what_waits() {
     let fake = Arc::<Fake>::default();
     let (queue, tasks) = turns(&fake, 10_000);
     for number in 1..=1_300 {
-        queue.push(turn(1, "CA1", number, "hello"));
+        _ = queue.push(turn(1, "CA1", number, "hello"));
     }
     assert!(tasks.shutdown(Duration::from_secs(5)).await.is_empty());
     assert_eq!(fake.turns.lock().unwrap().len(), 1_300);
@@ -184,7 +184,7 @@ async fn records_are_on_disk() {
     let place = Place::new();
     let tasks = TaskSet::new();
     let queue = TurnQueue::start(place.open(), &tasks, TurnQueueOptions::default());
-    queue.push(turn(1, "CA1", 1, "hello"));
+    _ = queue.push(turn(1, "CA1", 1, "hello"));
     time::timeout(Duration::from_secs(1), async {
         while queue.counts().stored == 0 {
             time::sleep(Duration::from_millis(5)).await;

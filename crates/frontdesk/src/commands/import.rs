@@ -17,10 +17,7 @@ use crate::{
 
 pub(super) fn run(context: &Context, arguments: &ImportArguments) -> Result<()> {
     let admin = context.admin(&arguments.server)?;
-    let files = arguments
-        .files
-        .iter()
-        .map(|path| Ok((path.display().to_string(), read(path)?)));
+    let files = arguments.files.iter().map(|path| Ok((name(path), read(path)?)));
     let files = files.collect::<Result<Vec<_>>>()?;
     let lines = joined(&files);
     let report = match runtime()?.block_on(admin.import(lines)) {
@@ -65,8 +62,21 @@ fn counted(count: u64, kind: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { several })
 }
 
+/// What people call a file.
+fn name(path: &Path) -> String {
+    if is_standard_input(path) {
+        "the standard input".to_owned()
+    } else {
+        path.display().to_string()
+    }
+}
+
+fn is_standard_input(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
 fn read(path: &Path) -> Result<Vec<u8>> {
-    if path.as_os_str() == "-" {
+    if is_standard_input(path) {
         let mut lines = Vec::new();
         io::stdin()
             .lock()
@@ -79,9 +89,10 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// All files, one below the other; each begins on a line of its own.
 fn joined(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+    const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
     let mut lines = Vec::new();
     for (_, text) in files {
-        lines.extend_from_slice(text);
+        lines.extend_from_slice(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text));
         if !text.ends_with(b"\n") {
             lines.push(b'\n');
         }
@@ -89,31 +100,45 @@ fn joined(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     lines
 }
 
-/// Lines of the whole as lines of the file that they are in.
+/// Lines of the whole as lines of the file that they are in: the line of each fault, and lines that it speaks of.
 fn with_files(said: &str, files: &[(String, Vec<u8>)]) -> String {
-    if files.len() < 2 {
-        return said.to_owned();
-    }
-    let place = |line: &str| -> Option<String> {
-        let (before, rest) = line.split_once("line ")?;
-        let (number, rest) = rest.split_once(':')?;
-        let mut number: usize = number.parse().ok().filter(|_| before.trim().is_empty())?;
-        for (name, text) in files {
-            let lines = joined(&[(String::new(), text.clone())])
-                .split(|&byte| byte == b'\n')
-                .count()
-                - 1;
-            if number <= lines {
-                return Some(format!("{before}{name}, line {number}:{rest}"));
+    let placed = |line: &str| {
+        let faulty = split_number(line, "line ").filter(|(before, ..)| before.trim().is_empty());
+        let (place, rest) =
+            match faulty.and_then(|(before, number, rest)| Some((before, place_of(number, files)?, rest))) {
+                Some((before, (name, number), rest)) => (format!("{before}{name}, line {number}"), rest),
+                None => (String::new(), line),
+            };
+        let spoken_of = split_number(rest, " stands on line ");
+        match spoken_of.and_then(|(before, number, rest)| Some((before, place_of(number, files)?, rest))) {
+            Some((before, (name, number), rest)) => {
+                format!("{place}{before} stands on line {number} of {name}{rest}")
             }
-            number -= lines;
+            None => format!("{place}{rest}"),
         }
-        None
     };
-    said.lines()
-        .map(|line| place(line).unwrap_or_else(|| line.to_owned()))
-        .collect::<Vec<_>>()
-        .join("\n")
+    said.lines().map(placed).collect::<Vec<_>>().join("\n")
+}
+
+/// A text before, in and after a number that stands behind `words`.
+fn split_number<'t>(text: &'t str, words: &str) -> Option<(&'t str, usize, &'t str)> {
+    let (before, rest) = text.split_once(words)?;
+    let end = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
+    let (number, rest) = rest.split_at_checked(end)?;
+    Some((before, number.parse().ok()?, rest))
+}
+
+/// The file of a line of the whole, and the line in it.
+fn place_of(line: usize, files: &[(String, Vec<u8>)]) -> Option<(&str, usize)> {
+    let mut number = line;
+    for (name, text) in files {
+        let lines = text.split_inclusive(|&byte| byte == b'\n').count().max(1);
+        if number <= lines {
+            return Some((name, number));
+        }
+        number -= lines;
+    }
+    None
 }
 
 #[cfg(test)]
@@ -132,6 +157,35 @@ mod tests {
             with_files(said, &files),
             "2 faults\n  a.jsonl, line 2: /a is odd\n  b.jsonl, line 1: /b is odd"
         );
-        assert_eq!(with_files(said, &files[..1]), said);
+        assert_eq!(
+            with_files("line 2: /a is odd", &files[..1]),
+            "a.jsonl, line 2: /a is odd",
+            "of one file too"
+        );
+    }
+
+    #[test]
+    fn a_line_that_a_note_speaks_of_is_one_of_a_file_too() {
+        let files = [
+            ("a.jsonl".to_owned(), b"".to_vec()),
+            ("b.jsonl".to_owned(), b"{}\n{}\n".to_vec()),
+        ];
+        assert_eq!(
+            with_files(
+                "line 3: company x stands on line 2 too; this later one was taken",
+                &files
+            ),
+            "b.jsonl, line 2: company x stands on line 1 of b.jsonl too; this later one was taken"
+        );
+        assert_eq!(with_files("line 9: stands alone", &files), "line 9: stands alone");
+    }
+
+    #[test]
+    fn a_byte_order_mark_at_the_beginning_of_a_file_is_no_text() {
+        let files = [
+            ("a".to_owned(), "\u{feff}{}".into()),
+            ("b".to_owned(), "\u{feff}{}\n".into()),
+        ];
+        assert_eq!(joined(&files), b"{}\n{}\n");
     }
 }

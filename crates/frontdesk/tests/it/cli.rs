@@ -53,16 +53,16 @@ impl Stage {
     }
 
     /// Runs a command to its end, with these lines typed into it.
-    fn run(&self, arguments: &[&str], typed: &str) -> Output {
+    fn run(&self, arguments: &[&str], typed: impl AsRef<[u8]>) -> Output {
         let mut child = self.command(arguments).spawn().unwrap();
         // A command that reads nothing may have ended already.
-        _ = child.stdin.take().unwrap().write_all(typed.as_bytes());
+        _ = child.stdin.take().unwrap().write_all(typed.as_ref());
         child.wait_with_output().unwrap()
     }
 
     /// Runs a command that must succeed and gives what it printed.
     #[track_caller]
-    fn succeed(&self, arguments: &[&str], typed: &str) -> String {
+    fn succeed(&self, arguments: &[&str], typed: impl AsRef<[u8]>) -> String {
         let ran = self.run(arguments, typed);
         assert!(
             ran.status.success(),
@@ -74,7 +74,7 @@ impl Stage {
 
     /// Runs a command that must end with this code and gives its complaint.
     #[track_caller]
-    fn fail(&self, arguments: &[&str], typed: &str, code: i32) -> String {
+    fn fail(&self, arguments: &[&str], typed: impl AsRef<[u8]>, code: i32) -> String {
         let ran = self.run(arguments, typed);
         let complaint = String::from_utf8(ran.stderr).unwrap();
         assert_eq!(ran.status.code(), Some(code), "{arguments:?}: {complaint}");
@@ -243,6 +243,16 @@ async fn a_refused_import_names_file_line_and_place() {
         "{complaint}"
     );
     assert_eq!(stage.succeed(&["export"], "").lines().count(), before);
+}
+
+#[test]
+fn words_that_are_not_utf_8_are_explained() {
+    let stage = Stage::new();
+    let complaint = stage.fail(&["call", "--company", "norvell"], b"my furnace is b\xfcrning\n", 1);
+    assert!(
+        complaint.contains("is not UTF-8") && complaint.contains("iconv"),
+        "{complaint}"
+    );
 }
 
 #[tokio::test]

@@ -156,6 +156,7 @@ fn all_removed() -> SecretChanges {
 }
 
 fn twilio(doc: &mut Reader<'_, '_>) -> (Option<Arc<str>>, SecretChanges) {
+    doc.holds_secrets();
     let account_sid = doc.optional(
         "accountSid",
         checked("an account SID such as \"AC…\"", |sid| {
@@ -190,6 +191,7 @@ fn twilio(doc: &mut Reader<'_, '_>) -> (Option<Arc<str>>, SecretChanges) {
 }
 
 fn shared_key(doc: &mut Reader<'_, '_>) -> Option<SharedKeyChange> {
+    doc.holds_secrets();
     let id = doc.required("id", text(1..=200));
     let secret = match doc.secret("secret") {
         Change::Set(secret) => Some(secret),

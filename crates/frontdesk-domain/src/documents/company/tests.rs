@@ -218,6 +218,11 @@ fn money_is_never_a_float() {
         ("0.1", "0.1"),
         ("145.500000000001", "145.500000000001"),
         ("\"0.30\"", "0.3"),
+        ("145.49999999999997", "145.5"),
+        ("{\"$numberDecimal\": \"145.50\"}", "145.5"),
+        ("{\"$numberDouble\": \"1E+2\"}", "100"),
+        ("{\"$numberLong\": \"200\"}", "200"),
+        ("{\"$numberInt\": 3}", "3"),
     ] {
         let budget: Value = serde_json::from_str(written).unwrap();
         let json = parsed(&with(
@@ -226,6 +231,24 @@ fn money_is_never_a_float() {
         .json;
         assert_eq!(json["aiAgentLogic"]["templateGatekeeper"]["monthlyBudget"], want);
     }
+}
+
+#[test]
+fn money_that_was_rounded_is_noted() {
+    let budget = |text: &str| -> Value {
+        let budget: Value = serde_json::from_str(text).unwrap();
+        with(&json!({ "aiAgentLogic": { "templateGatekeeper": { "monthlyBudget": budget } } }))
+    };
+    let found = imported(&budget("145.49999999999997"));
+    assert_eq!(found.notes[0].pointer, "/aiAgentLogic/templateGatekeeper/monthlyBudget");
+    assert!(
+        found.notes[0].detail.contains("rounded to \"145.5\""),
+        "{:?}",
+        found.notes
+    );
+    assert_eq!(imported(&budget("145.500")).notes, []);
+    assert!(!faults(&budget("{\"$numberDouble\": \"NaN\"}"), Mode::new_document()).is_empty());
+    assert!(!faults(&budget("{\"$oid\": \"-5\"}"), Mode::Import).is_empty());
 }
 
 #[test]

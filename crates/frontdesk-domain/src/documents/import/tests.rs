@@ -111,6 +111,52 @@ fn a_cut_file_is_named_at_its_end() {
     assert_eq!(faults[0].0, 2);
 }
 
+/// The lines that have faults.
+#[track_caller]
+fn check_lines(text: &str, want: &[usize]) {
+    let lines: Vec<usize> = refused(text).iter().map(|(line, ..)| *line).collect();
+    assert_eq!(lines, want, "{text}\n{:?}", refused(text));
+}
+
+#[test]
+fn a_cut_line_is_named_itself_and_hides_no_other() {
+    check_lines("{\"phone\":\n{\"phone\":\"+1\"}\n{\"colour\":1}\n", &[1, 3]);
+    check_lines("{\"phone\":\"+1\"\n{\"phone\":\"+1\"}\n7\n", &[1, 3]);
+    check_lines(
+        "{\"phone\":\"+1\"}\n{\"phone\":\"+\n{\"phone\":\"+1\"}\n{\"colour\":1}",
+        &[2, 4],
+    );
+    check_lines(
+        "{\"phone\":\n{\"phone\":{\n{\"phone\" 1}\n{\"phone\":\"+1\"}\n",
+        &[1, 2, 3],
+    );
+    check_lines("[{\"phone\":\"+1\"},{\"pho\r\n{\"colour\":1}\r\n", &[1, 2]);
+    check_lines("{\"phone\":\n{\n \"phone\": \"+1\"\n}\n{\"colour\":1}\n", &[1, 5]);
+    check_lines("nonsense\nmore\n{\"phone\":\"+1\"}\n7\n", &[1, 2, 4]);
+}
+
+#[test]
+fn the_fault_of_a_document_over_several_lines_is_named_where_it_stands() {
+    check_lines("{\n \"phone\": \"+1\",\n \"name\" 5\n}\n{\"colour\":1}\n", &[3, 5]);
+    check_lines("{\n \"phone\": \"+1\",\n \"name\":\n{\n \"colour\": 1\n}\n", &[3, 4]);
+    let item = "{\"question\":\"q\",\"answer\":\"a\",\"trade\":\"y\"}";
+    check_lines(
+        &format!("[\n{item},\n{{\"question\" 1}},\n{item}\n]\n{{\"colour\":1}}\n")[..],
+        &[3, 5, 6],
+    );
+    check_lines(&format!("[\n{item},\n{item},\n"), &[3]);
+}
+
+#[test]
+fn a_large_broken_import_takes_linear_time() {
+    let cut = "{\"phone\":\n".repeat(5_000);
+    assert_eq!(refused(&cut).len(), 5_000);
+    let nested = "{\"a\":[\n".repeat(5_000);
+    assert!(!refused(&nested).is_empty());
+    let items = format!("[\n{}", "{\"phone\":\"+1\"},\n".repeat(5_000));
+    assert_eq!(refused(&items).len(), 1);
+}
+
 #[test]
 fn nothing_is_nothing() {
     assert_eq!(read_all(" \n\n"), Ok(vec![]));

@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use super::{Fault, Faults, Mode, Parsed, Unknown, company::Change, nearest::nearest};
 
 mod extended;
+mod secret_fields;
 pub(super) mod shapes;
 
 pub(super) use extended::unwrap;
@@ -67,6 +68,7 @@ fn read_object<T>(
         source,
         written: Map::with_capacity(source.len()),
         known: Vec::new(),
+        is_closed: false,
         place,
     };
     let outcome = read(&mut reader);
@@ -255,6 +257,8 @@ pub(super) struct Reader<'v, 'm> {
     source: &'v Map<String, Value>,
     written: Map<String, Value>,
     known: Vec<&'static str>,
+    /// A field that is unknown is refused on import too.
+    is_closed: bool,
     /// Where the object stands.
     pub(super) place: &'v mut Place<'m>,
 }
@@ -379,6 +383,11 @@ impl<'v> Reader<'v, '_> {
         }
     }
 
+    /// Says that secrets stand in this object, so that a field nobody knows may be a misspelt one.
+    pub(super) fn holds_secrets(&mut self) {
+        self.is_closed = true;
+    }
+
     /// A secret, which is taken out of the canonical JSON.
     pub(super) fn secret(&mut self, name: &'static str) -> Change {
         self.known.push(name);
@@ -426,21 +435,31 @@ impl<'v> Reader<'v, '_> {
             let mut below = String::new();
             push_escaped(&mut below, name);
             let nearest = nearest(name, self.known.iter().copied());
-            if self.place.stood_before(name) {
-                let pointer = format!("{}{below}", self.place.pointer());
-                self.place.unknown.push(Unknown {
-                    pointer,
-                    nearest: nearest.map(str::to_owned),
-                });
-                self.written.insert(name.clone(), value.clone());
-            } else {
+            let is_refused = self.is_closed && self.place.is_import();
+            if is_refused || !self.place.stood_before(name) {
                 let hint = match nearest {
                     Some(nearest) => format!("did you mean `{nearest}`?"),
                     None => format!("the fields here are {}", self.known.join(", ")),
                 };
-                self.place
-                    .fault_below(&below, format!("unknown field `{name}`; {hint}"));
+                let detail = if is_refused {
+                    format!(
+                        "unknown field `{name}`; {hint} Beside secrets nothing unknown is kept: rename it or leave it out"
+                    )
+                } else {
+                    format!("unknown field `{name}`; {hint}")
+                };
+                self.place.fault_below(&below, detail);
+                continue;
             }
+            if !self.place.is_stored() {
+                secret_fields::refuse_secrets(name, value, &below, self.place);
+            }
+            let pointer = format!("{}{below}", self.place.pointer());
+            self.place.unknown.push(Unknown {
+                pointer,
+                nearest: nearest.map(str::to_owned),
+            });
+            self.written.insert(name.clone(), value.clone());
         }
         self.written
     }

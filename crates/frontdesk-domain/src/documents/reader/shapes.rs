@@ -2,15 +2,15 @@
 
 use std::{fmt::Display, ops::RangeInclusive, str::FromStr, sync::Arc};
 
-use regex::RegexBuilder;
+use regex::{Regex, RegexBuilder};
 use serde_json::{Number, Value};
 
-use super::{Place, Read, Reader, Step, read_object};
+use super::{Place, Read, Reader, Step, read_object, secret_fields::refuse_secrets_in, unwrap};
 use crate::{
     confidence::Confidence,
-    documents::nearest::nearest,
-    money::PicoUsd,
-    time::{Date, Timestamp},
+    documents::{nearest::nearest, template::compile_trigger},
+    money::{PicoUsd, ReadAmount},
+    time::{Date, Timestamp, instant},
     variables::Wording,
 };
 
@@ -54,8 +54,21 @@ pub(in crate::documents) fn string(length: RangeInclusive<usize>) -> impl Fn(&Va
 
 /// Text that is spoken; `{variable}` is filled in.
 pub(in crate::documents) fn wording(length: RangeInclusive<usize>) -> impl Fn(&Value, &mut Place<'_>) -> Read<Wording> {
+    let spoken = spoken(length);
+    move |value, place| spoken(value, place).map(|(text, json)| (Wording::new(text), json))
+}
+
+/// Text that is spoken: with a letter or a digit in it, as all else is silence.
+pub(in crate::documents) fn spoken(length: RangeInclusive<usize>) -> impl Fn(&Value, &mut Place<'_>) -> Read<Arc<str>> {
     let text = text(length);
-    move |value, place| text(value, place).map(|(text, json)| (Wording::new(text), json))
+    move |value, place| {
+        let (text, json) = text(value, place)?;
+        // What got in before is read, whatever it was.
+        if !place.is_stored() && !text.chars().any(char::is_alphanumeric) {
+            return place.refuse("has nothing in it that can be spoken; it should have a word or a number");
+        }
+        Some((text, json))
+    }
 }
 
 /// Text that passes a check, whose failure says what would be right.
@@ -155,25 +168,31 @@ pub(in crate::documents) fn confidence(value: &Value, place: &mut Place<'_>) -> 
     }
 }
 
-/// An amount that is not negative, as a number or a decimal string; written as a string.
+/// An amount that is not negative, as a number, a decimal string or a number of Extended JSON; written as a string.
 pub(in crate::documents) fn money(value: &Value, place: &mut Place<'_>) -> Read<PicoUsd> {
-    let text = match value {
+    let plain = unwrap(value);
+    let text = match plain.as_ref() {
         Value::Number(number) => number.as_str(),
         Value::String(text) => text.as_str(),
         _ => return place.wrong(value, "an amount in US dollars, such as 200 or \"145.50\""),
     };
-    match text.parse::<PicoUsd>() {
-        Ok(amount) if amount < PicoUsd::ZERO => place.refuse("should not be negative"),
-        Ok(amount) => Some((amount, Value::from(amount.to_string()))),
-        Err(error) => place.refuse(error.to_string()),
+    let ReadAmount { amount, is_exact } = match ReadAmount::new(text) {
+        Ok(read) => read,
+        Err(error) => return place.refuse(error.to_string()),
+    };
+    if amount < PicoUsd::ZERO {
+        return place.refuse("should not be negative");
     }
+    if !is_exact {
+        place.note_below("", format!("was rounded to \"{amount}\", which is whole pico-dollars"));
+    }
+    Some((amount, Value::from(amount.to_string())))
 }
 
 /// An instant in RFC 3339.
 pub(in crate::documents) fn timestamp(value: &Value, place: &mut Place<'_>) -> Read<Timestamp> {
     checked("a time such as \"2026-11-01T00:00:00Z\"", |text| {
-        text.parse::<Timestamp>()
-            .map_err(|_| "should be a time such as \"2026-11-01T00:00:00Z\"")
+        instant(text).ok_or("should be a time such as \"2026-11-01T00:00:00Z\"")
     })(value, place)
 }
 
@@ -220,12 +239,27 @@ pub(in crate::documents) fn choice<T: Copy>(
 
 /// A regular expression that compiles within limits; matching takes linear time.
 pub(in crate::documents) fn pattern(value: &Value, place: &mut Place<'_>) -> Read<String> {
+    compiling(value, place, |pattern| {
+        RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).build()
+    })
+}
+
+/// A regular expression of a scenario, compiled as it will be for matching.
+pub(in crate::documents) fn trigger_pattern(value: &Value, place: &mut Place<'_>) -> Read<String> {
+    compiling(value, place, compile_trigger)
+}
+
+fn compiling(
+    value: &Value,
+    place: &mut Place<'_>,
+    compile: impl Fn(&str) -> Result<Regex, regex::Error>,
+) -> Read<String> {
     let (pattern, json) = string(1..=10_000)(value, place)?;
     if place.is_stored() {
         // It compiled when it came in, and compiling costs more than all else in a document.
         return Some((pattern, json));
     }
-    match RegexBuilder::new(&pattern).size_limit(PATTERN_BYTES).build() {
+    match compile(&pattern) {
         Ok(_) => Some((pattern, json)),
         Err(regex::Error::CompiledTooBig(_)) => place.refuse("is too large once compiled; use smaller repetitions"),
         Err(error) => {
@@ -243,7 +277,7 @@ pub(in crate::documents) fn pattern(value: &Value, place: &mut Place<'_>) -> Rea
     }
 }
 
-/// What a compiled pattern may take.
+/// What a compiled pattern of the safety rules may take.
 const PATTERN_BYTES: usize = 2 << 20;
 
 /// A list whose items have one shape.
@@ -320,11 +354,13 @@ pub(in crate::documents) fn map<K, T, E: Display>(
     }
 }
 
-/// An object that is kept as it is.
+/// An object that is kept as it is, if no secret stands in it.
 pub(in crate::documents) fn free_object(value: &Value, place: &mut Place<'_>) -> Read<()> {
-    if value.is_object() {
-        Some(((), value.clone()))
-    } else {
-        place.wrong(value, "an object")
+    if !value.is_object() {
+        return place.wrong(value, "an object");
     }
+    if !place.is_stored() {
+        refuse_secrets_in(value, "", place);
+    }
+    Some(((), value.clone()))
 }

@@ -189,6 +189,18 @@ proptest! {
     }
 
     #[test]
+    fn no_typed_card_survives_separators_and_letters_stuck_to_its_end(
+        number in card_number(),
+        separator in prop::sample::select(vec!["", " ", "-", "/", " / ", ", ", "."]),
+        stuck in prop::sample::select(vec!["", "th", "and", "x"]),
+    ) {
+        let groups: Vec<String> = number.chunks(4).map(|group| group.iter().map(|digit| char::from(b'0' + digit)).collect()).collect();
+        let typed = groups.join(separator);
+        let redacted = redact_field(&format!("my card is {typed}{stuck}")).into_owned();
+        prop_assert_eq!(redacted, format!("my card is {CARD_MARKER}{stuck}"), "typed {}", typed);
+    }
+
+    #[test]
     fn no_card_survives_two_turns(number in card_number(), choices in choices(), at in 1_usize..13, typed in any::<bool>()) {
         let (first, second) = number.split_at(at);
         let render = |digits: &[u8]| if typed {
@@ -204,7 +216,7 @@ proptest! {
     }
 
     #[test]
-    fn redaction_is_idempotent_and_never_panics(text in "([0-9a-c .,*#-]|one|four|forty|hundred|double| oh | um |CVV|social| on the back |é|٤|４|\\[card number removed\\]){0,60}", tail in "([0-9]| ){0,20}") {
+    fn redaction_is_idempotent_and_never_panics(text in "([0-9a-c .,*#/-]|one|four|forty|hundred|double| oh | um |CVV|social|th| the code on the back | on the back |é|٤|４|\\[card number removed\\]){0,60}", tail in "([0-9]| ){0,20}") {
         let tail: Tail = serde_json::from_value(serde_json::json!({"d": tail, "c": true})).unwrap();
         let once = redact(&text, &tail);
         let twice = redact(&once.text, &tail);

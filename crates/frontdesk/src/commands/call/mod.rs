@@ -122,7 +122,9 @@ fn talk(context: &Context, runtime: &Runtime, session: &mut Session<'_>) -> Resu
         if context.terminal.input {
             context.output.part(context.output.bold("> "))?;
         }
-        let Some(line) = lines.next().transpose()? else { break };
+        let Some(line) = lines.next().transpose().map_err(unreadable)? else {
+            break;
+        };
         match Input::parse(&line) {
             Input::Nothing => {}
             input => {
@@ -134,6 +136,17 @@ fn talk(context: &Context, runtime: &Runtime, session: &mut Session<'_>) -> Resu
         }
     }
     runtime.block_on(session.end())
+}
+
+/// What to do about a line of the standard input that cannot be read.
+fn unreadable(error: io::Error) -> anyhow::Error {
+    if error.kind() == io::ErrorKind::InvalidData {
+        return anyhow::anyhow!(
+            "what the caller says is not UTF-8; save the file as UTF-8, or convert it before: \
+             iconv -f ISO-8859-1 -t UTF-8 calls.txt | frontdesk call …"
+        );
+    }
+    anyhow::Error::new(error).context("cannot read the standard input")
 }
 
 /// Asks whom to call; a pipe cannot be asked.
@@ -159,7 +172,7 @@ fn choose(context: &Context, companies: &[Company]) -> Result<Company> {
     loop {
         output.part("Whom do you call? (number, or part of the name; Enter for 1, /hangup for nobody) ")?;
         let mut line = String::new();
-        let ended = io::stdin().lock().read_line(&mut line)? == 0;
+        let ended = io::stdin().lock().read_line(&mut line).map_err(unreadable)? == 0;
         let line = line.trim();
         if ended || line == "/hangup" {
             bail!("nobody was called");

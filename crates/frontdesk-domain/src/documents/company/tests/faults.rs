@@ -222,6 +222,29 @@ fn numbers_that_cost_or_lie_abroad_are_refused_when_they_are_saved() {
 }
 
 #[test]
+fn a_text_that_would_be_silence_is_refused_when_it_is_saved() {
+    let silent = "nothing in it that can be spoken";
+    refused(&json!({ "greeting": "👋" }), "/greeting", silent);
+    refused(&json!({ "greeting": " … " }), "/greeting", silent);
+    refused(
+        &json!({ "prompts": { "silence": { "default": ["Hello?", "?!"] } } }),
+        "/prompts/silence/default/1",
+        silent,
+    );
+    refused(
+        &json!({ "aiAgentLogic": { "fallbackResponses": { "noMatchFound": ["🙂🙂"] } } }),
+        "/aiAgentLogic/fallbackResponses/noMatchFound/0",
+        silent,
+    );
+    refused(&json!({ "voice": { "fillers": ["-"] } }), "/voice/fillers/0", silent);
+    parsed(&with(
+        &json!({ "greeting": "¡Olá!", "voice": { "fillers": ["24/7", "你好", "{companyName} 👋"] } }),
+    ));
+    let stored = with(&json!({ "greeting": "👋" }));
+    assert!(Company::parse(&stored, Mode::Stored).is_ok(), "what got in is read");
+}
+
+#[test]
 fn all_faults_are_named_at_once() {
     let document = json!({ "name": 5, "timezone": "x", "voice": { "voice": "!", "bargein": true }, "holidays": [1, { "date": "x" }] });
     let faults = faults(&document, Mode::new_document());
