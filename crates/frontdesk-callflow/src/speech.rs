@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use frontdesk_domain::{
     call_state::Question,
-    documents::{prompts::PromptName, template::Action},
+    documents::{company::Status, prompts::PromptName, template::Action},
     ids::CompanyId,
     phone::PhoneNumber,
-    time::Timestamp,
+    time::{Hours, Timestamp},
 };
 use frontdesk_twilio::{
     twiml::{Dial, Gather, Input, Number, Pause, Prompt, Record, Redirect, Response, Say, Verb},
@@ -142,25 +142,34 @@ pub(crate) fn message_given_up(tenant: &Tenant, now: Timestamp) -> String {
     Response { verbs }.to_xml()
 }
 
-/// What Twilio does when this service does not answer it: one sentence, a person, a goodbye.
-pub(crate) fn dead_man(tenant: &Tenant, now: Timestamp) -> String {
+/// What Twilio does when this service does not answer it: one sentence, a person, a goodbye. Without a time the person is
+/// one who is there at any hour, else the first of the list.
+pub(crate) fn dead_man(tenant: &Tenant, now: Option<Timestamp>) -> String {
     let speaker = Speaker::stateless(tenant);
-    let mut verbs: Vec<_> = speaker.prompt(PromptName::TechnicalIssue).into_iter().collect();
     let company = &tenant.settings.company;
-    // Without anybody there at this hour, whoever is there at another one may still answer.
-    let anybody = company
-        .transfer
-        .destinations
-        .iter()
-        .map(|to| to.number)
-        .find(|number| tenant.may_dial(*number));
-    let number = tenant
-        .next_number(now, &[])
-        .or(anybody)
-        .or_else(|| tenant.forward_number(&[]));
+    if company.status == Status::Suspended {
+        return ending(tenant, PromptName::Suspended);
+    }
+    let destinations = || {
+        company
+            .transfer
+            .destinations
+            .iter()
+            .filter(|to| tenant.may_dial(to.number))
+    };
+    let always = destinations().find(|to| to.hours == Hours::always());
+    let listed = || always.or_else(|| destinations().next()).map(|to| to.number);
+    let open = now.and_then(|now| tenant.next_number(now, &[]));
+    let number = open.or_else(listed).or_else(|| tenant.forward_number(&[]));
+    let sentence = if number.is_some() {
+        PromptName::TechnicalIssue
+    } else {
+        PromptName::Apology
+    };
+    let mut verbs: Vec<_> = speaker.prompt(sentence).into_iter().collect();
     // A whisper would need this service, so there is none.
     verbs.extend(number.map(|number| Verb::Dial(speaker.dial(number, None, false))));
-    verbs.extend(speaker.prompt(PromptName::Apology));
+    verbs.extend(speaker.prompt(PromptName::Goodbye));
     verbs.push(Verb::Hangup);
     Response { verbs }.to_xml()
 }

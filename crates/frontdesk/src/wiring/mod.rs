@@ -298,6 +298,41 @@ pub async fn inspect(config: &Config) -> Result<Vec<(Arc<Settings>, Arc<Knowledg
     Ok(found)
 }
 
+/// The document for Twilio's fallback URL of every company in the store on this machine, whether a server runs on the
+/// store or not.
+///
+/// # Errors
+/// The store cannot be opened or read, or was sealed with another key.
+pub async fn fallback_documents(config: &Config) -> Result<Vec<(CompanyId, String)>> {
+    let sealer = Arc::new(sealer(config)?);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let sqlite = Arc::new(open_store(config, Arc::clone(&sealer), Arc::clone(&clock)).await?);
+    let tasks = TaskSet::new();
+    let store = CachedStore::start(sqlite.clone(), &tasks);
+    let flow = CallFlow::new(Deps {
+        store: Arc::clone(&store),
+        turns: TurnQueue::start(sqlite.clone(), &tasks, TurnQueueOptions::default()),
+        notifier: Arc::new(AlertQueue::start(sqlite, Arc::clone(&clock), &tasks)),
+        sealer,
+        clock,
+        limits: config.limits,
+    });
+    let (mut documents, mut after) = (Vec::new(), None);
+    loop {
+        let companies = store.companies(Page { after, limit: 100 }).await?;
+        let ids: Vec<_> = companies.iter().filter_map(StoredCompany::id).collect();
+        let Some(last) = ids.last() else { break };
+        after = Some(*last);
+        for id in ids {
+            if let Some(tenant) = flow.tenant(id).await? {
+                documents.push((id, flow.static_fallback_document(&tenant)));
+            }
+        }
+    }
+    tasks.shutdown(TASK_DRAIN).await;
+    Ok(documents)
+}
+
 /// A server for one call, on a free port: the configured store, with the demo if it is empty.
 ///
 /// # Errors
