@@ -1,0 +1,3 @@
+//! The `callsim` command.
+
+fn main() {}
