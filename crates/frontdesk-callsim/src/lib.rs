@@ -4,8 +4,14 @@
 //! carried out on a virtual clock; webhooks are signed, repeated and lost as Twilio does it.
 
 pub mod address;
+pub mod caller;
+pub mod cli;
 pub mod code;
 pub mod document;
 pub mod executor;
+pub mod faults;
 pub mod form;
+pub mod network;
+pub mod run;
+pub mod server;
 pub mod signature;
