@@ -15,3 +15,6 @@ pub mod network;
 pub mod run;
 pub mod server;
 pub mod signature;
+
+#[cfg(test)]
+mod desk;

@@ -1,6 +1,8 @@
 //! Posts webhooks as Twilio does: signed, with its patience, its retries and its fallback.
 
 mod overrides;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::{

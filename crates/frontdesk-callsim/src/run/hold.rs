@@ -166,6 +166,11 @@ impl Holder<'_> {
         self.company.auth_token.as_deref()
     }
 
+    /// The path of a webhook, alike for all companies.
+    fn route(&self, request: &Request) -> String {
+        path(&request.url).replace(&self.company.id, "{companyId}")
+    }
+
     async fn ask(&mut self, request: &Request) -> Asked {
         let repeats = match request.purpose {
             Purpose::Turn | Purpose::Farewell => Some(self.world.shares.repeats(&mut self.rng)),
@@ -205,6 +210,7 @@ impl Holder<'_> {
     }
 
     fn note(&mut self, request: &Request, asked: &Asked, in_outage: bool) {
+        let route = self.route(request);
         let report = &mut self.report;
         report.latencies.push(asked.delivery.took);
         if let Some(fault) = &asked.fault {
@@ -213,20 +219,15 @@ impl Holder<'_> {
                 *count += 1;
             }
             if !in_outage {
-                report
-                    .problems
-                    .push(format!("{} was answered badly: {fault}", path(&request.url)));
+                report.problems.push(format!("{route} was answered badly: {fault}"));
             }
             report.rescues += usize::from(asked.answer.is_ok());
         } else {
             report.turns += 1;
             if asked.delivery.reply.as_ref().is_ok_and(|reply| reply.status != 200) {
-                report
-                    .problems
-                    .push(format!("{} was not answered with 200", path(&request.url)));
+                report.problems.push(format!("{route} was not answered with 200"));
             }
-            let path = path(&request.url);
-            if path.contains("/v2-agent-respond/") || path.contains("/twilio/voice") {
+            if route.contains("/v2-agent-respond/") || route.contains("/twilio/voice") {
                 report
                     .conversation
                     .insert(format!("{} {}", request.url, request.form.encode()));
@@ -235,9 +236,7 @@ impl Holder<'_> {
         if let Ok(answer) = &asked.answer {
             for warning in &answer.document.warnings {
                 report.faults.push((warning.clone(), false));
-                report
-                    .problems
-                    .push(format!("{} was warned of: {warning}", path(&request.url)));
+                report.problems.push(format!("{route} was warned of: {warning}"));
             }
         }
     }
@@ -252,7 +251,7 @@ impl Holder<'_> {
 
     /// Repeated webhooks are answered with the same bytes, unless the run took the server away.
     fn compare(&mut self, repeat: &Delivery, first: Option<&[u8]>, when: &str, request: &Request, in_outage: bool) {
-        let path = path(&request.url);
+        let path = self.route(request);
         match (&repeat.reply, first) {
             (Err(_), _) | (_, None) if in_outage => {}
             (Err(fault), _) => {
@@ -282,7 +281,7 @@ impl Holder<'_> {
             let delivery = self.world.network.deliver(notice, self.token()).await;
             let fault = match delivery.reply {
                 Ok(reply) if (200..300).contains(&reply.status) => continue,
-                Ok(reply) => Fault::new(Code::Callback, format!("{}: {}", path(&notice.url), reply.status)),
+                Ok(reply) => Fault::new(Code::Callback, format!("{}: {}", self.route(notice), reply.status)),
                 Err(fault) => fault,
             };
             let in_outage = self.course.was_disturbed(before);

@@ -90,8 +90,7 @@ fn judge(report: &mut CallReport, call: &Value) {
             .flat_map(str::chars)
             .filter(char::is_ascii_digit)
             .collect();
-        let half = secret.get(..secret.len() / 2).unwrap_or(secret);
-        if digits.contains(half) {
+        if digits.contains(secret.as_str()) {
             report
                 .problems
                 .push("the number of a card stands in the record".to_owned());
