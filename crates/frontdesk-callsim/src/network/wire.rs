@@ -8,6 +8,9 @@ use hyper::{body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time::timeout};
 
+/// How long what has come may take to be read once the connection has ended.
+const AFTERWARDS: Duration = Duration::from_millis(100);
+
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -153,7 +156,11 @@ impl Connection {
         tokio::select! {
             answered = &mut exchange => answered,
             ended = driver => match ended {
-                Ok(()) => exchange.await,
+                // All that came is there by now; what is not there will not come.
+                Ok(()) => match timeout(AFTERWARDS, exchange).await {
+                    Ok(answered) => answered,
+                    Err(_) => Err(Lost::Cut("the connection ended".to_owned())),
+                },
                 Err(error) => Err(lost(error)),
             },
         }

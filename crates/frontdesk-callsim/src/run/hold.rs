@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use futures_util::future::join_all;
 use jiff::fmt::rfc2822;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
+use tokio::time::sleep;
 
 use super::{Company, Course, Plan, World};
 use crate::{
@@ -17,6 +18,9 @@ use crate::{
 
 /// How soon a caller hangs up who does not wait for an answer.
 const IMPATIENCE: Duration = Duration::from_millis(1);
+
+/// How often a call looks whether it may begin.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// What came of one call.
 #[derive(Debug, Clone)]
@@ -108,6 +112,9 @@ pub(super) async fn hold(world: &World, course: &Course, plan: Plan) -> CallRepo
         moments: Vec::new(),
         recorded_ending: None,
     };
+    while course.gate.get() <= number {
+        sleep(LOOK).await;
+    }
     let before = course.outages.get();
     let mut holder = Holder {
         fallback: world.fallback(&company),

@@ -146,6 +146,8 @@ pub(crate) struct Course {
     pub(crate) outages: Cell<usize>,
     pub(crate) ended: Cell<usize>,
     pub(crate) running: Cell<usize>,
+    /// Only calls before this one may begin, so that none of the disturbances comes after the last call.
+    pub(crate) gate: Cell<usize>,
 }
 
 impl Course {
@@ -276,6 +278,7 @@ pub async fn run(world: &World, calls: &Calls, at_once: usize, server: Option<&m
     let count = plans.len();
     let course = Course::default();
     course.running.set(count);
+    course.gate.set(usize::MAX);
     let began = Instant::now();
     let held = async {
         let mut reports = Vec::with_capacity(count);

@@ -27,6 +27,15 @@ pub(super) struct Disturbances {
     pub(super) problems: Vec<String>,
 }
 
+/// Lets all calls begin when it is dropped, however the disturbances ended.
+struct Opened<'a>(&'a Course);
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        self.0.gate.set(usize::MAX);
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Disturbance {
     Lock,
@@ -52,15 +61,28 @@ pub(super) async fn disturb(
     };
     let plan = plan(world, calls, at_once);
     let count = plan.len();
+    // Spread over the run, none before the first calls are under way.
+    let due_at = |number: usize| calls * (number + 1) / (count + 1);
+    let open_until = |number: usize| {
+        // The last one holds nothing back.
+        let more = if number < count {
+            due_at(number) + at_once.max(1)
+        } else {
+            usize::MAX
+        };
+        course.gate.set(more);
+    };
+    open_until(0);
+    let opened = Opened(course);
     for (number, disturbance) in plan.into_iter().enumerate() {
-        // Spread over the run, none before the first calls are under way.
-        let due = calls * (number + 1) / (count + 1);
+        let due = due_at(number);
         while course.running.get() > 0 && course.ended.get() < due {
             sleep(LOOK).await;
         }
         if course.running.get() == 0 {
             break;
         }
+        open_until(number + 1);
         match disturbance {
             Disturbance::Lock => {
                 let store = server.store();
@@ -94,6 +116,7 @@ pub(super) async fn disturb(
             }
         }
     }
+    drop(opened);
     done.away.sort_unstable_by(|a, b| b.cmp(a));
     Ok(done)
 }
