@@ -577,15 +577,15 @@ fn the_progress_of_a_dialled_leg_is_told() {
 
 #[test]
 fn a_caller_who_hangs_up_while_it_rings_cancels_it() {
-    let mut call = call("<Dial action=\"/d\">+19375550111</Dial>");
-    call.hang_up_after(seconds(2));
-    call.rung(Rung::Answered(person()));
-    assert_eq!(
-        (dial_result(&call).as_str(), request(&call).purpose),
-        ("canceled false", Purpose::Farewell)
-    );
-    answer(&mut call, "<Say>a</Say>");
-    check_ending(&call, "caller-hung-up");
+    for rung in [Rung::Answered(person()), Rung::NoAnswer] {
+        let mut call = call("<Dial action=\"/d\">+19375550111</Dial>");
+        call.hang_up_after(seconds(2));
+        call.rung(rung);
+        assert_eq!(dial_result(&call), "canceled false");
+        assert_eq!(request(&call).purpose, Purpose::Farewell);
+        answer(&mut call, "<Say>a</Say>");
+        check_ending(&call, "caller-hung-up");
+    }
 }
 
 #[test]

@@ -16,8 +16,8 @@ use crate::{
     network::{Asked, Delivery, Fallback},
 };
 
-/// How soon a caller hangs up who does not wait for an answer.
-const IMPATIENCE: Duration = Duration::from_millis(1);
+/// How soon a caller hangs up who does not wait for an answer: before the fastest one.
+const IMPATIENCE: Duration = Duration::ZERO;
 
 /// How often a call looks whether it may begin.
 const LOOK: Duration = Duration::from_millis(2);

@@ -192,8 +192,7 @@ impl World {
             bail!("there are no companies to call");
         };
         let plan = |number: usize, company: &Company, caller: Caller, from: Option<&str>| {
-            let seed = self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ number as u64;
-            let mut rng = StdRng::seed_from_u64(seed);
+            let mut rng = self.rng(number, 1);
             Plan {
                 number,
                 line: line(company, from, &mut rng),
@@ -205,7 +204,7 @@ impl World {
         match calls {
             Calls::Drawn(count, utterances) => Ok((0..*count)
                 .map(|number| {
-                    let mut rng = StdRng::seed_from_u64(self.seed.wrapping_add(number as u64));
+                    let mut rng = self.rng(number, 0);
                     let drawn = rng.random_range(0..self.companies.len());
                     let company = self.companies.get(drawn).unwrap_or(first);
                     let caller = caller::generate(utterances, &company.id, &mut rng);
@@ -230,6 +229,16 @@ impl World {
                 })
                 .collect(),
         }
+    }
+
+    /// What a call's draws come from; neighbouring seeds have no calls in common.
+    fn rng(&self, number: usize, stream: u64) -> StdRng {
+        let mut seed = [0; 32];
+        let words = [self.seed, number as u64, stream];
+        for (place, byte) in seed.iter_mut().zip(words.iter().flat_map(|word| word.to_le_bytes())) {
+            *place = byte;
+        }
+        StdRng::from_seed(seed)
     }
 
     fn tell(&self, what: &str) {
