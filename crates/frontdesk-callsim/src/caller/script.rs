@@ -180,6 +180,11 @@ mod tests {
     }
 
     #[test]
+    fn the_showcase_is_a_script() {
+        assert_eq!(scripts(include_str!("../../scripts/showcase.toml")).unwrap().len(), 5);
+    }
+
+    #[test]
     fn a_script_may_be_json() {
         let read =
             scripts("{\"call\": [{\"name\": \"a\", \"people\": [\"no-answer\"], \"turn\": [{\"say\": \"b\"}]}]}")
