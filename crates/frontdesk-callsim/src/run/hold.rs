@@ -57,6 +57,8 @@ pub struct CallReport {
     pub rescues: usize,
     /// Whether the run took the server away during the call.
     pub was_disturbed: bool,
+    /// How many records of answered turns are missing; no problem where the run killed the server meanwhile.
+    pub missing_records: usize,
     /// Digits that must stand in no record.
     pub secret: Option<String>,
     /// What is wrong.
@@ -107,6 +109,7 @@ pub(super) async fn hold(world: &World, course: &Course, plan: Plan) -> CallRepo
         bad_answers: [0; 2],
         rescues: 0,
         was_disturbed: false,
+        missing_records: 0,
         secret: caller.secret.clone(),
         problems: Vec::new(),
         moments: Vec::new(),

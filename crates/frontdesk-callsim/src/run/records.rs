@@ -46,6 +46,8 @@ pub(super) async fn check(world: &World, admin: &Admin, reports: &mut [CallRepor
             }
             sleep(Duration::from_millis(50)).await;
         }
+        let found = call.as_ref().map_or(0, |call| turns(call).len());
+        report.missing_records = report.conversation.len().saturating_sub(found);
         if let Some(call) = call {
             judge(report, &call);
         } else if !report.conversation.is_empty() && !report.was_disturbed {

@@ -40,6 +40,8 @@ pub struct Summary {
     pub double_records: usize,
     /// Calls with fewer records than turns.
     pub lost_records: usize,
+    /// Records that are missing in calls during which the run took the server away.
+    pub missing_after_outages: usize,
     /// How the calls ended.
     pub endings: BTreeMap<String, usize>,
     /// How their own records say that they ended.
@@ -150,6 +152,11 @@ impl Summary {
             illegal_endings: reports.iter().filter(|report| !report.ending.is_legal()).count(),
             double_records: with("double records"),
             lost_records: with("lost records") + with("the call has no record"),
+            missing_after_outages: reports
+                .iter()
+                .filter(|report| report.was_disturbed)
+                .map(|report| report.missing_records)
+                .sum(),
             endings: table(reports.iter().map(|report| report.ending.name())),
             recorded_endings: table(reports.iter().filter_map(|report| report.recorded_ending.as_deref())),
             callers: table(reports.iter().map(|report| report.kind.as_str())),
@@ -219,6 +226,7 @@ impl fmt::Display for Summary {
             ("calls with lost records", self.lost_records),
             ("bad answers while the server was away", self.bad_answers_in_outages),
             ("calls that the fallback went on with", self.rescues),
+            ("records missing in calls of those times", self.missing_after_outages),
         ];
         for (name, count) in rows {
             writeln!(f, "  {count:>6}  {name}")?;
