@@ -142,6 +142,7 @@ pub(super) const ELEMENTS: &[Element] = &[
             ("maxLength", Kind::Number(1, 14_400)),
             ("method", METHOD),
             ("playBeep", Kind::Switch),
+            ("recordingConfigurationId", Kind::Text),
             ("recordingStatusCallback", Kind::Url),
             ("recordingStatusCallbackEvent", RECORDING_EVENTS),
             ("recordingStatusCallbackMethod", METHOD),
@@ -159,8 +160,10 @@ pub(super) const ELEMENTS: &[Element] = &[
             ("action", Kind::Url),
             ("answerOnBridge", Kind::Switch),
             ("callerId", Kind::Text),
+            ("events", Kind::Text),
             ("hangupOnStar", Kind::Switch),
             ("method", METHOD),
+            ("passports", Kind::Text),
             (
                 "record",
                 Kind::OneOf(&[
@@ -173,6 +176,7 @@ pub(super) const ELEMENTS: &[Element] = &[
                     "false",
                 ]),
             ),
+            ("recordingConfigurationId", Kind::Text),
             ("recordingStatusCallback", Kind::Url),
             ("recordingStatusCallbackEvent", RECORDING_EVENTS),
             ("recordingStatusCallbackMethod", METHOD),
@@ -200,7 +204,6 @@ pub(super) const ELEMENTS: &[Element] = &[
             ("machineDetectionSpeechThreshold", Kind::Number(1000, 6000)),
             ("machineDetectionTimeout", Kind::Number(3, 59)),
             ("method", METHOD),
-            ("phoneNumberSid", Kind::Text),
             ("sendDigits", Kind::Keys),
             ("statusCallback", Kind::Url),
             ("statusCallbackEvent", EVENTS),
@@ -225,6 +228,13 @@ pub(super) const ELEMENTS: &[Element] = &[
     Element {
         name: "Sip",
         attributes: &[
+            ("amdStatusCallback", Kind::Url),
+            ("amdStatusCallbackMethod", METHOD),
+            ("machineDetection", Kind::OneOf(&["Enable", "DetectMessageEnd"])),
+            ("machineDetectionSilenceTimeout", Kind::Number(2000, 10_000)),
+            ("machineDetectionSpeechEndThreshold", Kind::Number(500, 5000)),
+            ("machineDetectionSpeechThreshold", Kind::Number(1000, 6000)),
+            ("machineDetectionTimeout", Kind::Number(3, 59)),
             ("method", METHOD),
             ("password", Kind::Text),
             ("statusCallback", Kind::Url),
@@ -317,11 +327,7 @@ pub(super) const ELEMENTS: &[Element] = &[
     },
     Element {
         name: "say-as",
-        attributes: &[
-            ("interpret-as", Kind::Text),
-            ("format", Kind::Text),
-            ("role", Kind::Text),
-        ],
+        attributes: &[("interpret-as", Kind::Text), ("format", Kind::Text)],
         children: &[],
         text: true,
     },

@@ -1,7 +1,7 @@
 //! Asks the front desk for its own records of the calls.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -10,7 +10,11 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use super::{World, hold::CallReport};
-use crate::network::Network;
+use crate::{
+    executor::{Event, Moment},
+    form::Form,
+    network::Network,
+};
 
 /// How long records may take to be written.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -25,6 +29,43 @@ pub struct Admin {
 }
 
 pub(super) async fn check(world: &World, admin: &Admin, reports: &mut [CallReport]) {
+    check_calls(admin, reports).await;
+    check_messages(world, admin, reports).await;
+    world.tell("records read");
+}
+
+/// Each recording is one message.
+async fn check_messages(world: &World, admin: &Admin, reports: &mut [CallReport]) {
+    for company in &world.companies {
+        let recorded = |report: &&mut CallReport| report.company.id == company.id && report.recordings() > 0;
+        let reports: Vec<_> = reports.iter_mut().filter(recorded).collect();
+        if reports.is_empty() {
+            continue;
+        }
+        let stored = match admin.messages(&company.id).await {
+            Ok(stored) => stored,
+            Err(why) => {
+                for report in reports {
+                    report.problems.push(format!("messages cannot be read: {why}"));
+                }
+                continue;
+            }
+        };
+        for report in reports {
+            let stored = stored.get(&report.call_sid).copied().unwrap_or_default();
+            let recorded = report.recordings();
+            if stored > recorded {
+                let why = format!("double messages: {stored} for {recorded} recordings");
+                report.problems.push(why);
+            } else if stored < recorded && !report.was_disturbed {
+                let why = format!("lost messages: {stored} for {recorded} recordings");
+                report.problems.push(why);
+            }
+        }
+    }
+}
+
+async fn check_calls(admin: &Admin, reports: &mut [CallReport]) {
     let deadline = Instant::now() + PATIENCE;
     for report in reports {
         let target = format!("/api/v1/companies/{}/calls/{}", report.company.id, report.call_sid);
@@ -54,7 +95,6 @@ pub(super) async fn check(world: &World, admin: &Admin, reports: &mut [CallRepor
             report.problems.push("the call has no record".to_owned());
         }
     }
-    world.tell("records read");
 }
 
 fn turns(call: &Value) -> &[Value] {
@@ -100,7 +140,39 @@ fn judge(report: &mut CallReport, call: &Value) {
     }
 }
 
+impl CallReport {
+    fn recordings(&self) -> usize {
+        let recorded = |moment: &&Moment| matches!(moment.what, Event::Recorded(_));
+        self.moments.iter().filter(recorded).count()
+    }
+}
+
 impl Admin {
+    /// How many messages each call of a company has.
+    async fn messages(&self, company: &str) -> Result<BTreeMap<String, usize>, String> {
+        let mut stored = BTreeMap::new();
+        let mut page = Form::default();
+        page.push("limit", "200");
+        loop {
+            let target = format!("/api/v1/companies/{company}/messages?{}", page.encode());
+            let list = self.get(&target).await?.ok_or("there are none")?;
+            let items = list
+                .get("items")
+                .and_then(Value::as_array)
+                .map_or(&[][..], Vec::as_slice);
+            for message in items {
+                let is_recorded = message.get("kind").and_then(Value::as_str) == Some("message");
+                if let Some(call) = message.get("callId").and_then(Value::as_str).filter(|_| is_recorded) {
+                    *stored.entry(call.to_owned()).or_default() += 1;
+                }
+            }
+            match list.get("nextCursor").and_then(Value::as_str) {
+                Some(next) => page.set("cursor", next),
+                None => return Ok(stored),
+            }
+        }
+    }
+
     /// What stands there; `None` where nothing does.
     async fn get(&self, target: &str) -> Result<Option<Value>, String> {
         let reply = self

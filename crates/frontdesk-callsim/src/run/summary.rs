@@ -40,6 +40,10 @@ pub struct Summary {
     pub double_records: usize,
     /// Calls with fewer records than turns.
     pub lost_records: usize,
+    /// Calls with more messages than recordings.
+    pub double_messages: usize,
+    /// Calls with fewer.
+    pub lost_messages: usize,
     /// Records that are missing in calls during which the run took the server away.
     pub missing_after_outages: usize,
     /// How the calls ended.
@@ -151,6 +155,8 @@ impl Summary {
                 .count(),
             illegal_endings: reports.iter().filter(|report| !report.ending.is_legal()).count(),
             double_records: with("double records"),
+            double_messages: with("double messages"),
+            lost_messages: with("lost messages"),
             lost_records: with("lost records") + with("the call has no record"),
             missing_after_outages: reports
                 .iter()
@@ -224,6 +230,8 @@ impl fmt::Display for Summary {
             ("calls in which nothing was said", self.unspoken),
             ("calls with double records", self.double_records),
             ("calls with lost records", self.lost_records),
+            ("calls with double messages", self.double_messages),
+            ("calls with lost messages", self.lost_messages),
             ("bad answers while the server was away", self.bad_answers_in_outages),
             ("calls that the fallback went on with", self.rescues),
             ("records missing in calls of those times", self.missing_after_outages),

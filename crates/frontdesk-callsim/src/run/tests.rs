@@ -297,6 +297,65 @@ async fn a_turn_has_one_record() {
 }
 
 #[tokio::test]
+async fn a_recording_has_one_message() {
+    let left = "people = [\"busy\"]\n[[call.turn]]\nsay = \"a message\"\n[[call.turn]]\nsay = \"call me\"";
+    for (stored, want) in [
+        (1, None),
+        (2, Some("double messages: 2")),
+        (0, Some("lost messages: 0")),
+    ] {
+        let call = Mutex::new(String::new());
+        let desk = Desk::open(move |got| {
+            let mut call = call.lock().unwrap();
+            match got.path() {
+                "/api/v1/companies/c1/messages" => {
+                    // One a page.
+                    let page = got
+                        .target
+                        .split("cursor=")
+                        .nth(1)
+                        .map_or(1, |page| page.parse::<usize>().unwrap());
+                    let item = format!("{{\"callId\": \"{call}\", \"kind\": \"message\"}}");
+                    let item = if page <= stored { &item } else { "" };
+                    let next = if page < stored {
+                        (page + 1).to_string()
+                    } else {
+                        String::new()
+                    };
+                    let next = if next.is_empty() {
+                        "null".to_owned()
+                    } else {
+                        format!("\"{next}\"")
+                    };
+                    Gives::Json(format!("{{\"items\": [{item}], \"nextCursor\": {next}}}"))
+                }
+                path if path.starts_with("/api/") && got.method == "GET" => {
+                    Gives::Json("{\"turns\": [{\"turnId\":\"a\",\"turn\":1},{\"turnId\":\"b\",\"turn\":2}]}".into())
+                }
+                _ => {
+                    got.parameter("CallSid").unwrap().clone_into(&mut call);
+                    good(got)
+                }
+            }
+        });
+        let admin = Admin {
+            token: "t".into(),
+            network: Network::new(PUBLIC, &desk.address.to_string()),
+        };
+        let world = World {
+            admin: Some(admin),
+            ..world(&desk)
+        };
+        let problems = hold(&world, &written(left)).await.problems;
+        let found = problems
+            .keys()
+            .next()
+            .map(|problem| problem.split(" for").next().unwrap().to_owned());
+        assert_eq!(found.as_deref(), want, "{problems:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_script_calls_whom_it_names_and_leaves_a_transcript() {
     let folder = tempfile::tempdir().unwrap();
     let desk = Desk::open(good);
