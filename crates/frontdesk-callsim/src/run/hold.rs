@@ -57,6 +57,11 @@ pub struct CallReport {
     pub rescues: usize,
     /// Whether the run took the server away during the call.
     pub was_disturbed: bool,
+    /// Whether the run locked the store or filled its disk during the call: a message that cannot be kept then is told
+    /// to the caller, and is no problem here.
+    pub had_store_trouble: bool,
+    /// How many recordings have no message.
+    pub missing_messages: usize,
     /// How many records of answered turns are missing; no problem where the run killed the server meanwhile.
     pub missing_records: usize,
     /// Digits that must stand in no record.
@@ -110,6 +115,8 @@ pub(super) async fn hold(world: &World, course: &Course, plan: Plan) -> CallRepo
         rescues: 0,
         was_disturbed: false,
         missing_records: 0,
+        had_store_trouble: false,
+        missing_messages: 0,
         secret: caller.secret.clone(),
         problems: Vec::new(),
         moments: Vec::new(),
@@ -118,7 +125,7 @@ pub(super) async fn hold(world: &World, course: &Course, plan: Plan) -> CallRepo
     while course.gate.get() <= number {
         sleep(LOOK).await;
     }
-    let before = course.outages.get();
+    let (before, store_before) = (course.outages.get(), course.store_troubles.get());
     let mut holder = Holder {
         fallback: world.fallback(&company),
         rng: StdRng::seed_from_u64(seed),
@@ -158,6 +165,7 @@ pub(super) async fn hold(world: &World, course: &Course, plan: Plan) -> CallRepo
     holder.tell_progress(&call).await;
     let mut report = holder.report;
     report.was_disturbed = course.was_disturbed(before);
+    report.had_store_trouble = course.had_store_trouble(store_before);
     report.length = call.clock();
     report.moments = call.moments().to_vec();
     if !ending.is_legal() {

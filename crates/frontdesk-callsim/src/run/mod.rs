@@ -144,6 +144,8 @@ pub(crate) struct Plan {
 pub(crate) struct Course {
     /// How many restarts and kills there have been, counted when they begin and when they end: odd while one lasts.
     pub(crate) outages: Cell<usize>,
+    /// Likewise for a locked store and a full disk.
+    pub(crate) store_troubles: Cell<usize>,
     pub(crate) ended: Cell<usize>,
     pub(crate) running: Cell<usize>,
     /// Only calls before this one may begin, so that none of the disturbances comes after the last call.
@@ -154,6 +156,11 @@ impl Course {
     /// Whether an outage lasts, or began and ended since `before`.
     pub(crate) fn was_disturbed(&self, before: usize) -> bool {
         self.outages.get() != before || before % 2 == 1
+    }
+
+    /// Whether the store's trouble lasts, or began and ended since `before`.
+    pub(crate) fn had_store_trouble(&self, before: usize) -> bool {
+        self.store_troubles.get() != before || before % 2 == 1
     }
 }
 

@@ -90,12 +90,16 @@ pub(super) async fn disturb(
         match disturbance {
             Disturbance::Lock => {
                 let store = server.store();
+                course.store_troubles.set(course.store_troubles.get() + 1);
                 spawn_blocking(move || lock_store(&store, LENGTH)).await??;
+                course.store_troubles.set(course.store_troubles.get() + 1);
                 done.locks += 1;
             }
             Disturbance::FullDisk => {
                 let folder = server.folder().to_owned();
+                course.store_troubles.set(course.store_troubles.get() + 1);
                 spawn_blocking(move || fill_disk(&folder, LENGTH)).await??;
+                course.store_troubles.set(course.store_troubles.get() + 1);
                 done.full_disks += 1;
             }
             Disturbance::Restart => {

@@ -54,10 +54,12 @@ async fn check_messages(world: &World, admin: &Admin, reports: &mut [CallReport]
         for report in reports {
             let stored = stored.get(&report.call_sid).copied().unwrap_or_default();
             let recorded = report.recordings();
+            report.missing_messages = recorded.saturating_sub(stored);
+            let is_excused = report.was_disturbed || report.had_store_trouble;
             if stored > recorded {
                 let why = format!("double messages: {stored} for {recorded} recordings");
                 report.problems.push(why);
-            } else if stored < recorded && !report.was_disturbed {
+            } else if stored < recorded && !is_excused {
                 let why = format!("lost messages: {stored} for {recorded} recordings");
                 report.problems.push(why);
             }

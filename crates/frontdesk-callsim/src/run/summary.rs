@@ -46,6 +46,8 @@ pub struct Summary {
     pub lost_messages: usize,
     /// Records that are missing in calls during which the run took the server away.
     pub missing_after_outages: usize,
+    /// Messages that are missing in those calls, and in those during which the store took no writes.
+    pub messages_not_kept: usize,
     /// How the calls ended.
     pub endings: BTreeMap<String, usize>,
     /// How their own records say that they ended.
@@ -163,6 +165,11 @@ impl Summary {
                 .filter(|report| report.was_disturbed)
                 .map(|report| report.missing_records)
                 .sum(),
+            messages_not_kept: reports
+                .iter()
+                .filter(|report| report.was_disturbed || report.had_store_trouble)
+                .map(|report| report.missing_messages)
+                .sum(),
             endings: table(reports.iter().map(|report| report.ending.name())),
             recorded_endings: table(reports.iter().filter_map(|report| report.recorded_ending.as_deref())),
             callers: table(reports.iter().map(|report| report.kind.as_str())),
@@ -235,6 +242,10 @@ impl fmt::Display for Summary {
             ("bad answers while the server was away", self.bad_answers_in_outages),
             ("calls that the fallback went on with", self.rescues),
             ("records missing in calls of those times", self.missing_after_outages),
+            (
+                "messages missing then, or while the store took no writes",
+                self.messages_not_kept,
+            ),
         ];
         for (name, count) in rows {
             writeln!(f, "  {count:>6}  {name}")?;
