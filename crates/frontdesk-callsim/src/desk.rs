@@ -14,6 +14,7 @@ pub(crate) struct Got {
     pub(crate) method: String,
     pub(crate) target: String,
     pub(crate) signature: String,
+    pub(crate) token: String,
     pub(crate) body: String,
 }
 
@@ -88,7 +89,7 @@ fn serve(stream: TcpStream, handler: &Handler, log: &Mutex<Vec<Got>>) -> Option<
         reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
         let mut words = line.split(' ').map(str::to_owned);
         let (method, target) = (words.next()?, words.next()?);
-        let (mut length, mut signature) = (0, String::new());
+        let (mut length, mut signature, mut token) = (0, String::new(), String::new());
         loop {
             let mut header = String::new();
             reader.read_line(&mut header).ok()?;
@@ -97,6 +98,7 @@ fn serve(stream: TcpStream, handler: &Handler, log: &Mutex<Vec<Got>>) -> Option<
             };
             match name.to_lowercase().as_str() {
                 "content-length" => length = value.parse().ok()?,
+                "i-twilio-idempotency-token" => value.clone_into(&mut token),
                 "x-twilio-signature" => value.clone_into(&mut signature),
                 _ => {}
             }
@@ -107,6 +109,7 @@ fn serve(stream: TcpStream, handler: &Handler, log: &Mutex<Vec<Got>>) -> Option<
             method,
             target,
             signature,
+            token,
             body: String::from_utf8(body).ok()?,
         };
         log.lock().unwrap_or_else(PoisonError::into_inner).push(got.clone());

@@ -6,6 +6,7 @@ mod tests;
 mod wire;
 
 use std::{
+    fmt::Write as _,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -13,6 +14,7 @@ use std::{
 use http::header;
 use http_body_util::Full;
 use hyper::body::Bytes;
+use sha1::{Digest as _, Sha1};
 
 use crate::{
     address::resolve,
@@ -255,7 +257,8 @@ impl Network {
             .uri(target)
             .header(header::HOST, host)
             .header(header::USER_AGENT, "TwilioProxy/1.1")
-            .header(header::ACCEPT, "*/*");
+            .header(header::ACCEPT, "*/*")
+            .header("i-twilio-idempotency-token", idempotency_token(&url, form));
         if method == Method::Post {
             request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=UTF-8");
         }
@@ -308,6 +311,20 @@ impl Network {
         let is_here = authority.starts_with("127.0.0.1:") || authority.starts_with("localhost:");
         is_here.then(|| (authority, authority, target(rest)))
     }
+}
+
+/// The same for the same webhook, however often it is sent.
+fn idempotency_token(url: &str, form: &Form) -> String {
+    let hash = Sha1::digest(format!("{url} {}", form.encode()));
+    let mut token = String::with_capacity(36);
+    for (number, byte) in hash.iter().take(16).enumerate() {
+        if matches!(number, 4 | 6 | 8 | 10) {
+            token.push('-');
+        }
+        // Writing to a text cannot fail.
+        _ = write!(token, "{byte:02x}");
+    }
+    token
 }
 
 fn read(reply: &Result<Reply, Fault>) -> Result<document::Document, Fault> {

@@ -56,6 +56,17 @@ async fn a_webhook_is_signed_for_its_url_without_the_fragment() {
 }
 
 #[tokio::test]
+async fn a_repeated_webhook_has_the_same_idempotency_token_and_another_one_does_not() {
+    let (desk, network) = desk(|_| says("a"));
+    for target in ["/v", "/v", "/w"] {
+        network.deliver(&request(target), None).await.reply.unwrap();
+    }
+    let tokens: Vec<_> = desk.log().into_iter().map(|got| got.token).collect();
+    assert_eq!((tokens[0].len(), &tokens[0]), (36, &tokens[1]));
+    assert_ne!(tokens[0], tokens[2]);
+}
+
+#[tokio::test]
 async fn a_get_has_its_parameters_in_the_signed_url() {
     let (desk, network) = desk(|_| says("a"));
     let request = Request {
