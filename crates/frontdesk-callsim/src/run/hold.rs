@@ -245,7 +245,10 @@ impl Holder<'_> {
             if asked.delivery.reply.as_ref().is_ok_and(|reply| reply.status != 200) {
                 report.problems.push(format!("{route} was not answered with 200"));
             }
-            if route.contains("/v2-agent-respond/") || route.contains("/twilio/voice") {
+            if ["/v2-agent-respond/", "/dial-result/", "/twilio/voice"]
+                .iter()
+                .any(|turn| route.contains(turn))
+            {
                 report
                     .conversation
                     .insert(format!("{} {}", request.url, request.form.encode()));
