@@ -168,13 +168,13 @@ impl CallFlow {
     /// The document for Twilio's fallback URL: one sentence, a person, a goodbye.
     #[must_use]
     pub fn fallback_document(&self, tenant: &Tenant) -> String {
-        speech::dead_man(tenant, Some(self.deps.clock.now()))
+        speech::dead_man(tenant, self.deps.clock.now())
     }
 
-    /// The same for a web host that serves it at any hour.
+    /// The same as files for any web host, by their names: the document itself first, and what it leads to.
     #[must_use]
-    pub fn static_fallback_document(&self, tenant: &Tenant) -> String {
-        speech::dead_man(tenant, None)
+    pub fn fallback_files(&self, tenant: &Tenant) -> [(String, String); 3] {
+        speech::dead_man_files(tenant)
     }
 
     /// Notes that Twilio reported the end of a call. It is stored behind; the report is never waited for.

@@ -10,7 +10,7 @@ use frontdesk_domain::{
     time::{Hours, Timestamp},
 };
 use frontdesk_twilio::{
-    twiml::{Dial, Gather, Input, Number, Pause, Prompt, Record, Redirect, Response, Say, Verb},
+    twiml::{Dial, Gather, Input, Method, Number, Pause, Prompt, Record, Redirect, Response, Say, Verb},
     webhook::TurnParameters,
 };
 
@@ -142,24 +142,45 @@ pub(crate) fn message_given_up(tenant: &Tenant, now: Timestamp) -> String {
     Response { verbs }.to_xml()
 }
 
-/// What Twilio does when this service does not answer it: one sentence, a person, a goodbye. Without a time the person is
-/// one who is there at any hour, else the first of the list.
-pub(crate) fn dead_man(tenant: &Tenant, now: Option<Timestamp>) -> String {
+/// What Twilio does when this service does not answer it: one sentence, a person, a goodbye.
+pub(crate) fn dead_man(tenant: &Tenant, now: Timestamp) -> String {
+    // A whisper would need this service, so there is none.
+    dead_man_with(tenant, tenant.next_number(now, &[]), None)
+}
+
+/// The same as files for a web host that serves them at any hour: the person is one who is there at any hour, else the
+/// first of the list, and has to press a key, so that no answering machine swallows the call.
+pub(crate) fn dead_man_files(tenant: &Tenant) -> [(String, String); 3] {
+    let id = tenant.id();
+    let [main, whisper, accepted] = ["", "-whisper", "-accepted"].map(|part| format!("{id}{part}.xml"));
+    let speaker = Speaker::stateless(tenant);
+    let asking = Gather {
+        method: Method::Get,
+        ..speaker.whispering(accepted.clone())
+    };
+    let taken: Vec<_> = speaker.prompt(PromptName::WhisperAccepted).into_iter().collect();
+    let asked = Response {
+        verbs: vec![Verb::Gather(asking), Verb::Hangup],
+    };
+    [
+        (main, dead_man_with(tenant, None, Some(whisper.clone()))),
+        (whisper, asked.to_xml()),
+        (accepted, Response { verbs: taken }.to_xml()),
+    ]
+}
+
+fn dead_man_with(tenant: &Tenant, open: Option<PhoneNumber>, whisper: Option<String>) -> String {
     let speaker = Speaker::stateless(tenant);
     let company = &tenant.settings.company;
     if company.status == Status::Suspended {
         return ending(tenant, PromptName::Suspended);
     }
     let destinations = || {
-        company
-            .transfer
-            .destinations
-            .iter()
-            .filter(|to| tenant.may_dial(to.number))
+        let listed = company.transfer.destinations.iter();
+        listed.filter(|to| tenant.may_dial(to.number))
     };
     let always = destinations().find(|to| to.hours == Hours::always());
     let listed = || always.or_else(|| destinations().next()).map(|to| to.number);
-    let open = now.and_then(|now| tenant.next_number(now, &[]));
     let number = open.or_else(listed).or_else(|| tenant.forward_number(&[]));
     let sentence = if number.is_some() {
         PromptName::TechnicalIssue
@@ -167,8 +188,14 @@ pub(crate) fn dead_man(tenant: &Tenant, now: Option<Timestamp>) -> String {
         PromptName::Apology
     };
     let mut verbs: Vec<_> = speaker.prompt(sentence).into_iter().collect();
-    // A whisper would need this service, so there is none.
-    verbs.extend(number.map(|number| Verb::Dial(speaker.dial(number, None, false))));
+    verbs.extend(number.map(|number| {
+        let mut dial = speaker.dial(number, None, false);
+        for number in &mut dial.numbers {
+            number.url = whisper.clone().map(Cow::Owned);
+            number.method = Method::Get;
+        }
+        Verb::Dial(dial)
+    }));
     verbs.extend(speaker.prompt(PromptName::Goodbye));
     verbs.push(Verb::Hangup);
     Response { verbs }.to_xml()
@@ -187,15 +214,7 @@ pub(crate) fn whisper(tenant: &Tenant, target: &str, parameters: &TurnParameters
             .chain([Verb::Hangup])
             .collect(),
         (false, _) => {
-            let prompts = speaker.prompt_text(PromptName::Whisper).map(Prompt::Say);
-            let gather = Gather {
-                input: Input::Dtmf,
-                action: Cow::Owned(format!("{}?{ASKED}", Path::Whisper.of(tenant.id()))),
-                timeout: Some(settings::WHISPER_SECONDS),
-                num_digits: Some(1),
-                prompts: prompts.into_iter().collect(),
-                ..Gather::default()
-            };
+            let gather = speaker.whispering(format!("{}?{ASKED}", Path::Whisper.of(tenant.id())));
             vec![Verb::Gather(gather), Verb::Hangup]
         }
     };
@@ -257,6 +276,22 @@ impl<'t> Speaker<'t> {
             text,
             voice: Some(Cow::Borrowed(&voice.voice)),
             language: Some(Cow::Borrowed(&voice.language)),
+        }
+    }
+
+    /// Asks the dialled person for the key that takes the call.
+    fn whispering(&self, action: String) -> Gather<'t> {
+        Gather {
+            input: Input::Dtmf,
+            action: Cow::Owned(action),
+            timeout: Some(settings::WHISPER_SECONDS),
+            num_digits: Some(1),
+            prompts: self
+                .prompt_text(PromptName::Whisper)
+                .map(Prompt::Say)
+                .into_iter()
+                .collect(),
+            ..Gather::default()
         }
     }
 

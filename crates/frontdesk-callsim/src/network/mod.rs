@@ -80,6 +80,26 @@ pub struct Asked {
     pub fault: Option<Fault>,
 }
 
+/// Where the files of exported fallback documents are served: their paths follow. A document there may lead to others
+/// beside it.
+const STATIC_HOST: &str = "https://fallback.invalid/";
+
+/// What a static host answers.
+fn static_file(path: &str) -> Result<Reply, Fault> {
+    match std::fs::read(path) {
+        Ok(body) => Ok(Reply {
+            status: 200,
+            content_type: Some("text/xml".to_owned()),
+            location: None,
+            body,
+        }),
+        Err(error) => {
+            let why = format!("the fallback document {path} cannot be read: {error}");
+            Err(Fault::new(Code::Retrieval, why))
+        }
+    }
+}
+
 impl Network {
     /// A way to a server that believes to be reached as `public_url` and listens at `authority` (host and port).
     #[must_use]
@@ -128,14 +148,10 @@ impl Network {
                 took += second.took;
                 read(&second.reply).map(|document| (document, second.url))
             }
-            Fallback::File(path) => match std::fs::read(path) {
-                Ok(body) => document::read(200, Some("text/xml"), &body)
-                    .map(|document| (document, format!("https://fallback.invalid/{}", path.display()))),
-                Err(error) => {
-                    let why = format!("the fallback document {} cannot be read: {error}", path.display());
-                    Err(Fault::new(Code::Retrieval, why))
-                }
-            },
+            Fallback::File(path) => {
+                let url = format!("{STATIC_HOST}{}", path.display());
+                read(&static_file(&path.display().to_string())).map(|document| (document, url))
+            }
         };
         let answer = rescued.map(|(document, url)| Answer { document, url, took });
         Asked {
@@ -149,6 +165,14 @@ impl Network {
     pub async fn deliver(&self, request: &Request, token: Option<&str>) -> Delivery {
         let began = Instant::now();
         let (url, overrides) = Overrides::of_url(&request.url);
+        if let Some(path) = url.strip_prefix(STATIC_HOST) {
+            return Delivery {
+                reply: static_file(path),
+                url: url.to_owned(),
+                attempts: 1,
+                took: began.elapsed(),
+            };
+        }
         let mut url = url.to_owned();
         let mut attempts = 0;
         let mut method = request.method;

@@ -27,13 +27,13 @@ pub(super) fn run(context: &Context, arguments: &FallbackArguments) -> Result<()
     let runtime = runtime()?;
     let written = runtime.block_on(write_all(&config, folder))?;
     context.output.line(format_args!(
-        "{} documents are in {}, {} of them changed",
-        written.companies,
+        "{} files are in {}, {} of them changed",
+        written.files,
         folder.display(),
         written.changed
     ))?;
     context.output.line(format_args!(
-        "put them on a web host of another provider, and enter their URLs at Twilio as the numbers' fallback URL, method GET"
+        "put them on a web host of another provider, and enter the URL of each company's ID.xml at Twilio as the fallback URL of its numbers, method GET"
     ))?;
     if !arguments.watch {
         return Ok(());
@@ -46,7 +46,7 @@ pub(super) fn run(context: &Context, arguments: &FallbackArguments) -> Result<()
         thread::sleep(LOOK_EVERY);
         // What cannot be read now is tried again: the files that are there still hold.
         match runtime.block_on(write_all(&config, folder)) {
-            Ok(written) if written.changed > 0 => complain(format_args!("{} documents changed", written.changed)),
+            Ok(written) if written.changed > 0 => complain(format_args!("{} files changed", written.changed)),
             Ok(_) => {}
             Err(error) => complain(format_args!("not brought up to date: {error:#}")),
         }
@@ -54,17 +54,17 @@ pub(super) fn run(context: &Context, arguments: &FallbackArguments) -> Result<()
 }
 
 struct Written {
-    companies: usize,
+    files: usize,
     changed: usize,
 }
 
-/// Writes the document of each company, and removes those of companies that are gone.
+/// Writes the files of each company, and removes those of companies that are gone.
 async fn write_all(config: &Config, folder: &Path) -> Result<Written> {
     let documents = wiring::fallback_documents(config).await?;
     let mut changed = 0;
     let mut kept = BTreeSet::new();
-    for (company, document) in &documents {
-        let path = folder.join(format!("{company}.{ENDING}"));
+    for (name, document) in &documents {
+        let path = folder.join(name);
         if replace(&path, document).with_context(|| format!("cannot write {}", path.display()))? {
             changed += 1;
         }
@@ -77,7 +77,7 @@ async fn write_all(config: &Config, folder: &Path) -> Result<Written> {
         }
     }
     Ok(Written {
-        companies: documents.len(),
+        files: documents.len(),
         changed,
     })
 }
@@ -93,13 +93,14 @@ fn replace(path: &Path, document: &str) -> io::Result<bool> {
     Ok(true)
 }
 
-/// The documents in the folder that are named like a company's id; other files are not touched.
+/// The files in the folder that are named by a company's id; other files are not touched.
 fn ours_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let path = entry?.path();
         let is_id = |name: &str| name.parse::<frontdesk_domain::ids::CompanyId>().is_ok();
-        let has_id = path.file_stem().and_then(OsStr::to_str).is_some_and(is_id);
+        let name = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
+        let has_id = is_id(name.split('-').next().unwrap_or_default());
         if has_id && path.extension() == Some(OsStr::new(ENDING)) {
             found.push(path);
         }

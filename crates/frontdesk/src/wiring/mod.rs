@@ -298,12 +298,12 @@ pub async fn inspect(config: &Config) -> Result<Vec<(Arc<Settings>, Arc<Knowledg
     Ok(found)
 }
 
-/// The document for Twilio's fallback URL of every company in the store on this machine, whether a server runs on the
+/// The files for Twilio's fallback URL of every company in the store on this machine, by their names, whether a server runs on the
 /// store or not.
 ///
 /// # Errors
 /// The store cannot be opened or read, or was sealed with another key.
-pub async fn fallback_documents(config: &Config) -> Result<Vec<(CompanyId, String)>> {
+pub async fn fallback_documents(config: &Config) -> Result<Vec<(String, String)>> {
     let sealer = Arc::new(sealer(config)?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let sqlite = Arc::new(open_store(config, Arc::clone(&sealer), Arc::clone(&clock)).await?);
@@ -325,7 +325,7 @@ pub async fn fallback_documents(config: &Config) -> Result<Vec<(CompanyId, Strin
         after = Some(*last);
         for id in ids {
             if let Some(tenant) = flow.tenant(id).await? {
-                documents.push((id, flow.static_fallback_document(&tenant)));
+                documents.extend(flow.fallback_files(&tenant));
             }
         }
     }
