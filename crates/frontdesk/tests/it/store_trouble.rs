@@ -254,6 +254,35 @@ async fn a_disk_that_takes_no_more_silences_no_caller_and_loses_nothing_acknowle
 }
 
 #[tokio::test]
+async fn a_store_whose_file_was_taken_away_acknowledges_nothing_and_silences_no_caller() {
+    let office = Office::open(None).await;
+    std::fs::remove_file(office.server.store()).unwrap();
+    let mut promised = Promised::default();
+    office.work(Duration::from_millis(1_500), &mut promised).await;
+    let (fast, slow, writes) = (&promised.fast, &promised.slow, &promised.writes);
+    assert!(!fast.answered.is_empty() && slow.refused_messages > 0, "{promised:?}");
+    assert!(
+        writes.taken.is_empty() && slow.messages.is_empty() && writes.refused > 0,
+        "{promised:?}"
+    );
+    let ready = office
+        .server
+        .operator()
+        .send(Method::GET, "/readyz", None)
+        .await
+        .unwrap();
+    let told = "file was removed or replaced";
+    assert!(
+        ready.text().contains("degraded") && ready.text().contains(told),
+        "{}",
+        ready.text()
+    );
+    let log = std::fs::read_to_string(office.server.log()).unwrap();
+    let errors = log.lines().filter(|line| line.contains("the store takes no writes"));
+    assert!(log.contains(told) && errors.count() == 1, "{log}");
+}
+
+#[tokio::test]
 async fn a_log_that_cannot_be_written_silences_no_caller() {
     // Every write to it fails as on a full disk.
     let office = Office::open(Some("exec 2>/dev/full")).await;
