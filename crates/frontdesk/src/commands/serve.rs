@@ -20,7 +20,7 @@ pub(super) fn run(mut context: Context, arguments: &ServeArguments) -> Result<()
         .origins
         .set("log.format", "--log-format", arguments.log_format.as_ref());
     let config = context.config()?;
-    log::start(config.log_format, context.terminal, Level::INFO);
+    let _log = log::start(config.log_format, context.terminal, Level::INFO).context("cannot start the log")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.context("cannot start the runtime")?.block_on(async {
         let running = wiring::start(&config, arguments.demo).await?;

@@ -296,6 +296,31 @@ async fn a_log_that_cannot_be_written_silences_no_caller() {
 }
 
 #[tokio::test]
+async fn a_log_that_nobody_reads_silences_no_caller() {
+    // A pipe that this process holds open by itself: when it is full, whoever writes waits for ever.
+    let mut office = Office::open(Some("mkfifo stuck && exec 2<>stuck")).await;
+    let path = format!("/api/twilio/v2-agent-respond/{}", office.world.companies[0].id);
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("x-twilio-signature", "wrong"),
+    ];
+    let mut connection = office.server.connection();
+    for _ in 0..600 {
+        let refused = connection.send(&Method::POST, &path, &headers, b"CallSid=CA1".to_vec());
+        let refused = tokio::time::timeout(DEADLINE, refused)
+            .await
+            .expect("an answer in time");
+        assert_eq!(refused.unwrap().status, 403);
+    }
+    let mut promised = Promised::default();
+    office.work(Duration::from_millis(300), &mut promised).await;
+    assert!(promised.slow.answered.len() > 1 && !promised.writes.taken.is_empty());
+    office.check(&promised).await;
+    // Nor does it keep the process from ending.
+    office.server.stop(Duration::from_secs(6)).await.unwrap();
+}
+
+#[tokio::test]
 async fn who_is_recorded_in_vain_is_asked_once_more_and_then_not_again() {
     let office = Office::open(None).await;
     let company = &office.world.companies[0];
