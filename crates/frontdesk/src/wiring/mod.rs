@@ -39,6 +39,7 @@ use crate::config::{Config, StoreUrl};
 mod demo;
 mod listen;
 pub mod log;
+pub mod open_files;
 mod signals;
 mod token;
 
