@@ -23,7 +23,7 @@ use frontdesk_server::{
 use frontdesk_store::{
     cache::{CachedStore, KnowledgeDocuments, Settings},
     ports::{CompanyStore as _, Page, Ping, StoredCompany},
-    queue::{AlertQueue, TurnQueue, TurnQueueOptions},
+    queue::{AlertQueue, TurnCounts, TurnQueue, TurnQueueOptions},
     seal::{SealKey, Sealer, load_or_create_key_file},
     sqlite::{SqliteOptions, SqliteStore},
     system::{ObjectIds, SystemClock},
@@ -32,7 +32,7 @@ use frontdesk_store::{
 use frontdesk_twilio::signature::{PublicUrl, Verifier};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{net::TcpListener, sync::watch};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::config::{Config, StoreUrl};
 
@@ -59,6 +59,8 @@ pub struct Running {
     token: SecretString,
     platform_token: Option<SecretString>,
     store: Arc<CachedStore>,
+    turns: TurnQueue,
+    alerts: AlertQueue,
     lifecycle: Arc<Lifecycle>,
     tasks: TaskSet,
     /// Tells the HTTP servers to end.
@@ -123,8 +125,8 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         ],
         lifecycle: Arc::clone(&lifecycle),
         metrics: metrics
-            .with_turns(turns)
-            .with_alerts(alerts)
+            .with_turns(turns.clone())
+            .with_alerts(alerts.clone())
             .with_caches(Arc::clone(&store)),
     });
     let voice = Voice {
@@ -158,6 +160,8 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         token,
         platform_token,
         store,
+        turns,
+        alerts,
         lifecycle,
         tasks,
         closing,
@@ -335,11 +339,30 @@ impl Running {
     pub async fn stop(mut self) {
         self.lifecycle.set_draining();
         self.closing.send_replace(true);
-        let ended = tokio::time::timeout(HTTP_DRAIN, self.serving.wait_for(|count| *count == 0)).await;
-        if ended.is_err() {
+        let ended = tokio::time::timeout(HTTP_DRAIN, self.serving.wait_for(|count| *count == 0));
+        if ended.await.is_err() {
             warn!("some connections did not end in time and are cut");
         }
+        let before = self.turns.counts();
         self.tasks.shutdown(TASK_DRAIN).await;
+        self.tell_losses(before);
         info!("frontdesk has ended");
+    }
+
+    /// Says what waited to be stored and is lost with the process. What was just being written may be on disk.
+    fn tell_losses(&self, before: TurnCounts) {
+        let TurnCounts {
+            pushed,
+            stored,
+            dropped,
+        } = self.turns.counts();
+        let turn_records = pushed.saturating_sub(stored) + dropped.saturating_sub(before.dropped);
+        let alerts = self.alerts.counts().waiting;
+        if turn_records > 0 || alerts > 0 {
+            error!(
+                turn_records,
+                alerts, "the store took no more: {turn_records} turn records and {alerts} alerts are lost"
+            );
+        }
     }
 }

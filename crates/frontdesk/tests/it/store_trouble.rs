@@ -367,3 +367,25 @@ async fn a_second_message_is_kept_when_the_store_takes_writes_again() {
     let kept = messages.iter().any(|message| message["recordingSid"] == "RE4");
     assert!(kept, "{messages:?}");
 }
+
+#[tokio::test]
+async fn what_is_lost_at_the_end_is_said() {
+    let mut office = Office::open(None).await;
+    let until = Instant::now() + CAUGHT_UP;
+    while office
+        .ids(&mut office.server.operator(), "calls", "callId")
+        .await
+        .is_empty()
+    {
+        assert!(Instant::now() < until, "the first call is never recorded");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let lock = Lock::take(&office.server.store()).unwrap();
+    for _ in 0..3 {
+        office.call(world::VISIT.0, &mut Calls::default()).await;
+    }
+    office.server.stop(Duration::from_secs(6)).await.unwrap();
+    drop(lock);
+    let log = std::fs::read_to_string(office.server.log()).unwrap();
+    assert!(log.contains("3 turn records and 0 alerts are lost"), "{log}");
+}
