@@ -127,6 +127,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         metrics: metrics
             .with_turns(turns.clone())
             .with_alerts(alerts.clone())
+            .with_flow(Arc::clone(&flow))
             .with_caches(Arc::clone(&store)),
     });
     let voice = Voice {
