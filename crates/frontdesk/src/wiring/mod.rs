@@ -36,6 +36,7 @@ use tracing::{error, info, warn};
 
 use crate::config::{Config, StoreUrl};
 
+mod change_feed;
 mod demo;
 mod listen;
 pub mod log;
@@ -151,6 +152,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     let (closing, serving) = serve(servers, &tasks);
     let loaded = store.warm(WARM).await;
     flow.prepare_safety().await;
+    change_feed::heard(&store).await;
     lifecycle.set_loaded();
     compile_ahead(Arc::clone(&store), flow, &tasks);
     announce(config, address, &public_url, loaded);
