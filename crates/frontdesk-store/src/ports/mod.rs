@@ -1,7 +1,7 @@
 //! What Frontdesk needs of a store: small traits by aggregate.
 //!
-//! Every backend passes `crate::conformance`. The traits know nothing of caches: the cache is a decorator in front
-//! of them (`crate::cache`), so that each backend is tested bare.
+//! Every backend passes the cases of this crate's `tests/it/conformance`. The traits know nothing of caches: the cache is
+//! a decorator in front of them ([`crate::cache`]), so that each backend is tested bare.
 
 use std::sync::Arc;
 

@@ -50,7 +50,8 @@ pub use signals::stop_signal;
 const HTTP_DRAIN: Duration = Duration::from_secs(4);
 /// Queues get so long to store what they hold. Both together stay below six seconds.
 const TASK_DRAIN: Duration = Duration::from_millis(1_800);
-/// So many companies are loaded before calls are taken; the others are loaded when they are called.
+/// So many companies are loaded before `/readyz` says that calls should come here; the others are loaded when they are
+/// called. Calls that come earlier are answered: the listener serves from the start, and they wait for their company.
 const WARM: usize = 1_000;
 
 /// A server that runs in this process.
