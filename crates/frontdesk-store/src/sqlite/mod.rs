@@ -1,8 +1,11 @@
 //! The embedded backend: one `SQLite` file.
 //!
 //! One thread writes and commits groups; a few connections read. Any number of processes may open the file at once, on
-//! a local disk: on a network file system the write-ahead log does not work, so do not put it there. To put a backup in
-//! its place, stop them all; a process under which the file is removed or replaced refuses writes until it is restarted.
+//! a local disk: on a network file system the write-ahead log does not work, so do not put it there.
+//!
+//! To put a backup in its place, stop them all and remove the old `-wal` and `-shm`, whose writes `SQLite` would put into
+//! the backup. A process under which the file is removed or replaced refuses writes until it is started again; one that
+//! is overwritten in place (`cp`) is not noticed.
 
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 

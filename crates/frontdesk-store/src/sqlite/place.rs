@@ -31,11 +31,11 @@ impl Identity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Moved {
     #[error(
-        "the store's file was removed or replaced while it was open, so nothing is written any more: put the right file in its place and restart"
+        "the store's file was removed or replaced while it was open, so nothing is written any more: stop, put the right file in its place (beside a backup no old -wal and -shm: they would go into it) and start again"
     )]
     File,
     #[error(
-        "the store's write-ahead log (-wal) was removed or replaced while it was open, so nothing is written any more: restart; the newest writes may be lost"
+        "the store's write-ahead log (-wal) was removed or replaced while it was open, so nothing is written any more: stop in order (SIGTERM), which saves what can be saved, and start again"
     )]
     Log,
 }

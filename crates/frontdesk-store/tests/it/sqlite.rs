@@ -254,7 +254,7 @@ async fn check_moved(take: impl FnOnce(&Path), told: &str) {
     assert!(cause(&refused).contains(told), "{refused:?}");
     let turns = Arc::new(vec![turn(1, "CA1", 1, "hello")]);
     assert!(store.append_turns(turns).await.is_err());
-    assert!(cause(&store.ping().await.unwrap_err()).contains("restart"));
+    assert!(cause(&store.ping().await.unwrap_err()).contains("start again"));
     assert!(
         store.company_snapshot(id(1)).await.unwrap().company.is_some(),
         "reads go on"
@@ -281,6 +281,27 @@ async fn writes_into_a_file_that_was_replaced_are_refused() {
 #[tokio::test]
 async fn writes_into_a_log_that_was_removed_are_refused() {
     check_moved(|path| fs::remove_file(wal(path)).unwrap(), "(-wal) was removed").await;
+}
+
+#[tokio::test]
+async fn what_was_in_a_removed_log_is_saved_by_an_orderly_end() {
+    let place = Place::new();
+    let store = place.open();
+    store.insert_company(company(1)).await.unwrap();
+    fs::remove_file(wal(&place.path())).unwrap();
+    store.insert_company(company(2)).await.unwrap_err();
+    let written = || fs::metadata(place.path()).unwrap().modified().unwrap();
+    let before = written();
+    drop(store);
+    // The writing thread ends by itself, and its connection moves the log into the file.
+    let until = Instant::now() + Duration::from_secs(10);
+    while written() == before {
+        assert!(Instant::now() < until, "nothing is saved");
+        thread::sleep(Duration::from_millis(5));
+    }
+    let store = place.open();
+    assert!(store.company(id(1)).await.unwrap().is_some());
+    assert!(store.company(id(2)).await.unwrap().is_none());
 }
 
 fn wal(path: &Path) -> std::path::PathBuf {
