@@ -12,7 +12,7 @@ use crate::{
     http_client::BaseUrl,
     output::Output,
     readiness::{self, Finding, Severity},
-    wiring,
+    wiring::{self, open_files},
 };
 
 pub(super) fn run(context: &Context, doctor: &DoctorArguments) -> Result<()> {
@@ -40,6 +40,7 @@ pub(super) fn run(context: &Context, doctor: &DoctorArguments) -> Result<()> {
             token_file(&config)
         }],
     )?;
+    report(output, &mut worst, open_files::inspect().as_slice())?;
     let StoreUrl::Sqlite(path) = &config.store;
     report(output, &mut worst, &files(&config, path))?;
     if path.exists() {
