@@ -163,13 +163,13 @@ pub(crate) fn dead_man_files(tenant: &Tenant) -> [(String, String); 3] {
         verbs: vec![Verb::Gather(asking), Verb::Hangup],
     };
     [
-        (main, dead_man_with(tenant, None, Some(whisper.clone()))),
+        (main, dead_man_with(tenant, None, Some(&whisper))),
         (whisper, asked.to_xml()),
         (accepted, Response { verbs: taken }.to_xml()),
     ]
 }
 
-fn dead_man_with(tenant: &Tenant, open: Option<PhoneNumber>, whisper: Option<String>) -> String {
+fn dead_man_with(tenant: &Tenant, open: Option<PhoneNumber>, whisper: Option<&str>) -> String {
     let speaker = Speaker::stateless(tenant);
     let company = &tenant.settings.company;
     if company.status == Status::Suspended {
@@ -191,7 +191,7 @@ fn dead_man_with(tenant: &Tenant, open: Option<PhoneNumber>, whisper: Option<Str
     verbs.extend(number.map(|number| {
         let mut dial = speaker.dial(number, None, false);
         for number in &mut dial.numbers {
-            number.url = whisper.clone().map(Cow::Owned);
+            number.url = whisper.map(Cow::Borrowed);
             number.method = Method::Get;
         }
         Verb::Dial(dial)
