@@ -202,10 +202,19 @@ impl Claim<'_> {
     pub(crate) fn give(self, call: CallKey, given: &Given, (queued, stored): (u64, u64), now: i64) {
         self.answers.seen.note(&self.turn, now);
         self.answers.seen.note(&call, now);
+        self.answers.memory().newest.insert(call.clone(), self.turn.clone());
+        self.keep(call, given, queued, stored);
+    }
+
+    /// The same for what is no turn of the conversation and has no record: it is kept in memory alone, for a while.
+    pub(crate) fn give_beside(self, call: CallKey, given: &Given) {
+        self.keep(call, given, 0, SLACK);
+    }
+
+    fn keep(self, call: CallKey, given: &Given, queued: u64, stored: u64) {
         {
             let mut memory = self.answers.memory();
             memory.turns.insert(self.turn.clone(), Slot::Given(given.clone()));
-            memory.newest.insert(call.clone(), self.turn.clone());
             memory.order.push_back((self.turn.clone(), call, queued));
             memory.forget(stored);
         }

@@ -14,11 +14,12 @@ use serde_json::json;
 use tracing::{error, warn};
 
 use crate::{
+    answers::{CallKey, Given, TurnKey},
     company::Tenant,
     flow::{CallFlow, empty_document},
-    respond::guarded,
+    respond::{Claimed, guarded},
     settings, speech,
-    webhook::Webhook,
+    webhook::{Webhook, turn_id},
 };
 
 impl CallFlow {
@@ -35,31 +36,68 @@ impl CallFlow {
         if is_empty && !is_report {
             return self.respond(tenant, webhook).await;
         }
-        let kept = guarded(self.keep_message(tenant, webhook, &parameters, &call)).await;
-        let failure = match kept {
-            Some(Ok(())) if is_report => return empty_document().into(),
-            Some(Ok(())) => return speech::thanks(tenant).into(),
-            Some(Err(failure)) => failure,
-            None => StoreError::Unavailable {
-                action: "keep a message",
-                source: "its parameters could not be read".into(),
-            },
+        let opened = self.open_state(tenant, &call, webhook);
+        let key = webhook.turn_key(opened.map(|state| state.nonce));
+        let claim = match self
+            .claim(&TurnKey(tenant.id(), turn_id(&call, key)), webhook.deadline)
+            .await
+        {
+            Claimed::Mine(claim) => claim,
+            Claimed::Answered(document) => return document,
+            Claimed::TooLate => return speech::message_lost(tenant).into(),
         };
-        error!(company.id = %tenant.id(), call.id = %call, error = &failure as &dyn std::error::Error, "a message was not kept");
+        let kept = guarded(self.keep_message(tenant, webhook, &parameters, &call)).await;
+        // A report that could not be kept is taken when it comes again.
+        let comes_again = is_report && !matches!(kept, Some(Ok(())));
+        let document = match kept {
+            Some(Ok(())) if is_report => empty_document(),
+            Some(Ok(())) => speech::thanks(tenant),
+            Some(Err(failure)) => self.not_kept(tenant, webhook, &call, is_report, &failure),
+            None => {
+                let source = "its parameters could not be read".into();
+                let action = "keep a message";
+                self.not_kept(
+                    tenant,
+                    webhook,
+                    &call,
+                    is_report,
+                    &StoreError::Unavailable { action, source },
+                )
+            }
+        };
+        let given = Given {
+            document: document.into(),
+            response: Arc::default(),
+        };
+        if !comes_again {
+            claim.give_beside(CallKey(tenant.id(), call), &given);
+        }
+        given.document
+    }
+
+    /// Tells that a message was not kept; the caller is asked for it once more, and then for a person.
+    fn not_kept(
+        &self,
+        tenant: &Tenant,
+        webhook: &Webhook<'_>,
+        call: &CallId,
+        is_report: bool,
+        failure: &StoreError,
+    ) -> String {
+        error!(company.id = %tenant.id(), call.id = %call, error = failure as &dyn std::error::Error, "a message was not kept");
         self.raise(
             AlertCode::DatabaseError,
             Some(tenant.id()),
             "a caller's message could not be kept",
             json!({ "callId": call }),
         );
-        let document = if is_report {
+        if is_report {
             empty_document()
         } else if speech::is_second_message(webhook.target) {
             speech::message_given_up(tenant, webhook.arrived)
         } else {
             speech::message_lost(tenant)
-        };
-        document.into()
+        }
     }
 
     async fn keep_message(

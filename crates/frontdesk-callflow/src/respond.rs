@@ -121,7 +121,7 @@ impl CallFlow {
     }
 
     /// Takes a turn to answer, or waits for the answer that another webhook with its key gets.
-    async fn claim(&self, turn: &TurnKey, deadline: Instant) -> Claimed<'_> {
+    pub(crate) async fn claim(&self, turn: &TurnKey, deadline: Instant) -> Claimed<'_> {
         loop {
             let mut flight = match self.answers().begin(turn.clone()) {
                 Begun::Given(given) => return Claimed::Answered(given.document),
@@ -157,7 +157,7 @@ impl CallFlow {
     }
 
     /// The state in the webhook's address; what does not unseal, or belongs to another call or company, is counted.
-    fn open_state(&self, tenant: &Tenant, call: &CallId, webhook: &Webhook<'_>) -> Option<CallState> {
+    pub(crate) fn open_state(&self, tenant: &Tenant, call: &CallId, webhook: &Webhook<'_>) -> Option<CallState> {
         let sealed = webhook.sealed_state()?;
         let opened = state::open(&self.deps.sealer, tenant.id(), call, sealed);
         if opened.is_none() {
@@ -279,7 +279,7 @@ fn sealed_in(document: &str) -> Option<&str> {
 }
 
 /// A turn that is to be answered, or was.
-enum Claimed<'a> {
+pub(crate) enum Claimed<'a> {
     Mine(Claim<'a>),
     Answered(Arc<str>),
     TooLate,

@@ -1,6 +1,9 @@
 //! Holds one call.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::join_all;
 use jiff::fmt::rfc2822;
@@ -60,6 +63,10 @@ pub struct CallReport {
     /// Whether the run locked the store or filled its disk during the call: a message that cannot be kept then is told
     /// to the caller, and is no problem here.
     pub had_store_trouble: bool,
+    /// When it ended, on the real clock.
+    pub ended_at: Instant,
+    /// Whether the server was killed so soon afterwards that records may be missing.
+    pub may_be_forgotten: bool,
     /// How many recordings have no message.
     pub missing_messages: usize,
     /// How many records of answered turns are missing; no problem where the run killed the server meanwhile.
@@ -82,7 +89,8 @@ struct Holder<'a> {
     rng: StdRng,
     report: CallReport,
     /// Webhooks that come once more later, and their first answers.
-    late: Vec<(Request, Vec<u8>)>,
+    /// What is sent again later, with its answer and when that came.
+    late: Vec<(Request, Vec<u8>, Instant)>,
 }
 
 pub(super) async fn hold(world: &World, course: &Course, plan: Plan) -> CallReport {
@@ -116,6 +124,8 @@ pub(super) async fn hold(world: &World, course: &Course, plan: Plan) -> CallRepo
         was_disturbed: false,
         missing_records: 0,
         had_store_trouble: false,
+        ended_at: Instant::now(),
+        may_be_forgotten: false,
         missing_messages: 0,
         secret: caller.secret.clone(),
         problems: Vec::new(),
@@ -159,13 +169,14 @@ pub(super) async fn hold(world: &World, course: &Course, plan: Plan) -> CallRepo
             }
         }
     };
-    for (request, first) in std::mem::take(&mut holder.late) {
-        holder.send_again(&request, Some(&first)).await;
+    for (request, first, answered) in std::mem::take(&mut holder.late) {
+        holder.send_again(&request, Some(&first), answered).await;
     }
     holder.tell_progress(&call).await;
     let mut report = holder.report;
     report.was_disturbed = course.was_disturbed(before);
     report.had_store_trouble = course.had_store_trouble(store_before);
+    report.ended_at = Instant::now();
     report.length = call.clock();
     report.moments = call.moments().to_vec();
     if !ending.is_legal() {
@@ -206,22 +217,30 @@ impl Holder<'_> {
         let (asked, copies) =
             futures_util::future::join(self.world.network.ask(request, token, fallback), copies).await;
         let in_outage = self.course.was_disturbed(before);
+        let answered = Instant::now();
         self.note(request, &asked, in_outage);
         let first = asked.delivery.reply.as_ref().ok().filter(|reply| reply.status == 200);
         let first = first.map(|reply| reply.body.clone());
         self.report.repeats += copies.len();
         for copy in copies {
-            self.compare(&copy, first.as_deref(), "at the same time", request, in_outage);
+            self.compare(
+                &copy,
+                first.as_deref(),
+                "at the same time",
+                request,
+                in_outage,
+                answered,
+            );
         }
-        for (earlier, answer) in std::mem::take(&mut self.late) {
-            self.send_again(&earlier, Some(&answer)).await;
+        for (earlier, answer, answered) in std::mem::take(&mut self.late) {
+            self.send_again(&earlier, Some(&answer), answered).await;
         }
         if let (Some(repeats), Some(first)) = (repeats, first) {
             for _ in 0..repeats.after {
-                self.send_again(request, Some(&first)).await;
+                self.send_again(request, Some(&first), answered).await;
             }
             if repeats.late {
-                self.late.push((request.clone(), first));
+                self.late.push((request.clone(), first, answered));
             }
         }
         asked
@@ -262,16 +281,25 @@ impl Holder<'_> {
         }
     }
 
-    async fn send_again(&mut self, request: &Request, first: Option<&[u8]>) {
+    async fn send_again(&mut self, request: &Request, first: Option<&[u8]>, answered: Instant) {
         let before = self.course.outages.get();
         let delivery = self.world.network.deliver(request, self.token()).await;
         self.report.repeats += 1;
         let in_outage = self.course.was_disturbed(before);
-        self.compare(&delivery, first, "again", request, in_outage);
+        self.compare(&delivery, first, "again", request, in_outage, answered);
     }
 
-    /// Repeated webhooks are answered with the same bytes, unless the run took the server away.
-    fn compare(&mut self, repeat: &Delivery, first: Option<&[u8]>, when: &str, request: &Request, in_outage: bool) {
+    /// Repeated webhooks are answered with the same bytes, unless the run took the server away, or killed it before the
+    /// first answer was on disk.
+    fn compare(
+        &mut self,
+        repeat: &Delivery,
+        first: Option<&[u8]>,
+        when: &str,
+        request: &Request,
+        in_outage: bool,
+        answered: Instant,
+    ) {
         let path = self.route(request);
         match (&repeat.reply, first) {
             (Err(_), _) | (_, None) if in_outage => {}
@@ -286,7 +314,7 @@ impl Holder<'_> {
                     .problems
                     .push(format!("{path}, sent {when}, was answered with {status}"));
             }
-            (Ok(reply), Some(first)) if reply.body != first => {
+            (Ok(reply), Some(first)) if reply.body != first && !self.course.may_have_forgotten(answered) => {
                 self.report
                     .problems
                     .push(format!("{path}, sent {when}, was answered otherwise"));

@@ -10,7 +10,7 @@ mod transcript;
 mod tests;
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -139,6 +139,9 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
 }
 
+/// The record of an answered turn is on disk after so long at most.
+const ON_DISK_WITHIN: Duration = Duration::from_secs(1);
+
 /// Whether the server is away by the run's own doing, and what share of the calls is over.
 #[derive(Debug, Default)]
 pub(crate) struct Course {
@@ -146,6 +149,8 @@ pub(crate) struct Course {
     pub(crate) outages: Cell<usize>,
     /// Likewise for a locked store and a full disk.
     pub(crate) store_troubles: Cell<usize>,
+    /// When the server was killed.
+    pub(crate) kills: RefCell<Vec<Instant>>,
     pub(crate) ended: Cell<usize>,
     pub(crate) running: Cell<usize>,
     /// Only calls before this one may begin, so that none of the disturbances comes after the last call.
@@ -156,6 +161,14 @@ impl Course {
     /// Whether an outage lasts, or began and ended since `before`.
     pub(crate) fn was_disturbed(&self, before: usize) -> bool {
         self.outages.get() != before || before % 2 == 1
+    }
+
+    /// Whether the server was killed before it had to have on disk what it answered then.
+    pub(crate) fn may_have_forgotten(&self, answered: Instant) -> bool {
+        let kills = self.kills.borrow();
+        kills
+            .iter()
+            .any(|kill| *kill >= answered && *kill < answered + ON_DISK_WITHIN)
     }
 
     /// Whether the store's trouble lasts, or began and ended since `before`.
@@ -318,6 +331,9 @@ pub async fn run(world: &World, calls: &Calls, at_once: usize, server: Option<&m
     let (mut reports, disturbances) = futures_util::future::join(held, tampered).await;
     let took = began.elapsed();
     reports.sort_by_key(|report| report.number);
+    for report in &mut reports {
+        report.may_be_forgotten = course.may_have_forgotten(report.ended_at);
+    }
     if let Some(admin) = &world.admin {
         world.tell("asking for the records");
         records::check(world, admin, &mut reports).await;

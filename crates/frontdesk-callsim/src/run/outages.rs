@@ -116,6 +116,7 @@ pub(super) async fn disturb(
             Disturbance::Kill => {
                 let began = Instant::now();
                 course.outages.set(course.outages.get() + 1);
+                course.kills.borrow_mut().push(began);
                 server.kill().await?;
                 server.start().await?;
                 course.outages.set(course.outages.get() + 1);

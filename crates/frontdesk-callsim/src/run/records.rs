@@ -93,7 +93,7 @@ async fn check_calls(admin: &Admin, reports: &mut [CallReport]) {
         report.missing_records = report.conversation.len().saturating_sub(found);
         if let Some(call) = call {
             judge(report, &call);
-        } else if !report.conversation.is_empty() && !report.was_disturbed {
+        } else if !report.conversation.is_empty() && !report.was_disturbed && !report.may_be_forgotten {
             report.problems.push("the call has no record".to_owned());
         }
     }
@@ -122,7 +122,7 @@ fn judge(report: &mut CallReport, call: &Value) {
             .problems
             .push(format!("double records: {records} for {asked} turns"));
     }
-    if records < asked && !report.was_disturbed {
+    if records < asked && !report.was_disturbed && !report.may_be_forgotten {
         report
             .problems
             .push(format!("lost records: {records} for {asked} turns"));

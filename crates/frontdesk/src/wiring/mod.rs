@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     path::Path,
     sync::{Arc, atomic::AtomicI64},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -48,8 +48,10 @@ pub use signals::stop_signal;
 
 /// Requests that are being answered get so long to end: a turn's deadline.
 const HTTP_DRAIN: Duration = Duration::from_secs(4);
-/// Queues get so long to store what they hold. Both together stay below six seconds.
+/// Where nobody calls, queues get so long to store what they hold.
 const TASK_DRAIN: Duration = Duration::from_millis(1_800);
+/// All of it together, from the signal on.
+const DRAIN: Duration = Duration::from_millis(5_700);
 /// So many companies are loaded before `/readyz` says that calls should come here; the others are loaded when they are
 /// called. Calls that come earlier are answered: the listener serves from the start, and they wait for their company.
 const WARM: usize = 1_000;
@@ -386,12 +388,14 @@ impl Running {
     pub async fn stop(mut self) {
         self.lifecycle.set_draining();
         self.closing.send_replace(true);
+        let begun = Instant::now();
         let ended = tokio::time::timeout(HTTP_DRAIN, self.serving.wait_for(|count| *count == 0));
         if ended.await.is_err() {
             warn!("some connections did not end in time and are cut");
         }
         let before = self.turns.counts();
-        self.tasks.shutdown(TASK_DRAIN).await;
+        // A store that is locked for a moment takes what waits a moment later.
+        self.tasks.shutdown(DRAIN.saturating_sub(begun.elapsed())).await;
         self.tell_losses(before);
         info!("frontdesk has ended");
     }
