@@ -64,7 +64,7 @@ pub struct Arguments {
     /// The fallback URL of a company's number
     #[arg(long, value_name = "URL")]
     pub fallback_url: Option<String>,
-    /// A folder of exported fallback documents, whose file names hold the company's id
+    /// A folder of exported fallback documents, each named by the company's id and `.xml`
     #[arg(long, value_name = "DIR", conflicts_with = "fallback_url")]
     pub fallback_dir: Option<PathBuf>,
     /// Where transcripts go

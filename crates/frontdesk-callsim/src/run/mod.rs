@@ -189,17 +189,7 @@ impl World {
 
     fn fallback(&self, company: &Company) -> Fallback {
         if let Some(folder) = &self.fallback_folder {
-            let named = |path: &PathBuf| {
-                let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-                name.is_some_and(|name| name.contains(&company.id))
-            };
-            let files = std::fs::read_dir(folder)
-                .into_iter()
-                .flatten()
-                .flatten()
-                .map(|entry| entry.path());
-            let found = files.into_iter().find(named);
-            return Fallback::File(found.unwrap_or_else(|| folder.join(format!("{}.xml", company.id))));
+            return Fallback::File(folder.join(format!("{}.xml", company.id)));
         }
         match &self.fallback_url {
             Some(template) => Fallback::Url(self.of_company(template, company)),
