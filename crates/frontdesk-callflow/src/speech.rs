@@ -73,7 +73,7 @@ pub(crate) fn document(tenant: &Tenant, turn: &Turn<'_>, decided: &Decided, seal
                         verbs.extend(speaker.prompt(PromptName::Transfer));
                     }
                     let action = Path::DialResult.with_state(tenant.id(), sealed);
-                    let mut dial = speaker.dial(number, turn.from, !is_forward);
+                    let mut dial = speaker.dial(number, turn.caller(), !is_forward);
                     dial.action = Some(Cow::Owned(action));
                     verbs.push(Verb::Dial(dial));
                 }
@@ -269,7 +269,12 @@ impl<'t> Speaker<'t> {
     fn listen(&self, text: &'t str, follow: Option<&'t str>, asks: &Question, verbs: &mut Vec<Verb<'t>>) {
         let voice = &self.tenant.settings.company.voice;
         let mut prompts = self.spoken(text);
-        prompts.extend(follow.into_iter().flat_map(|follow| self.spoken(follow)));
+        if let Some(follow) = follow {
+            if self.pace == Pace::Slow {
+                prompts.push(Prompt::Pause(Pause { seconds: 1 }));
+            }
+            prompts.extend(self.spoken(follow));
+        }
         if !voice.barge_in {
             verbs.extend(prompts.drain(..).map(Verb::from));
         }
@@ -327,8 +332,7 @@ impl<'t> Speaker<'t> {
 
     /// Dials a number. The dialled person sees the caller's number where they have one, else the company's, and has to
     /// press a key if `whispers`.
-    fn dial(&self, number: PhoneNumber, from: Option<&str>, whispers: bool) -> Dial<'t> {
-        let caller = from.and_then(|from| from.parse::<PhoneNumber>().ok());
+    fn dial(&self, number: PhoneNumber, caller: Option<PhoneNumber>, whispers: bool) -> Dial<'t> {
         let shown = caller.unwrap_or(self.tenant.settings.company.phone);
         Dial {
             timeout: Some(settings::DIAL_SECONDS),
