@@ -32,8 +32,12 @@ impl CallFlow {
         };
         let is_report = parameters.recording_status.is_some();
         let is_empty = parameters.recording_duration == Some(0) && parameters.transcription_text.is_none();
-        if is_empty && !is_report {
-            return self.respond(tenant, webhook).await;
+        if is_empty {
+            return if is_report {
+                empty_document().into()
+            } else {
+                self.respond(tenant, webhook).await
+            };
         }
         let kept = guarded(self.keep_message(tenant, webhook, &parameters, &call)).await;
         let failure = match kept {
