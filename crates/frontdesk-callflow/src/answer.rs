@@ -92,6 +92,8 @@ pub(crate) struct Answer {
     pub(crate) asks: Question,
     /// How it is spoken and waited for.
     pub(crate) pace: Pace,
+    /// Said beside the matter: who wants the last words again means those before it.
+    pub(crate) is_aside: bool,
 }
 
 /// How an answer is spoken and waited for.
@@ -123,6 +125,7 @@ impl Answer {
             follow: None,
             asks: Question::None,
             pace: Pace::Usual,
+            is_aside: false,
         }
     }
 

@@ -171,6 +171,12 @@ impl CallFlow {
         speech::dead_man(tenant, self.deps.clock.now())
     }
 
+    /// The same as files for any web host, by their names: the document itself first, and what it leads to.
+    #[must_use]
+    pub fn fallback_files(&self, tenant: &Tenant) -> [(String, String); 3] {
+        speech::dead_man_files(tenant)
+    }
+
     /// Notes that Twilio reported the end of a call. It is stored behind; the report is never waited for.
     pub fn call_ended(&self, company: CompanyId, call: CallId, from: Option<&str>, status: &'static str) {
         let now = self.deps.clock.now();

@@ -26,7 +26,7 @@ pub(crate) fn of(company: &Company, documents: &KnowledgeDocuments, language: &L
         .chain(templates().map(|template| &template.synonym_map));
     for technical in synonyms.flat_map(|map| map.keys()) {
         if told.insert(normalize(technical)) {
-            hints.push(technical.to_string());
+            hints.push(technical.clone());
         }
     }
     let scenarios = templates()

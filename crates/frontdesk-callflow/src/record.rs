@@ -14,6 +14,7 @@ use crate::{
     company::Tenant,
     flow::CallFlow,
     turn::{Decided, Said, Turn},
+    webhook::Dialled,
 };
 
 /// What Twilio says of a turn beside the caller's words; recorded only. Redacted.
@@ -61,6 +62,9 @@ pub(crate) fn enqueue(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, decided
 }
 
 fn outcome(turn: &Turn<'_>, decided: &Decided) -> TurnOutcome {
+    if let Said::Dialled(Dialled::Talked) = turn.said {
+        return TurnOutcome::Transfer;
+    }
     match decided.decision.action {
         Action::Transfer => TurnOutcome::Transfer,
         Action::TakeMessage => TurnOutcome::Message,

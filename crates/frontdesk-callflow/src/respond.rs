@@ -345,7 +345,11 @@ fn next_state(turn: &Turn<'_>, decided: &Decided) -> CallState {
     let mut next = state.clone();
     next.nonce = rand::random();
     next.turn = state.turn.saturating_add(1);
-    next.previous = Some(turn.key);
+    let is_aside =
+        decided.is_aside || matches!(turn.said, Said::Silence | Said::Keys(_) if decided.asks == state.asked);
+    if !is_aside {
+        next.previous = Some(turn.key);
+    }
     next.asked = decided.asks.clone();
     let by = &decided.by;
     if by.fallback().is_some() {

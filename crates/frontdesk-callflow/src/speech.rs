@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use frontdesk_domain::{
     call_state::Question,
-    documents::{prompts::PromptName, template::Action},
+    documents::{company::Status, prompts::PromptName, template::Action},
     ids::CompanyId,
     phone::PhoneNumber,
-    time::Timestamp,
+    time::{Hours, Timestamp},
 };
 use frontdesk_twilio::{
-    twiml::{Dial, Gather, Input, Number, Pause, Prompt, Record, Redirect, Response, Say, Verb},
+    twiml::{Dial, Gather, Input, Method, Number, Pause, Prompt, Record, Redirect, Response, Say, Verb},
     webhook::TurnParameters,
 };
 
@@ -144,23 +144,59 @@ pub(crate) fn message_given_up(tenant: &Tenant, now: Timestamp) -> String {
 
 /// What Twilio does when this service does not answer it: one sentence, a person, a goodbye.
 pub(crate) fn dead_man(tenant: &Tenant, now: Timestamp) -> String {
-    let speaker = Speaker::stateless(tenant);
-    let mut verbs: Vec<_> = speaker.prompt(PromptName::TechnicalIssue).into_iter().collect();
-    let company = &tenant.settings.company;
-    // Without anybody there at this hour, whoever is there at another one may still answer.
-    let anybody = company
-        .transfer
-        .destinations
-        .iter()
-        .map(|to| to.number)
-        .find(|number| tenant.may_dial(*number));
-    let number = tenant
-        .next_number(now, &[])
-        .or(anybody)
-        .or_else(|| tenant.forward_number(&[]));
     // A whisper would need this service, so there is none.
-    verbs.extend(number.map(|number| Verb::Dial(speaker.dial(number, None, false))));
-    verbs.extend(speaker.prompt(PromptName::Apology));
+    dead_man_with(tenant, tenant.next_number(now, &[]), None)
+}
+
+/// The same as files for a web host that serves them at any hour: the person is one who is there at any hour, else the
+/// first of the list, and has to press a key, so that no answering machine swallows the call.
+pub(crate) fn dead_man_files(tenant: &Tenant) -> [(String, String); 3] {
+    let id = tenant.id();
+    let [main, whisper, accepted] = ["", "-whisper", "-accepted"].map(|part| format!("{id}{part}.xml"));
+    let speaker = Speaker::stateless(tenant);
+    let asking = Gather {
+        method: Method::Get,
+        ..speaker.whispering(accepted.clone())
+    };
+    let taken: Vec<_> = speaker.prompt(PromptName::WhisperAccepted).into_iter().collect();
+    let asked = Response {
+        verbs: vec![Verb::Gather(asking), Verb::Hangup],
+    };
+    [
+        (main, dead_man_with(tenant, None, Some(&whisper))),
+        (whisper, asked.to_xml()),
+        (accepted, Response { verbs: taken }.to_xml()),
+    ]
+}
+
+fn dead_man_with(tenant: &Tenant, open: Option<PhoneNumber>, whisper: Option<&str>) -> String {
+    let speaker = Speaker::stateless(tenant);
+    let company = &tenant.settings.company;
+    if company.status == Status::Suspended {
+        return ending(tenant, PromptName::Suspended);
+    }
+    let destinations = || {
+        let listed = company.transfer.destinations.iter();
+        listed.filter(|to| tenant.may_dial(to.number))
+    };
+    let always = destinations().find(|to| to.hours == Hours::always());
+    let listed = || always.or_else(|| destinations().next()).map(|to| to.number);
+    let number = open.or_else(listed).or_else(|| tenant.forward_number(&[]));
+    let sentence = if number.is_some() {
+        PromptName::TechnicalIssue
+    } else {
+        PromptName::Apology
+    };
+    let mut verbs: Vec<_> = speaker.prompt(sentence).into_iter().collect();
+    verbs.extend(number.map(|number| {
+        let mut dial = speaker.dial(number, None, false);
+        for number in &mut dial.numbers {
+            number.url = whisper.map(Cow::Borrowed);
+            number.method = Method::Get;
+        }
+        Verb::Dial(dial)
+    }));
+    verbs.extend(speaker.prompt(PromptName::Goodbye));
     verbs.push(Verb::Hangup);
     Response { verbs }.to_xml()
 }
@@ -178,15 +214,7 @@ pub(crate) fn whisper(tenant: &Tenant, target: &str, parameters: &TurnParameters
             .chain([Verb::Hangup])
             .collect(),
         (false, _) => {
-            let prompts = speaker.prompt_text(PromptName::Whisper).map(Prompt::Say);
-            let gather = Gather {
-                input: Input::Dtmf,
-                action: Cow::Owned(format!("{}?{ASKED}", Path::Whisper.of(tenant.id()))),
-                timeout: Some(settings::WHISPER_SECONDS),
-                num_digits: Some(1),
-                prompts: prompts.into_iter().collect(),
-                ..Gather::default()
-            };
+            let gather = speaker.whispering(format!("{}?{ASKED}", Path::Whisper.of(tenant.id())));
             vec![Verb::Gather(gather), Verb::Hangup]
         }
     };
@@ -248,6 +276,22 @@ impl<'t> Speaker<'t> {
             text,
             voice: Some(Cow::Borrowed(&voice.voice)),
             language: Some(Cow::Borrowed(&voice.language)),
+        }
+    }
+
+    /// Asks the dialled person for the key that takes the call.
+    fn whispering(&self, action: String) -> Gather<'t> {
+        Gather {
+            input: Input::Dtmf,
+            action: Cow::Owned(action),
+            timeout: Some(settings::WHISPER_SECONDS),
+            num_digits: Some(1),
+            prompts: self
+                .prompt_text(PromptName::Whisper)
+                .map(Prompt::Say)
+                .into_iter()
+                .collect(),
+            ..Gather::default()
         }
     }
 

@@ -16,7 +16,8 @@ use frontdesk_twilio::webhook::Caller;
 use crate::{
     answer::{Answer, AnsweredBy, Pace},
     company::Tenant,
-    conversation, fallback,
+    conversation::{self, Conversed},
+    fallback,
     flow::CallFlow,
     gatekeeper::{self, Miss},
     limits, priority,
@@ -113,6 +114,8 @@ pub(crate) struct Decided {
     pub(crate) asks: Question,
     /// How it is spoken and waited for.
     pub(crate) pace: Pace,
+    /// Said beside the matter: who wants the last words again means those before it.
+    pub(crate) is_aside: bool,
     /// Who is dialled.
     pub(crate) dials: Option<PhoneNumber>,
 }
@@ -131,15 +134,16 @@ pub(crate) async fn handle_turn(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_
     )
     .or_else(|| limits::answer(flow, tenant, turn, &mut trace))
     .or_else(|| status::answer(tenant, turn, &mut trace));
-    let known = match known {
-        Some(answer) => Some(answer),
+    let conversed = match known {
+        Some(answer) => Conversed::Answered(answer),
         None => conversation::answer(flow, tenant, turn, &mut trace).await,
     };
-    let answer = match known {
-        Some(answer) => answer,
-        None => match look_up(flow, tenant, turn, &mut trace) {
-            Ok(answer) => answer,
-            Err(miss) => fallback::choose(flow, tenant, turn, miss, &mut trace).await,
+    let answer = match conversed {
+        Conversed::Answered(answer) => answer,
+        Conversed::LeftToOthers(steering) => match (look_up(flow, tenant, turn, &mut trace), steering) {
+            (Ok(answer), Some(name)) => conversation::accompany(flow, tenant, turn, name, answer).await,
+            (Ok(answer), None) => answer,
+            (Err(miss), _) => fallback::choose(flow, tenant, turn, miss, &mut trace).await,
         },
     };
     decided(tenant, turn, answer, trace, started)
@@ -182,8 +186,8 @@ pub(crate) fn decided(tenant: &Tenant, turn: &Turn<'_>, answer: Answer, trace: T
     let (mut follow, mut asks) = (answer.follow, answer.asks);
     // An answer that asks nothing itself is followed by whether there is anything else.
     let answered = by.scenario().is_some() || by.qna().is_some();
-    if answered && answer.action == Action::None && asks == Question::None && !answer.response.trim_end().ends_with('?')
-    {
+    let is_open = asks == Question::None && !answer.is_aside && !answer.response.trim_end().ends_with('?');
+    if answered && is_open && answer.action == Action::None {
         let n = usize::try_from(turn.state.turn).unwrap_or_default();
         follow = tenant.prompt(PromptName::AnythingElse, n);
         asks = Question::AnythingElse;
@@ -233,6 +237,7 @@ pub(crate) fn decided(tenant: &Tenant, turn: &Turn<'_>, answer: Answer, trace: T
         follow,
         asks,
         pace,
+        is_aside: answer.is_aside,
         dials,
     }
 }

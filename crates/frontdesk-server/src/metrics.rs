@@ -6,6 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use frontdesk_callflow::CallFlow;
 use frontdesk_domain::{
     decision::{Decision, Source, Tier},
     record::TurnRecord,
@@ -36,6 +37,9 @@ pub const TURNS_DROPPED: &str = "frontdesk_turn_records_dropped_total";
 pub const ALERTS_RAISED: &str = "frontdesk_alerts_raised_total";
 /// Alerts that were let go because too many waited.
 pub const ALERTS_DROPPED: &str = "frontdesk_alerts_dropped_total";
+
+/// States of calls that came back and could not be unsealed: made with another key, cut off or forged.
+pub const STATES_UNSEALED: &str = "frontdesk_call_states_unsealed_total";
 
 /// Values that caches served from memory, by `cache`.
 pub const CACHE_HITS: &str = "frontdesk_cache_hits_total";
@@ -117,6 +121,12 @@ impl Metrics {
             metrics::counter!(ALERTS_RAISED).absolute(counts.raised);
             metrics::counter!(ALERTS_DROPPED).absolute(counts.dropped);
         })
+    }
+
+    /// Shows what the call path counts by itself.
+    #[must_use]
+    pub fn with_flow(self, flow: Arc<CallFlow>) -> Self {
+        self.with(move || metrics::counter!(STATES_UNSEALED).absolute(flow.unsealed_states()))
     }
 
     /// Shows the caches.
@@ -208,6 +218,7 @@ fn describe() {
     metrics::describe_gauge!(TURNS_WAITING, "turn records that wait to be stored");
     metrics::describe_counter!(TURNS_STORED, "turn records on disk");
     metrics::describe_counter!(TURNS_DROPPED, "turn records let go because the queue was full");
+    metrics::describe_counter!(STATES_UNSEALED, "states of calls that could not be unsealed");
     metrics::describe_counter!(ALERTS_RAISED, "alerts raised");
     metrics::describe_counter!(ALERTS_DROPPED, "alerts let go because too many waited");
 }

@@ -1,6 +1,6 @@
 //! `/healthz`, `/readyz` and `/metrics`.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use axum::{
@@ -97,12 +97,27 @@ impl Check for StoreCheck {
         let began = Instant::now();
         let health = match timeout(Self::DEADLINE, self.store.ping()).await {
             Ok(Ok(())) => Health::well(format!("answers in {} ms", began.elapsed().as_millis())),
-            Ok(Err(error)) => Health::degraded(error.to_string()),
+            Ok(Err(error)) => Health::degraded(with_causes(&error)),
             Err(_) => Health::degraded("does not answer in time"),
         };
         *last = Some((began, health.clone()));
         health
     }
+}
+
+/// An error and why it came about: the innermost cause is what an operator can do something about.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let own = error.to_string();
+        // Some repeat what caused them.
+        if !text.ends_with(&own) {
+            text = format!("{text}: {own}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 /// Whether this process hears what others change.
@@ -354,6 +369,26 @@ mod tests {
             Health::degraded("does not answer in time")
         );
         assert!(began.elapsed() < Duration::from_secs(1));
+    }
+
+    struct Full;
+
+    #[async_trait]
+    impl Ping for Full {
+        async fn ping(&self) -> Result<(), StoreError> {
+            Err(StoreError::Unavailable {
+                action: "take writes",
+                source: "the disk is full".into(),
+            })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_fails_says_why() {
+        assert_eq!(
+            StoreCheck::new(Arc::new(Full)).health().await,
+            Health::degraded("the store cannot take writes: the disk is full")
+        );
     }
 
     #[tokio::test(start_paused = true)]

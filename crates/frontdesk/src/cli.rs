@@ -88,7 +88,16 @@ Examples:
   frontdesk export | jq 'select(.type == \"company\") | .document.name'")]
     Export(ExportArguments),
     /// Looks at configuration, store, server and companies, and says what is missing and what to do.
-    Doctor(ServerArguments),
+    Doctor(DoctorArguments),
+    /// Writes what Twilio does when Frontdesk itself is gone, as files for any web host.
+    #[command(after_help = "\
+Each company gets a file named by its id: one sentence, a dial, a goodbye. Put the folder on a web host of another
+provider and enter each file's URL at Twilio as the number's fallback URL (\"primary handler fails\"), method GET.
+
+Examples:
+  frontdesk fallback-documents --out fallback
+  frontdesk fallback-documents --out /srv/www/fallback --watch")]
+    FallbackDocuments(FallbackArguments),
     /// Prints the default configuration, which explains every setting.
     Config,
     /// Measures a server of its own under load.
@@ -188,6 +197,28 @@ pub struct ExportArguments {
     /// Where to write [default: the standard output]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArguments {
+    /// Which server.
+    #[command(flatten)]
+    pub server: ServerArguments,
+    /// Tests each company's signature and prints a signed sample request to paste
+    #[arg(long)]
+    pub twilio: bool,
+}
+
+/// Arguments of `fallback-documents`.
+#[derive(Debug, Args)]
+pub struct FallbackArguments {
+    /// The folder; it is made if it is missing
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Goes on and keeps the files current
+    #[arg(long)]
+    pub watch: bool,
 }
 
 /// Arguments of `bench`.

@@ -15,7 +15,10 @@ use frontdesk_domain::{
     call_state::Question,
     confidence::Confidence,
     decision::{Step, StepOutcome},
-    documents::{prompts::PromptName, template::Action},
+    documents::{
+        prompts::{PhraseName, PromptName},
+        template::Action,
+    },
 };
 
 use crate::{
@@ -29,39 +32,49 @@ use crate::{
 };
 
 pub(crate) use choice::offered;
+pub(crate) use steering::accompany;
 pub(crate) use transfer::{after_dial, way_out};
 
+/// What the conversation makes of a turn.
+pub(crate) enum Conversed {
+    /// It answers.
+    Answered(Answer),
+    /// The company's knowledge answers; the caller steers the call with these words, if they do.
+    LeftToOthers(Option<PhraseName>),
+}
+
 /// The answer to what the caller did, if it is the conversation's to give.
-pub(crate) async fn answer(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, trace: &mut Trace) -> Option<Answer> {
-    let answer = match turn.said {
-        Said::NothingYet => Some(greeting(tenant, turn)),
-        Said::Dialled(result) => Some(after_dial(tenant, turn, result)),
-        Said::Silence => Some(silence::answer(flow, tenant, turn).await),
-        Said::Keys(keys) => Some(asked::keys(flow, tenant, turn, keys).await),
+pub(crate) async fn answer(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, trace: &mut Trace) -> Conversed {
+    let conversed = match turn.said {
+        Said::NothingYet => Conversed::Answered(greeting(tenant, turn)),
+        Said::Dialled(result) => Conversed::Answered(after_dial(tenant, turn, result)),
+        Said::Silence => Conversed::Answered(silence::answer(flow, tenant, turn).await),
+        Said::Keys(keys) => Conversed::Answered(asked::keys(flow, tenant, turn, keys).await),
         Said::Words { .. } => words(flow, tenant, turn).await,
     };
-    let outcome = match &answer {
-        Some(_) => StepOutcome::Matched,
-        None => StepOutcome::BelowThreshold,
+    let (outcome, confidence) = match &conversed {
+        Conversed::Answered(_) => (StepOutcome::Matched, Some(Confidence::CERTAIN)),
+        Conversed::LeftToOthers(_) => (StepOutcome::BelowThreshold, None),
     };
     let found = Found {
-        confidence: answer.as_ref().map(|_| Confidence::CERTAIN),
+        confidence,
         ..Found::default()
     };
     trace.asked(Step::Conversation, outcome, found);
-    answer
+    conversed
 }
 
 /// Words: an answer to what was asked, or a phrase that steers the call and that nothing of the company answers better.
-async fn words(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> Option<Answer> {
+async fn words(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> Conversed {
     if let Some(answer) = asked::words(flow, tenant, turn).await {
-        return Some(answer);
+        return Conversed::Answered(answer);
     }
-    let name = tenant.phrases().steering(turn.normalized())?;
-    if rules::would_answer(tenant, turn) {
-        return None;
+    match tenant.phrases().steering(turn.normalized()) {
+        Some(name) if !rules::would_answer(tenant, turn) => {
+            Conversed::Answered(steering::answer(flow, tenant, turn, name).await)
+        }
+        steering => Conversed::LeftToOthers(steering),
     }
-    Some(steering::answer(flow, tenant, turn, name).await)
 }
 
 /// The company's own greeting; the language's where it has none or it names a variable that is not set. Who calls after

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use frontdesk_domain::{
     call_state::Question,
-    documents::prompts::{PhraseName, PromptName},
+    documents::{
+        prompts::{PhraseName, PromptName},
+        template::Action,
+    },
 };
 
 use super::{ending, prompted, said, silence, transfer, variation};
@@ -26,6 +29,7 @@ pub(super) async fn answer(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, na
             let mut answer = prompted(tenant, PromptName::Waiting, variation(turn));
             answer.asks = turn.state.asked.clone();
             answer.pace = Pace::Patient;
+            answer.is_aside = true;
             answer
         }
         PhraseName::HoldOn => silence::answer(flow, tenant, turn).await,
@@ -33,14 +37,41 @@ pub(super) async fn answer(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, na
     }
 }
 
+/// Does what a scenario that answers a steering phrase only announces: it says the last words again, or waits.
+pub(crate) async fn accompany(
+    flow: &CallFlow,
+    tenant: &Tenant,
+    turn: &Turn<'_>,
+    name: PhraseName,
+    mut answer: Answer,
+) -> Answer {
+    if answer.action != Action::None {
+        return answer;
+    }
+    answer.pace = match name {
+        PhraseName::Repeat => Pace::Usual,
+        PhraseName::Slower => Pace::Slow,
+        PhraseName::HoldOn => Pace::Patient,
+        _ => return answer,
+    };
+    answer.is_aside = true;
+    answer.asks = turn.state.asked.clone();
+    if name != PhraseName::HoldOn {
+        answer.follow = previous(flow, tenant, turn).await;
+    }
+    answer
+}
+
+/// The words of the last answer.
+async fn previous(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> Option<Arc<str>> {
+    let key = turn.state.previous?;
+    flow.response_of(tenant.id(), &turn.call, key, turn.arrived).await
+}
+
 /// The last answer again; what it asked is still asked.
 async fn again(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, pace: Pace) -> Answer {
     let asked = turn.state.asked.clone();
-    let previous = match turn.state.previous {
-        Some(key) => flow.response_of(tenant.id(), &turn.call, key, turn.arrived).await,
-        None => None,
-    };
-    let Some(previous) = previous else {
+    let Some(previous) = previous(flow, tenant, turn).await else {
         return prompted(tenant, PromptName::NothingToRepeat, 0).asking(asked, None);
     };
     let question = question(tenant, turn, &asked, &previous);
@@ -49,6 +80,7 @@ async fn again(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, pace: Pace) ->
         _ => said(Some(previous)),
     };
     answer.pace = pace;
+    answer.is_aside = true;
     answer.asking(asked, question)
 }
 

@@ -9,7 +9,7 @@ use axum::{Json, extract::State};
 use frontdesk_domain::{
     documents::{
         Fault, Faults, Mode, Unknown,
-        company::{Company, CompanyDocument, CompanySecrets},
+        company::{Company, CompanyDocument},
         import::{self, Item, Kind, LineFault},
         overlay::Overlay,
         prompts::Prompts,
@@ -19,7 +19,7 @@ use frontdesk_domain::{
     },
     ids::{CompanyId, QnaId, TemplateId},
 };
-use frontdesk_store::ports::{CompanyWrite, ImportError, ImportItem, QnaOwner, Singleton, StoreError};
+use frontdesk_store::ports::{ImportError, ImportItem, QnaOwner, Singleton, StoreError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -209,7 +209,7 @@ async fn written(app: &App, drafts: Drafts) -> Answer<Report> {
         return Err(refused(faults));
     }
     note_unknown_scenarios(app, &drafts, &mut report).await?;
-    let (lines, items) = with_secrets(app, drafts).await?;
+    let (lines, items): (Vec<_>, Vec<_>) = drafts.into_iter().map(|(line, draft)| (line, draft.into())).unzip();
     let imported = app.store.import(items, app.clock.now()).await;
     match imported {
         Ok(_) => Ok(report),
@@ -292,55 +292,25 @@ async fn scenarios_of(app: &App, company: CompanyId, drafts: &[(Item, Draft)]) -
     Ok(scenarios)
 }
 
-/// What the store writes: companies get the secrets that they do not bring from what is stored.
-async fn with_secrets(app: &App, drafts: Vec<(Item, Draft)>) -> Answer<(Vec<Item>, Vec<ImportItem>)> {
-    let mut secrets_so_far: HashMap<CompanyId, CompanySecrets> = HashMap::new();
-    let mut faults = Vec::new();
-    let mut places = Vec::with_capacity(drafts.len());
-    let mut items = Vec::with_capacity(drafts.len());
-    for (place, draft) in drafts {
-        let item = match draft {
-            Draft::Template(id, json) => ImportItem::Template(id, json),
-            Draft::Qna(owner, id, json) => ImportItem::Qna(owner, id, json),
-            Draft::Singleton(which, json) => ImportItem::Singleton(which, json),
+impl From<Draft> for ImportItem {
+    fn from(draft: Draft) -> Self {
+        match draft {
+            Draft::Template(id, json) => Self::Template(id, json),
+            Draft::Qna(owner, id, json) => Self::Qna(owner, id, json),
+            Draft::Singleton(which, json) => Self::Singleton(which, json),
             Draft::Company(document, json) => {
                 let CompanyDocument {
                     company,
                     secrets,
                     opening,
                 } = *document;
-                let before = match secrets_so_far.remove(&company.id) {
-                    Some(secrets) => secrets,
-                    None => app
-                        .store
-                        .company(company.id)
-                        .await?
-                        .map(|company| company.secrets)
-                        .unwrap_or_default(),
-                };
-                match secrets.apply(&before) {
-                    Ok(secrets) => {
-                        secrets_so_far.insert(company.id, secrets.clone());
-                        let write = CompanyWrite {
-                            company: Arc::new(company),
-                            json,
-                            secrets,
-                        };
-                        ImportItem::Company { write, opening }
-                    }
-                    Err(Faults(refused)) => {
-                        faults.extend(refused.into_iter().map(|fault| place.fault(fault)));
-                        continue;
-                    }
+                Self::Company {
+                    company: Arc::new(company),
+                    json,
+                    secrets,
+                    opening,
                 }
             }
-        };
-        places.push(place);
-        items.push(item);
-    }
-    if faults.is_empty() {
-        Ok((places, items))
-    } else {
-        Err(refused(faults))
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What Frontdesk needs of a store: small traits by aggregate.
 //!
-//! Every backend passes `crate::conformance`. The traits know nothing of caches: the cache is a decorator in front
-//! of them (`crate::cache`), so that each backend is tested bare.
+//! Every backend passes the cases of this crate's `tests/it/conformance`. The traits know nothing of caches: the cache is
+//! a decorator in front of them ([`crate::cache`]), so that each backend is tested bare.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use frontdesk_domain::{
     documents::{
         Fault,
-        company::{Company, CompanySecrets, Opening},
+        company::{Company, CompanySecrets, Opening, SecretChanges},
         trade::TradeName,
     },
     ids::{CompanyId, QnaId, TemplateId},
@@ -358,10 +358,15 @@ pub trait ChangeFeed: Send + Sync {
 /// One imported document.
 #[derive(Debug, Clone)]
 pub enum ImportItem {
-    /// Written as a whole; secrets and opening balance come with it.
+    /// Written as a whole; secrets that it does not bring stay as they are.
     Company {
-        /// What is written; the importer has merged secrets that the line does not give.
-        write: CompanyWrite,
+        /// The typed settings, as in [`CompanyWrite`].
+        company: Arc<Company>,
+        /// Their canonical JSON.
+        json: Map<String, Value>,
+        /// What is said of secrets: applied to those stored in the transaction that writes, so that none is lost that
+        /// somebody else writes meanwhile.
+        secrets: SecretChanges,
         /// What opens the month: spend and rotation.
         opening: Opening,
     },

@@ -46,6 +46,8 @@ pub struct AlertCounts {
     pub stored: u64,
     /// Let go, because too many groups wait.
     pub dropped: u64,
+    /// Taken, and neither stored nor let go: what an end of the process would lose now.
+    pub waiting: u64,
 }
 
 /// The [`Notifier`] that stores notifications: takes alerts without waiting, groups them by code and company.
@@ -61,6 +63,8 @@ struct Inner {
     raised: AtomicU64,
     stored: AtomicU64,
     dropped: AtomicU64,
+    /// Those of the dropped that had been taken before.
+    given_up: AtomicU64,
 }
 
 impl fmt::Debug for AlertQueue {
@@ -82,6 +86,7 @@ impl AlertQueue {
             raised: AtomicU64::new(0),
             stored: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
+            given_up: AtomicU64::new(0),
         }));
         tasks.spawn("store alerts", Arc::clone(&queue.0).flush(store, tasks.stopping()));
         queue
@@ -95,12 +100,16 @@ impl AlertQueue {
             raised,
             stored,
             dropped,
+            given_up,
             ..
         } = &*self.0;
+        // What is taken while this reads may be stored before it was seen to come.
+        let gone = read(stored) + read(given_up);
         AlertCounts {
             raised: read(raised),
             stored: read(stored),
             dropped: read(dropped),
+            waiting: read(raised).saturating_sub(gone),
         }
     }
 }
@@ -196,6 +205,7 @@ impl Inner {
                 let alerts = group.count;
                 if !add(&mut groups, group.clone()) {
                     self.dropped.fetch_add(alerts, Ordering::Relaxed);
+                    self.given_up.fetch_add(alerts, Ordering::Relaxed);
                 }
             }
         }

@@ -59,6 +59,10 @@ struct Counters {
 }
 
 /// What waits to be stored.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are turns: a box would cost each of them an allocation"
+)]
 #[derive(Debug)]
 enum Entry {
     Turn(TurnRecord),

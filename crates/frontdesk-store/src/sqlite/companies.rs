@@ -140,7 +140,9 @@ fn pointer_of(json: &Json, template: TemplateId) -> String {
 
 pub(super) fn put(
     connection: &Connection,
-    write: &CompanyWrite,
+    company: &Company,
+    json: &Json,
+    secrets: &CompanySecrets,
     after: After,
     sealer: &Sealer,
 ) -> rusqlite::Result<Seq> {
@@ -148,7 +150,6 @@ pub(super) fn put(
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
         ON CONFLICT (id) DO UPDATE SET json = excluded.json, secrets = excluded.secrets, trades = excluded.trades,
             rev = excluded.rev, updated_at = excluded.updated_at";
-    let CompanyWrite { company, json, secrets } = write;
     let id = company.id.to_string();
     let secrets = (!secrets.is_empty()).then(|| sealer.seal(&context(company.id), &secrets.to_bytes()));
     let After {
@@ -182,14 +183,15 @@ fn check_and_put(
     after: After,
     sealer: &Sealer,
 ) -> Result<Written, Failure<WriteError>> {
-    if let Some(Fault { pointer, detail }) = taken_number(connection, &write.company)? {
+    let CompanyWrite { company, json, secrets } = write;
+    if let Some(Fault { pointer, detail }) = taken_number(connection, company)? {
         return Err(Failure::Refused(WriteError::Taken { pointer, detail }));
     }
-    let faults = unknown_references(connection, &write.company, &write.json)?;
+    let faults = unknown_references(connection, company, json)?;
     if !faults.is_empty() {
         return Err(Failure::Refused(WriteError::UnknownReference(faults)));
     }
-    let seq = put(connection, write, after, sealer)?;
+    let seq = put(connection, company, json, secrets, after, sealer)?;
     Ok(after.written(seq)?)
 }
 

@@ -4,6 +4,7 @@ use std::{error::Error, fmt, sync::Arc};
 
 use rusqlite::types::Type;
 
+use super::place::Moved;
 use crate::ports::StoreError;
 
 /// Why a piece of work was not done: `SQLite` failed, or the work was refused.
@@ -63,18 +64,20 @@ pub(super) fn unavailable(action: &'static str, source: impl Into<Box<dyn Error 
     }
 }
 
-/// An error of a transaction, for each of the jobs in it.
-#[derive(Debug, Clone)]
-pub(super) struct GroupFailure(pub(super) Arc<rusqlite::Error>);
-
-impl fmt::Display for GroupFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
+/// Why nothing of a transaction holds, for each of the jobs in it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum GroupFailure {
+    #[error(transparent)]
+    Sql(Arc<rusqlite::Error>),
+    #[error(transparent)]
+    Moved(#[from] Moved),
+    /// Some errors, such as a full disk, end the transaction of all by themselves.
+    #[error("a write of the same transaction ended it: {cause}")]
+    Ended { cause: String },
 }
 
-impl Error for GroupFailure {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source()
+impl From<rusqlite::Error> for GroupFailure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(Arc::new(error))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use frontdesk_domain::{
-    documents::Fault,
+    documents::{Fault, Faults},
     ids::{CompanyId, LedgerEntryId},
     time::Timestamp,
 };
@@ -31,30 +31,38 @@ fn import(
 ) -> Result<Vec<(Seq, Changed)>, Failure<Refused>> {
     // Companies of one import may exchange numbers, so all let go of theirs first.
     for item in items {
-        if let ImportItem::Company { write, .. } = item {
-            companies::unlink(connection, write.company.id)?;
+        if let ImportItem::Company { company, .. } = item {
+            companies::unlink(connection, company.id)?;
         }
     }
     let mut faults = Refused::new();
     let mut done = Vec::with_capacity(items.len());
     for (at, item) in items.iter().enumerate() {
         let (seq, changed) = match item {
-            ImportItem::Company { write, opening } => {
-                let id = write.company.id;
-                if let Some(fault) = companies::taken_number(connection, &write.company)? {
+            ImportItem::Company {
+                company,
+                json,
+                secrets,
+                opening,
+            } => {
+                let id = company.id;
+                if let Some(fault) = companies::taken_number(connection, company)? {
                     faults.push((at, fault));
                     continue;
                 }
+                let stored = companies::find(connection, id, sealer)?;
+                let before = stored.map(|stored| stored.secrets).unwrap_or_default();
+                let secrets = match secrets.clone().apply(&before) {
+                    Ok(secrets) => secrets,
+                    Err(Faults(refused)) => {
+                        faults.extend(refused.into_iter().map(|fault| (at, fault)));
+                        continue;
+                    }
+                };
                 let after = After::of(companies::before(connection, id)?, now);
-                let seq = companies::put(connection, write, after, sealer)?;
+                let seq = companies::put(connection, company, json, &secrets, after, sealer)?;
                 rotations::open(connection, id, opening.last_used)?;
-                ledger::open(
-                    connection,
-                    LedgerEntryId::from(ids.make()),
-                    &write.company,
-                    opening,
-                    now,
-                )?;
+                ledger::open(connection, LedgerEntryId::from(ids.make()), company, opening, now)?;
                 (seq, Changed::Company(id))
             }
             ImportItem::Template(id, json) => {
@@ -102,7 +110,7 @@ fn dangling(connection: &Connection, item: &ImportItem) -> rusqlite::Result<Vec<
         }])
     };
     match item {
-        ImportItem::Company { write, .. } => companies::unknown_references(connection, &write.company, &write.json),
+        ImportItem::Company { company, json, .. } => companies::unknown_references(connection, company, json),
         ImportItem::Qna(QnaOwner::Company(id), ..) | ImportItem::Singleton(Singleton::Overlay(id), _) => {
             no_company(*id)
         }

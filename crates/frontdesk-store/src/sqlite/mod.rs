@@ -1,15 +1,13 @@
 //! The embedded backend: one `SQLite` file.
 //!
 //! One thread writes and commits groups; a few connections read. Any number of processes may open the file at once, on
-//! a local disk: on a network file system the write-ahead log does not work, so do not put it there. To put a backup in
-//! its place, stop them all.
+//! a local disk: on a network file system the write-ahead log does not work, so do not put it there.
+//!
+//! To put a backup in its place, stop them all and remove the old `-wal` and `-shm`, whose writes `SQLite` would put into
+//! the backup. A process under which the file is removed or replaced refuses writes until it is started again; one that
+//! is overwritten in place (`cp`) is not noticed.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use frontdesk_domain::{clock::Clock, time::Timestamp};
@@ -30,6 +28,7 @@ mod import;
 mod ledger;
 mod messages;
 mod notifications;
+mod place;
 mod qnas;
 mod readers;
 mod rotations;
@@ -43,6 +42,7 @@ pub use connection::OpenError;
 
 use changes::Feed;
 use failure::Failure;
+use place::Place;
 use readers::Readers;
 use writer::Writer;
 
@@ -78,7 +78,7 @@ impl Default for SqliteOptions {
 
 /// The store in one `SQLite` file.
 pub struct SqliteStore {
-    path: PathBuf,
+    place: Arc<Place>,
     writer: Writer,
     turn_readers: Readers,
     admin_readers: Readers,
@@ -91,7 +91,7 @@ pub struct SqliteStore {
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteStore")
-            .field("path", &self.path)
+            .field("path", &self.path())
             .finish_non_exhaustive()
     }
 }
@@ -109,22 +109,28 @@ impl SqliteStore {
             path: path.to_owned(),
             source,
         };
-        Ok(Self {
+        // Before any connection: one to a file that is replaced just now would find that its path leads elsewhere.
+        let place = Place::of(path).map_err(|source| OpenError::Make {
             path: path.to_owned(),
-            writer: Writer::start(path, options.max_pages).map_err(failed)?,
+            source,
+        })?;
+        let place = Arc::new(place);
+        Ok(Self {
+            writer: Writer::start(Arc::clone(&place), options.max_pages).map_err(failed)?,
             turn_readers: Readers::open(path, options.turn_readers.max(1)).map_err(failed)?,
             admin_readers: Readers::open(path, options.admin_readers.max(1)).map_err(failed)?,
             feed: Arc::new(Feed::open(path).map_err(failed)?),
             sealer,
             ids: ObjectIds::new(Arc::clone(&clock)),
             clock,
+            place,
         })
     }
 
     /// Where the file is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.place.path()
     }
 
     /// A write of an operator, which may be refused.

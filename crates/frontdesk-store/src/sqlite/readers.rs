@@ -1,6 +1,7 @@
 //! A few connections that read, each used by one thread at a time.
 
 use std::{
+    panic::{self, AssertUnwindSafe},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -50,7 +51,8 @@ impl Readers {
             let reading = task::spawn_blocking(move || {
                 let connection = lock(&idle).pop();
                 let done = connection.map(|mut connection| {
-                    let done = read_until(&mut connection, until, read);
+                    // The connection is as good as before: unwinding has ended its statements and its transaction.
+                    let done = panic::catch_unwind(AssertUnwindSafe(|| read_until(&mut connection, until, read)));
                     lock(&idle).push(connection);
                     done
                 });
@@ -58,8 +60,9 @@ impl Readers {
                 done
             });
             match reading.await {
-                Ok(Some(done)) => done.map_err(|error| store_error(action, error)),
-                Ok(None) => Err(unavailable(action, "a reader was lost by a panic")),
+                Ok(Some(Ok(done))) => done.map_err(|error| store_error(action, error)),
+                Ok(Some(Err(_))) => Err(unavailable(action, "the read panicked")),
+                Ok(None) => Err(unavailable(action, "no connection is free")),
                 Err(panicked) => Err(unavailable(action, panicked)),
             }
         });
@@ -80,4 +83,30 @@ fn read_until<T>(
 
 fn lock(idle: &Mutex<Vec<Connection>>) -> std::sync::MutexGuard<'_, Vec<Connection>> {
     idle.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_read_that_panics_costs_no_connection() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("frontdesk.db");
+        super::super::connection::prepare(&path).unwrap();
+        let readers = Readers::open(&path, 1).unwrap();
+        let second = Duration::from_secs(1);
+        for _ in 0..3 {
+            let broken = readers.run("panic", second, |connection| -> rusqlite::Result<()> {
+                let mut statement = connection.prepare_cached("SELECT 1")?;
+                let _rows = statement.query([])?;
+                panic!("on purpose")
+            });
+            assert!(matches!(broken.await, Err(StoreError::Unavailable { .. })));
+            let one = readers.run("read", second, |connection| {
+                connection.query_row("SELECT 1", [], |row| row.get::<_, i64>(0))
+            });
+            assert_eq!(one.await.unwrap(), 1);
+        }
+    }
 }

@@ -3,7 +3,6 @@
 use std::{
     collections::VecDeque,
     panic::{self, AssertUnwindSafe},
-    path::Path,
     sync::Arc,
     thread,
     time::Duration,
@@ -16,7 +15,10 @@ use tokio::{
 };
 use tracing::{error, warn};
 
-use super::failure::{Failure, GroupFailure, store_error, unavailable};
+use super::{
+    failure::{Failure, GroupFailure, store_error, unavailable},
+    place::Place,
+};
 use crate::ports::StoreError;
 
 /// So many pieces of work wait at most; who comes then waits for a place, within its deadline.
@@ -42,6 +44,8 @@ trait Work: Send {
     fn is_abandoned(&self) -> bool;
     /// Does it. Unless that is done, what it wrote is to be undone.
     fn run(&mut self, connection: &Connection) -> Ended;
+    /// Why it failed, in words.
+    fn failure(&self) -> Option<String>;
     /// Answers, after the commit or its failure.
     fn answer(self: Box<Self>, committed: Result<(), GroupFailure>);
 }
@@ -88,6 +92,14 @@ where
         ended
     }
 
+    fn failure(&self) -> Option<String> {
+        match self.done.as_ref()? {
+            Err(StoreError::Unavailable { source, .. }) => Some(source.to_string()),
+            Err(error @ StoreError::Unreadable { .. }) => Some(error.to_string()),
+            Ok(_) => None,
+        }
+    }
+
     fn answer(self: Box<Self>, committed: Result<(), GroupFailure>) {
         let answer = match (committed, self.done) {
             // A refusal and an error of its own are true whatever became of the others.
@@ -102,12 +114,12 @@ where
 
 impl Writer {
     /// Starts the thread.
-    pub(super) fn start(path: &Path, max_pages: Option<u32>) -> rusqlite::Result<Self> {
-        let connection = super::connection::writer(path, max_pages)?;
+    pub(super) fn start(place: Arc<Place>, max_pages: Option<u32>) -> rusqlite::Result<Self> {
+        let connection = super::connection::writer(place.path(), max_pages)?;
         let (queue, orders) = mpsc::channel(QUEUE);
         let spawned = thread::Builder::new()
             .name("sqlite-writer".into())
-            .spawn(move || write(&connection, orders));
+            .spawn(move || write(&connection, &place, orders));
         spawned.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
         Ok(Self { queue })
     }
@@ -142,8 +154,8 @@ impl Writer {
     }
 }
 
-fn write(connection: &Connection, mut orders: mpsc::Receiver<Order>) {
-    let mut failing = false;
+fn write(connection: &Connection, place: &Place, mut orders: mpsc::Receiver<Order>) {
+    let (mut failing, mut moved) = (false, false);
     while let Some(first) = orders.blocking_recv() {
         let mut waiting = VecDeque::from([first]);
         while waiting.len() < GROUP
@@ -161,23 +173,31 @@ fn write(connection: &Connection, mut orders: mpsc::Receiver<Order>) {
             }
         }
         if !group.is_empty() {
-            let committed = commit(connection, &mut group).map_err(|error| GroupFailure(Arc::new(error)));
+            let committed = commit(connection, place, &mut group);
             let fails = !matches!(committed, Ok(Ended::Done | Ended::Refused));
+            let is_moved = matches!(committed, Err(GroupFailure::Moved(_)));
             match &committed {
-                Err(failure) if !failing => {
-                    error!(error = failure as &dyn std::error::Error, "the store takes no writes");
+                Err(failure) if !failing || is_moved && !moved => {
+                    error!(
+                        error = failure as &dyn std::error::Error,
+                        file = %place.path().display(),
+                        "the store takes no writes"
+                    );
                 }
                 Ok(Ended::Failed) if !failing => error!("the store takes no writes: all that waited failed"),
                 Ok(Ended::Done) if failing => warn!("the store takes writes again"),
                 _ => {}
             }
-            failing = fails;
+            (failing, moved) = (fails, is_moved);
             let committed = committed.map(drop);
             for work in group {
                 work.answer(committed.clone());
             }
         }
-        if checkpoint && let Err(error) = connection.pragma_query(None, "wal_checkpoint", |_| Ok(())) {
+        if checkpoint
+            && place.check().is_ok()
+            && let Err(error) = connection.pragma_query(None, "wal_checkpoint", |_| Ok(()))
+        {
             warn!(
                 error = &error as &dyn std::error::Error,
                 "the log could not be moved into the file yet"
@@ -186,29 +206,38 @@ fn write(connection: &Connection, mut orders: mpsc::Receiver<Order>) {
     }
 }
 
-/// Does all work of a group in one transaction. Work that fails is undone alone. [`Ended::Failed`] if all of it failed.
-fn commit(connection: &Connection, group: &mut [Box<dyn Work>]) -> rusqlite::Result<Ended> {
+/// Does all work of a group in one transaction, of a file that is where it was before and after. Work that fails is
+/// undone alone. [`Ended::Failed`] if all of it failed.
+fn commit(connection: &Connection, place: &Place, group: &mut [Box<dyn Work>]) -> Result<Ended, GroupFailure> {
+    place.check()?;
     run(connection, "BEGIN IMMEDIATE")?;
     let done = match group {
         // The transaction itself is undone: a savepoint would copy every page before it is changed.
         [only] => match do_one(connection, only.as_mut()) {
-            Ended::Done => run(connection, "COMMIT").map(|()| Ended::Done),
+            Ended::Done => run(connection, "COMMIT").map(|()| Ended::Done).map_err(Into::into),
             ended => Ok(ended),
         },
-        group => do_each(connection, group).and_then(|ended| run(connection, "COMMIT").map(|()| ended)),
+        group => do_each(connection, group).and_then(|ended| Ok(run(connection, "COMMIT").map(|()| ended)?)),
     };
     // Some errors, such as a full disk, end the transaction by themselves.
     if !connection.is_autocommit() {
         run(connection, "ROLLBACK")?;
     }
-    done
+    let done = done?;
+    place.check_written()?;
+    Ok(done)
 }
 
-fn do_each(connection: &Connection, group: &mut [Box<dyn Work>]) -> rusqlite::Result<Ended> {
+fn do_each(connection: &Connection, group: &mut [Box<dyn Work>]) -> Result<Ended, GroupFailure> {
     let mut all = Ended::Failed;
     for work in group {
         run(connection, "SAVEPOINT one")?;
         let ended = do_one(connection, work.as_mut());
+        // The savepoint is gone then, and with it what the others had written.
+        if connection.is_autocommit() {
+            let cause = work.failure().unwrap_or_default();
+            return Err(GroupFailure::Ended { cause });
+        }
         if ended != Ended::Done {
             run(connection, "ROLLBACK TO one")?;
         }

@@ -272,3 +272,22 @@ async fn shutdown_stores_alerts_that_wait() {
     assert!(tasks.shutdown(Duration::from_secs(5)).await.is_empty());
     assert_eq!(fake.alerts.lock().unwrap().len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn alerts_that_an_end_would_lose_are_counted() {
+    let fake = Arc::<Fake>::default();
+    let (queue, tasks) = alerts(&fake);
+    queue.raise(alert(AlertCode::EmergencyCall, Some(1), "stored"));
+    time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(queue.counts().waiting, 0);
+    fake.fails.store(true, Ordering::Relaxed);
+    for number in 0..12_000 {
+        queue.raise(alert(AlertCode::FallbackUsed, Some(number), "waits"));
+    }
+    assert_eq!(queue.counts().waiting, 10_000);
+    // They are being written just now, in vain; others take their places.
+    time::sleep(Duration::from_secs(1)).await;
+    queue.raise(alert(AlertCode::FallbackUsed, Some(1), "waits too"));
+    assert_eq!(tasks.shutdown(Duration::from_secs(2)).await, ["store alerts"]);
+    assert_eq!(queue.counts().waiting, 10_001);
+}

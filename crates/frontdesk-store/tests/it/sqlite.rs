@@ -207,6 +207,120 @@ async fn a_full_disk_refuses_writes_and_heals_when_there_is_room() {
 }
 
 #[tokio::test]
+async fn a_disk_that_is_full_in_the_midst_of_a_group_is_told_as_the_cause() {
+    let place = Place::new();
+    let options = SqliteOptions {
+        max_pages: Some(200),
+        ..SqliteOptions::default()
+    };
+    let store = support::open(&place.path(), options);
+    let writes = (1..2_000).map(|number| store.insert_company(company(number)));
+    let written = futures_util::future::join_all(writes).await;
+    let causes: std::collections::BTreeSet<String> = written
+        .iter()
+        .filter_map(|one| Some(cause(one.as_ref().err()?)))
+        .collect();
+    assert!(!causes.is_empty() && written.iter().any(Result::is_ok), "{causes:?}");
+    assert!(causes.iter().all(|cause| cause.contains("full")), "{causes:?}");
+    assert!(
+        causes.iter().any(|cause| cause.contains("same transaction")),
+        "there was a group: {causes:?}"
+    );
+    let page = Page {
+        after: None,
+        limit: 2_000,
+    };
+    let acknowledged = written.iter().filter(|one| one.is_ok()).count();
+    assert_eq!(store.companies(page).await.unwrap().len(), acknowledged);
+}
+
+/// The innermost cause of an error.
+fn cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), cause)
+}
+
+/// Takes the store's file away in some manner, and looks at what becomes of writes and reads.
+async fn check_moved(take: impl FnOnce(&Path), told: &str) {
+    let place = Place::new();
+    let store = place.open();
+    store.insert_company(company(1)).await.unwrap();
+    store.ping().await.unwrap();
+    take(&place.path());
+    let refused = store.insert_company(company(2)).await.unwrap_err();
+    assert!(
+        matches!(refused, WriteError::Store(StoreError::Unavailable { .. })),
+        "{refused:?}"
+    );
+    assert!(cause(&refused).contains(told), "{refused:?}");
+    let turns = Arc::new(vec![turn(1, "CA1", 1, "hello")]);
+    assert!(store.append_turns(turns).await.is_err());
+    assert!(cause(&store.ping().await.unwrap_err()).contains("start again"));
+    assert!(
+        store.company_snapshot(id(1)).await.unwrap().company.is_some(),
+        "reads go on"
+    );
+}
+
+#[tokio::test]
+async fn writes_into_a_file_that_was_removed_are_refused() {
+    let told = "file was removed or replaced";
+    check_moved(|path| fs::remove_file(path).unwrap(), told).await;
+    check_moved(|path| fs::remove_dir_all(path.parent().unwrap()).unwrap(), told).await;
+}
+
+#[tokio::test]
+async fn writes_into_a_file_that_was_replaced_are_refused() {
+    let replace = |path: &Path| {
+        let backup = path.with_extension("backup");
+        fs::copy(path, &backup).unwrap();
+        fs::rename(&backup, path).unwrap();
+    };
+    check_moved(replace, "file was removed or replaced").await;
+}
+
+#[tokio::test]
+async fn writes_into_a_log_that_was_removed_are_refused() {
+    check_moved(|path| fs::remove_file(wal(path)).unwrap(), "(-wal) was removed").await;
+}
+
+#[tokio::test]
+async fn what_was_in_a_removed_log_is_saved_by_an_orderly_end() {
+    let place = Place::new();
+    let store = place.open();
+    store.insert_company(company(1)).await.unwrap();
+    fs::remove_file(wal(&place.path())).unwrap();
+    store.insert_company(company(2)).await.unwrap_err();
+    let written = || fs::metadata(place.path()).unwrap().modified().unwrap();
+    let before = written();
+    drop(store);
+    // The writing thread ends by itself, and its connection moves the log into the file.
+    let until = Instant::now() + Duration::from_secs(10);
+    while written() == before {
+        assert!(Instant::now() < until, "nothing is saved");
+        thread::sleep(Duration::from_millis(5));
+    }
+    let store = place.open();
+    assert!(store.company(id(1)).await.unwrap().is_some());
+    assert!(store.company(id(2)).await.unwrap().is_none());
+}
+
+fn wal(path: &Path) -> std::path::PathBuf {
+    path.with_extension("db-wal")
+}
+
+#[tokio::test]
+async fn writes_are_taken_again_when_the_file_is_back() {
+    let place = Place::new();
+    let store = place.open();
+    let aside = place.folder().join("aside.db");
+    fs::rename(place.path(), &aside).unwrap();
+    store.insert_company(company(1)).await.unwrap_err();
+    fs::rename(&aside, place.path()).unwrap();
+    store.insert_company(company(1)).await.unwrap();
+    assert!(store.company(id(1)).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn one_refused_write_does_not_take_its_group_along() {
     let place = Place::new();
     let store = place.open();

@@ -4,18 +4,19 @@ use std::{fs, path::Path};
 
 use anyhow::{Result, bail};
 
-use super::{Context, admin_of, runtime};
+use super::{Context, admin_of, doctor_twilio, runtime};
 use crate::{
     admin::{AdminError, text},
-    cli::ServerArguments,
+    cli::DoctorArguments,
     config::{Config, DEFAULT_FILE, StoreUrl},
     http_client::BaseUrl,
     output::Output,
     readiness::{self, Finding, Severity},
-    wiring,
+    wiring::{self, open_files},
 };
 
-pub(super) fn run(context: &Context, arguments: &ServerArguments) -> Result<()> {
+pub(super) fn run(context: &Context, doctor: &DoctorArguments) -> Result<()> {
+    let arguments = &doctor.server;
     let output = context.output;
     let mut worst = Severity::Fine;
     let config = context.config()?;
@@ -39,10 +40,11 @@ pub(super) fn run(context: &Context, arguments: &ServerArguments) -> Result<()> 
             token_file(&config)
         }],
     )?;
+    report(output, &mut worst, open_files::inspect().as_slice())?;
     let StoreUrl::Sqlite(path) = &config.store;
     report(output, &mut worst, &files(&config, path))?;
     if path.exists() {
-        runtime.block_on(store(&config, output, &mut worst))?;
+        runtime.block_on(store(&config, output, &mut worst, doctor.twilio))?;
     }
     match worst {
         Severity::Fine => Ok(output.line(output.good("everything is as it should be"))?),
@@ -216,7 +218,7 @@ fn files(config: &Config, store: &Path) -> Vec<Finding> {
 }
 
 /// The store, and each company in it.
-async fn store(config: &Config, output: Output, worst: &mut Severity) -> Result<()> {
+async fn store(config: &Config, output: Output, worst: &mut Severity, for_twilio: bool) -> Result<()> {
     if config.secrets.key.is_none() && !config.key_file().exists() {
         return Ok(());
     }
@@ -244,15 +246,11 @@ async fn store(config: &Config, output: Output, worst: &mut Severity) -> Result<
     for (settings, documents) in &inspected {
         let company = &settings.company;
         output.line(output.bold(format_args!("\n{} ({})", company.name, company.phone)))?;
-        output.line(format_args!(
-            "  webhook for Twilio, POST: {base}/api/twilio/v2-agent-respond/{}",
-            company.id
-        ))?;
-        output.line(format_args!(
-            "  status callback, POST:    {base}/api/twilio/status/{}",
-            company.id
-        ))?;
+        doctor_twilio::addresses(output, &base, company)?;
         let mut found = readiness::of_company(settings, documents, has_platform_token);
+        if for_twilio {
+            found.push(doctor_twilio::self_test(output, config, &base, settings)?);
+        }
         if found.is_empty() {
             found.push(Finding::fine("it is ready"));
         }

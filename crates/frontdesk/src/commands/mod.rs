@@ -16,7 +16,9 @@ mod bench;
 mod call;
 mod companies;
 mod doctor;
+mod doctor_twilio;
 mod export;
+mod fallback_documents;
 mod import;
 mod route;
 mod serve;
@@ -51,6 +53,7 @@ pub fn run(cli: Cli, environment: Vec<(String, String)>, terminal: Terminal) -> 
         Command::Import(arguments) => import::run(&context, &arguments),
         Command::Export(arguments) => export::run(&context, &arguments),
         Command::Doctor(arguments) => doctor::run(&context, &arguments),
+        Command::FallbackDocuments(arguments) => fallback_documents::run(&context, &arguments),
         Command::Config => Ok(context.output.part(DEFAULT)?),
         Command::Bench(arguments) => bench::run(&context, &arguments),
     }

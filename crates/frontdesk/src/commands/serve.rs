@@ -6,7 +6,7 @@ use tracing::{Level, info};
 use super::Context;
 use crate::{
     cli::ServeArguments,
-    wiring::{self, log, stop_signal},
+    wiring::{self, log, open_files, stop_signal},
 };
 
 pub(super) fn run(mut context: Context, arguments: &ServeArguments) -> Result<()> {
@@ -20,7 +20,8 @@ pub(super) fn run(mut context: Context, arguments: &ServeArguments) -> Result<()
         .origins
         .set("log.format", "--log-format", arguments.log_format.as_ref());
     let config = context.config()?;
-    log::start(config.log_format, context.terminal, Level::INFO);
+    let _log = log::start(config.log_format, context.terminal, Level::INFO).context("cannot start the log")?;
+    open_files::raise();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.context("cannot start the runtime")?.block_on(async {
         let running = wiring::start(&config, arguments.demo).await?;

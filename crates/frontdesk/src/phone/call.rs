@@ -1,20 +1,21 @@
 //! One call, as Twilio would hold it.
 
-use frontdesk_twilio::{
+use std::time::Duration;
+
+use frontdesk_callsim::{
+    code::Fault,
+    document::{self, Link, Method, Verb},
+    executor::{self, Act, Answer, Event, Line, Listening, Purpose, Request, Rung, Step, When},
     form::Form,
-    signature::{SIGNATURE_HEADER, sign},
+    signature,
 };
 use rand::RngExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{
-    document::{Document, NotTwiml, Verb},
-    steps::{Next, Steps},
-};
 use crate::http_client::{BaseUrl, Client, Unreachable};
 
-/// Documents that only lead to other documents; Twilio follows no more either.
-const MOST_REDIRECTS: usize = 10;
+/// How long whoever types is taken to think.
+const THOUGHT: Duration = Duration::from_millis(500);
 
 /// Who signs the webhooks, and for which URL.
 #[derive(Debug, Clone)]
@@ -46,24 +47,48 @@ pub struct Call {
     pub sid: String,
     /// The caller's number.
     pub from: String,
-    /// The document that came last: where it came from and what is left of it.
-    place: Place,
-}
-
-#[derive(Debug, Clone)]
-struct Place {
-    target: String,
-    next: Next,
-    rest: Vec<Verb>,
+    /// The call as it is carried out, once it has begun.
+    held: Option<executor::Call>,
+    /// How much of what happened was told.
+    told: usize,
+    /// Whether the prompts of a `<Gather>` were told before they were carried out: whoever types reads them first.
+    foretold: bool,
 }
 
 /// What came back, and what the caller lived through.
 #[derive(Debug, Clone)]
 pub struct Heard {
-    /// The document, as it came. Empty if it did not take a request.
+    /// The last document, as it came. Empty if it did not take a request.
     pub twiml: String,
-    /// What the caller lived through.
-    pub steps: Steps,
+    /// What was spoken, in order.
+    pub said: Vec<String>,
+    /// Who was dialled on the way. Nobody picks up here, so the call goes on.
+    pub dialled: Vec<Dialled>,
+    /// What comes then.
+    pub next: Next,
+}
+
+/// A person who would be connected in the real call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dialled {
+    /// Whom.
+    pub numbers: Vec<String>,
+    /// How much had been said before: this many sentences of [`Heard::said`].
+    pub after: usize,
+}
+
+/// What the call waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// For words or keys.
+    Gather,
+    /// For a message.
+    Record {
+        /// Whether a beep is heard first.
+        beep: bool,
+    },
+    /// For nothing: it is over.
+    End,
 }
 
 /// Why a turn failed.
@@ -83,9 +108,12 @@ pub enum PhoneError {
         /// The body.
         body: String,
     },
-    /// It answered with something else than `TwiML`.
-    #[error(transparent)]
-    NotTwiml(#[from] NotTwiml),
+    /// It answered with what Twilio does not take, or warns of.
+    #[error("the answer is no TwiML that Twilio would take: {0}")]
+    NotTwiml(#[from] Fault),
+    /// The document leads to a server that this telephone does not reach.
+    #[error("the document leads to another server: {0}")]
+    Elsewhere(String),
     /// The document waits for something else.
     #[error("{0}")]
     NotNow(&'static str),
@@ -96,21 +124,16 @@ impl Call {
     #[must_use]
     pub fn new(server: BaseUrl, signed_as: SignedAs, callee: Callee) -> Self {
         let mut rng = rand::rng();
-        let sid = format!("CA{:016x}{:016x}", rng.random::<u64>(), rng.random::<u64>());
-        // 555-01xx numbers belong to nobody.
-        let from = format!("+1202555{:04}", 100 + rng.random_range(0..100));
-        let target = format!("/api/twilio/v2-agent-respond/{}", callee.company);
         Self {
             client: Client::new(server),
             signed_as,
             callee,
-            sid,
-            from,
-            place: Place {
-                target,
-                next: Next::End,
-                rest: Vec::new(),
-            },
+            sid: format!("CA{:016x}{:016x}", rng.random::<u64>(), rng.random::<u64>()),
+            // 555-01xx numbers belong to nobody.
+            from: format!("+1202555{:04}", 100 + rng.random_range(0..100)),
+            held: None,
+            told: 0,
+            foretold: false,
         }
     }
 
@@ -119,19 +142,20 @@ impl Call {
     /// # Errors
     /// No document came back.
     pub async fn begin(&mut self) -> Result<Heard, PhoneError> {
-        self.post(self.place.target.clone(), "ringing", &[]).await
+        let webhook = Link {
+            url: self.url(&format!("/api/twilio/v2-agent-respond/{}", self.callee.company)),
+            method: Method::Post,
+        };
+        self.held = Some(executor::Call::begin(self.line(), &webhook));
+        self.go_on().await
     }
 
-    /// Whether the document waits for a message rather than for words.
+    /// Whether the call is over, or has not begun.
     #[must_use]
-    pub const fn records(&self) -> bool {
-        matches!(self.place.next, Next::Record(_))
-    }
-
-    /// Whether the call is over.
-    #[must_use]
-    pub const fn is_over(&self) -> bool {
-        matches!(self.place.next, Next::End)
+    pub fn is_over(&self) -> bool {
+        self.held
+            .as_ref()
+            .is_none_or(|held| matches!(held.step(), Step::Over(_)))
     }
 
     /// The caller says something: to whoever listens, or as a message after the beep.
@@ -139,18 +163,20 @@ impl Call {
     /// # Errors
     /// Nobody listens, or no document came back.
     pub async fn say(&mut self, words: &str) -> Result<Heard, PhoneError> {
-        match &self.place.next {
-            Next::Gather(gather) => {
-                if !gather.speech {
-                    return Err(PhoneError::NotNow("only keys are listened to now"));
-                }
-                let target = self.resolve(gather.action.as_deref());
-                let words = [("SpeechResult", words), ("Confidence", "0.9"), ("Language", "en-US")];
-                self.post(target, "in-progress", &words).await
+        match self.listening() {
+            Some(Listening::Gather(gather)) if !gather.speech => {
+                return Err(PhoneError::NotNow("only keys are listened to now"));
             }
-            Next::Record(_) => self.leave_message(words).await,
-            _ => Err(PhoneError::NotNow("nobody listens now")),
+            Some(_) => {}
+            None => return Err(PhoneError::NotNow("nobody listens now")),
         }
+        self.act(Act::Speak {
+            words: words.to_owned(),
+            confidence: Some(0.9),
+            when: When::After(THOUGHT),
+            hangs_up: false,
+        })
+        .await
     }
 
     /// The caller presses keys.
@@ -158,15 +184,16 @@ impl Call {
     /// # Errors
     /// Nobody listens to keys, or no document came back.
     pub async fn press(&mut self, keys: &str) -> Result<Heard, PhoneError> {
-        let Next::Gather(gather) = &self.place.next else {
-            return Err(PhoneError::NotNow("no keys are listened to now"));
-        };
-        if !gather.keys {
-            return Err(PhoneError::NotNow("only words are listened to now"));
+        match self.listening() {
+            Some(Listening::Gather(gather)) if gather.keys => {}
+            Some(Listening::Gather(_)) => return Err(PhoneError::NotNow("only words are listened to now")),
+            _ => return Err(PhoneError::NotNow("no keys are listened to now")),
         }
-        let target = self.resolve(gather.action.as_deref());
-        self.post(target, "in-progress", &[("Digits", keys), ("FinishedOnKey", "")])
-            .await
+        self.act(Act::Press {
+            keys: keys.to_owned(),
+            when: When::After(THOUGHT),
+        })
+        .await
     }
 
     /// The caller says nothing: an empty result is posted where the document asks for one, else the document goes on.
@@ -174,34 +201,7 @@ impl Call {
     /// # Errors
     /// No document came back.
     pub async fn stay_silent(&mut self) -> Result<Heard, PhoneError> {
-        if let Next::Gather(gather) = &self.place.next
-            && gather.action_on_empty_result
-        {
-            let target = self.resolve(gather.action.as_deref());
-            return self.post(target, "in-progress", &[("SpeechResult", "")]).await;
-        }
-        let steps = Steps::of_verbs(std::mem::take(&mut self.place.rest));
-        self.follow(String::new(), steps).await
-    }
-
-    async fn leave_message(&mut self, words: &str) -> Result<Heard, PhoneError> {
-        let Next::Record(record) = &self.place.next else {
-            return Err(PhoneError::NotNow("nothing is recorded now"));
-        };
-        let target = self.resolve(record.action.as_deref());
-        let mut rng = rand::rng();
-        let recording = format!("RE{:016x}{:016x}", rng.random::<u64>(), rng.random::<u64>());
-        let account = self.account_sid().to_owned();
-        let url = format!("https://api.twilio.com/2010-04-01/Accounts/{account}/Recordings/{recording}");
-        let seconds = (words.split_whitespace().count() / 2 + 1).to_string();
-        let posted = [
-            ("RecordingUrl", url.as_str()),
-            ("RecordingSid", recording.as_str()),
-            ("RecordingDuration", seconds.as_str()),
-            ("Digits", "hangup"),
-            ("TranscriptionText", words),
-        ];
-        self.post(target, "in-progress", &posted).await
+        self.act(Act::Wait).await
     }
 
     /// The caller hangs up, or the call has ended: Twilio reports it.
@@ -209,108 +209,158 @@ impl Call {
     /// # Errors
     /// The report was not taken.
     pub async fn hang_up(&mut self) -> Result<(), PhoneError> {
-        self.place.next = Next::End;
-        let target = format!("/api/twilio/status/{}", self.callee.company);
-        self.exchange(&target, "completed", &[("CallDuration", "1")])
-            .await
-            .map(|_| ())
+        self.held = None;
+        let mut form = self.line().form("completed");
+        form.push("CallDuration", "1");
+        let url = self.url(&format!("/api/twilio/status/{}", self.callee.company));
+        let report = Request {
+            url,
+            method: Method::Post,
+            form,
+            purpose: Purpose::Notice,
+        };
+        self.exchange(&report).await.map(|_| ())
     }
 
-    /// Posts a webhook and carries out the document, and those that it leads to without the caller.
-    async fn post(&mut self, target: String, status: &str, extra: &[(&str, &str)]) -> Result<Heard, PhoneError> {
-        let twiml = self.exchange(&target, status, extra).await?;
-        let document = Document::parse(&twiml)?;
-        self.place.target = target;
-        self.follow(twiml, Steps::of(document)).await
-    }
-
-    async fn follow(&mut self, mut twiml: String, mut steps: Steps) -> Result<Heard, PhoneError> {
-        for _ in 0..MOST_REDIRECTS {
-            let (target, extra): (String, &[(&str, &str)]) = match &steps.next {
-                Next::Redirect(url) => (self.resolve(Some(url)), &[]),
-                Next::DialOutcome(url) => (self.resolve(Some(url)), &[("DialCallStatus", "no-answer")]),
-                _ => break,
-            };
-            twiml = self.exchange(&target, "in-progress", extra).await?;
-            let document = Document::parse(&twiml)?;
-            self.place.target = target;
-            let mut more = Steps::of(document);
-            let said_before = steps.said.len();
-            for dialled in &mut more.dialled {
-                dialled.after += said_before;
-            }
-            steps.said.append(&mut more.said);
-            steps.dialled.append(&mut more.dialled);
-            (steps.next, steps.rest) = (more.next, more.rest);
+    fn listening(&self) -> Option<Listening> {
+        match self.held.as_ref()?.step() {
+            Step::Listen(listening) => Some(listening),
+            _ => None,
         }
-        self.place.next = steps.next.clone();
-        self.place.rest.clone_from(&steps.rest);
-        Ok(Heard { twiml, steps })
     }
 
-    async fn exchange(&mut self, target: &str, status: &str, extra: &[(&str, &str)]) -> Result<String, PhoneError> {
-        let form: Form = self.parameters(status).chain(extra.iter().copied()).collect();
-        let signature = self.signed_as.token.as_ref().map(|token| {
-            let url = format!("{}{target}", self.signed_as.public_url);
-            sign(token.expose_secret(), &url, &form)
-        });
-        let mut headers = vec![
-            ("content-type", "application/x-www-form-urlencoded; charset=UTF-8"),
-            ("user-agent", "TwilioProxy/1.1"),
-            ("accept", "*/*"),
-        ];
-        headers.extend(signature.as_deref().map(|signature| (SIGNATURE_HEADER, signature)));
-        let reply = self
-            .client
-            .send("POST", target, &headers, form.encode().into_bytes())
-            .await?;
-        let body = reply.text().into_owned();
+    async fn act(&mut self, act: Act) -> Result<Heard, PhoneError> {
+        if let Some(held) = &mut self.held {
+            held.act(act);
+        }
+        self.go_on().await
+    }
+
+    /// Carries the call on up to the point at which the caller does something.
+    async fn go_on(&mut self) -> Result<Heard, PhoneError> {
+        let mut twiml = String::new();
+        let next = loop {
+            let Some(held) = &mut self.held else { break Next::End };
+            let notices = held.take_notices();
+            let step = held.step();
+            for notice in notices {
+                self.exchange(&notice).await?;
+            }
+            match step {
+                Step::Over(_) => break Next::End,
+                Step::Listen(Listening::Gather(_)) => break Next::Gather,
+                Step::Listen(Listening::Record(record)) => break Next::Record { beep: record.beep },
+                Step::Ring(_) => {
+                    if let Some(held) = &mut self.held {
+                        held.rung(Rung::NoAnswer);
+                    }
+                }
+                Step::Request(request) => {
+                    let (content_type, body) = self.exchange(&request).await?;
+                    let document = document::read(200, Some(&content_type), &body)?;
+                    // Twilio passes over it; whoever tries a front desk out wants to know.
+                    if let Some(warning) = document.warnings.first() {
+                        return Err(warning.clone().into());
+                    }
+                    twiml = String::from_utf8_lossy(&body).into_owned();
+                    if let Some(held) = &mut self.held {
+                        held.answered(Answer {
+                            document,
+                            url: request.url,
+                            took: Duration::ZERO,
+                        });
+                    }
+                }
+            }
+        };
+        Ok(self.tell(twiml, next))
+    }
+
+    /// What happened since the last time.
+    fn tell(&mut self, twiml: String, next: Next) -> Heard {
+        let moments = self.held.as_ref().map_or(&[][..], executor::Call::moments);
+        let (mut said, mut dialled) = (Vec::new(), Vec::new());
+        for moment in moments.get(self.told..).unwrap_or_default() {
+            match &moment.what {
+                Event::Spoken { .. } if self.foretold => {}
+                Event::Said(_) | Event::Pressed(_) | Event::Unheard(_) | Event::Silence => self.foretold = false,
+                Event::Spoken { words, .. } => said.push(words.clone()),
+                Event::Rang(numbers) => dialled.push(Dialled {
+                    numbers: numbers.clone(),
+                    after: said.len(),
+                }),
+                _ => {}
+            }
+        }
+        self.told = moments.len();
+        if let Some(Listening::Gather(gather)) = self.listening() {
+            self.foretold = true;
+            said.extend(gather.prompts.into_iter().filter_map(|prompt| match prompt {
+                Verb::Say(say) => Some(say.text),
+                _ => None,
+            }));
+        }
+        Heard {
+            twiml,
+            said,
+            dialled,
+            next,
+        }
+    }
+
+    /// Sends a webhook and gives content type and body of a good answer.
+    async fn exchange(&mut self, request: &Request) -> Result<(String, Vec<u8>), PhoneError> {
+        let url = request.url.split('#').next().unwrap_or_default();
+        let mut target = match url.strip_prefix(self.signed_as.public_url.as_str()) {
+            Some(target) if target.starts_with('/') => target.to_owned(),
+            _ => return Err(PhoneError::Elsewhere(url.to_owned())),
+        };
+        let mut headers = vec![("user-agent", "TwilioProxy/1.1"), ("accept", "*/*")];
+        let encoded = request.form.encode();
+        let (body, signed) = match request.method {
+            Method::Post => {
+                headers.push(("content-type", "application/x-www-form-urlencoded; charset=UTF-8"));
+                (encoded.into_bytes(), request.form.clone())
+            }
+            Method::Get => {
+                target.push(if target.contains('?') { '&' } else { '?' });
+                target.push_str(&encoded);
+                (Vec::new(), Form::default())
+            }
+        };
+        let signature = self
+            .signed_as
+            .token
+            .as_ref()
+            .map(|token| signature::sign(token.expose_secret(), &self.url(&target), &signed));
+        headers.extend(signature.as_deref().map(|signature| (signature::HEADER, signature)));
+        let reply = self.client.send(request.method.name(), &target, &headers, body).await?;
         match reply.status {
             403 => Err(PhoneError::Refused),
-            _ if reply.is_success() => Ok(body),
-            status => Err(PhoneError::Status { status, body }),
+            _ if reply.is_success() => Ok((reply.content_type, reply.body)),
+            status => Err(PhoneError::Status {
+                status,
+                body: reply.text().into_owned(),
+            }),
         }
     }
 
-    fn parameters<'c>(&'c self, status: &'c str) -> impl Iterator<Item = (&'c str, &'c str)> {
-        [
-            ("AccountSid", self.account_sid()),
-            ("ApiVersion", "2010-04-01"),
-            ("CallSid", self.sid.as_str()),
-            ("CallStatus", status),
-            ("Called", self.callee.number.as_str()),
-            ("Caller", self.from.as_str()),
-            ("Direction", "inbound"),
-            ("From", self.from.as_str()),
-            ("To", self.callee.number.as_str()),
-        ]
-        .into_iter()
+    fn url(&self, target: &str) -> String {
+        format!("{}{target}", self.signed_as.public_url)
     }
 
-    fn account_sid(&self) -> &str {
-        self.callee
-            .account_sid
-            .as_deref()
-            .unwrap_or("AC00000000000000000000000000000000")
-    }
-
-    /// Where an action leads: an absolute URL of this server, an absolute path, or the document's own URL.
-    fn resolve(&self, action: Option<&str>) -> String {
-        let Some(action) = action.filter(|action| !action.is_empty()) else {
-            return self.place.target.clone();
-        };
-        let path = action
-            .strip_prefix(self.signed_as.public_url.as_str())
-            .unwrap_or(action);
-        if path.starts_with('/') {
-            return path.to_owned();
-        }
-        let own_path = self.place.target.split('?').next().unwrap_or_default();
-        let folder = own_path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        if path.starts_with('?') {
-            format!("{own_path}{path}")
-        } else {
-            format!("{folder}/{path}")
+    fn line(&self) -> Line {
+        Line {
+            call_sid: self.sid.clone(),
+            account_sid: self
+                .callee
+                .account_sid
+                .clone()
+                .unwrap_or_else(|| "AC00000000000000000000000000000000".to_owned()),
+            from: self.from.clone(),
+            to: self.callee.number.clone(),
+            sends_empty_speech: true,
+            ..Line::default()
         }
     }
 }
@@ -318,32 +368,6 @@ impl Call {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[track_caller]
-    fn check(action: Option<&str>, want: &str) {
-        let signed_as = SignedAs {
-            token: None,
-            public_url: "https://a.example".into(),
-        };
-        let callee = Callee {
-            company: "1".into(),
-            number: "+1".into(),
-            account_sid: None,
-        };
-        let call = Call::new("http://127.0.0.1:1".parse().unwrap(), signed_as, callee);
-        assert_eq!(call.resolve(action), want);
-    }
-
-    #[test]
-    fn an_action_is_resolved_as_twilio_does() {
-        let own = "/api/twilio/v2-agent-respond/1";
-        check(None, own);
-        check(Some(""), own);
-        check(Some("/x?s=1"), "/x?s=1");
-        check(Some("https://a.example/x?s=1"), "/x?s=1");
-        check(Some("?s=1"), "/api/twilio/v2-agent-respond/1?s=1");
-        check(Some("2"), "/api/twilio/v2-agent-respond/2");
-    }
 
     #[test]
     fn ids_have_the_form_that_twilio_gives_them() {

@@ -23,7 +23,7 @@ use frontdesk_server::{
 use frontdesk_store::{
     cache::{CachedStore, KnowledgeDocuments, Settings},
     ports::{CompanyStore as _, Page, Ping, StoredCompany},
-    queue::{AlertQueue, TurnQueue, TurnQueueOptions},
+    queue::{AlertQueue, TurnCounts, TurnQueue, TurnQueueOptions},
     seal::{SealKey, Sealer, load_or_create_key_file},
     sqlite::{SqliteOptions, SqliteStore},
     system::{ObjectIds, SystemClock},
@@ -32,13 +32,15 @@ use frontdesk_store::{
 use frontdesk_twilio::signature::{PublicUrl, Verifier};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{net::TcpListener, sync::watch};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::config::{Config, StoreUrl};
 
+mod change_feed;
 mod demo;
 mod listen;
 pub mod log;
+pub mod open_files;
 mod signals;
 mod token;
 
@@ -48,7 +50,8 @@ pub use signals::stop_signal;
 const HTTP_DRAIN: Duration = Duration::from_secs(4);
 /// Queues get so long to store what they hold. Both together stay below six seconds.
 const TASK_DRAIN: Duration = Duration::from_millis(1_800);
-/// So many companies are loaded before calls are taken; the others are loaded when they are called.
+/// So many companies are loaded before `/readyz` says that calls should come here; the others are loaded when they are
+/// called. Calls that come earlier are answered: the listener serves from the start, and they wait for their company.
 const WARM: usize = 1_000;
 
 /// A server that runs in this process.
@@ -58,6 +61,8 @@ pub struct Running {
     token: SecretString,
     platform_token: Option<SecretString>,
     store: Arc<CachedStore>,
+    turns: TurnQueue,
+    alerts: AlertQueue,
     lifecycle: Arc<Lifecycle>,
     tasks: TaskSet,
     /// Tells the HTTP servers to end.
@@ -123,8 +128,9 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         ],
         lifecycle: Arc::clone(&lifecycle),
         metrics: metrics
-            .with_turns(turns)
-            .with_alerts(alerts)
+            .with_turns(turns.clone())
+            .with_alerts(alerts.clone())
+            .with_flow(Arc::clone(&flow))
             .with_caches(Arc::clone(&store)),
     });
     let voice = Voice {
@@ -148,6 +154,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     let (closing, serving) = serve(servers, &tasks);
     let loaded = store.warm(WARM).await;
     flow.prepare_safety().await;
+    change_feed::heard(&store).await;
     lifecycle.set_loaded();
     let (remembering, mut stopping) = (Arc::clone(&flow), tasks.stopping());
     tasks.spawn("remember the turns of the last day", async move {
@@ -165,6 +172,8 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         token,
         platform_token,
         store,
+        turns,
+        alerts,
         lifecycle,
         tasks,
         closing,
@@ -298,6 +307,41 @@ pub async fn inspect(config: &Config) -> Result<Vec<(Arc<Settings>, Arc<Knowledg
     Ok(found)
 }
 
+/// The files for Twilio's fallback URL of every company in the store on this machine, by their names, whether a server runs on the
+/// store or not.
+///
+/// # Errors
+/// The store cannot be opened or read, or was sealed with another key.
+pub async fn fallback_documents(config: &Config) -> Result<Vec<(String, String)>> {
+    let sealer = Arc::new(sealer(config)?);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let sqlite = Arc::new(open_store(config, Arc::clone(&sealer), Arc::clone(&clock)).await?);
+    let tasks = TaskSet::new();
+    let store = CachedStore::start(sqlite.clone(), &tasks);
+    let flow = CallFlow::new(Deps {
+        store: Arc::clone(&store),
+        turns: TurnQueue::start(sqlite.clone(), &tasks, TurnQueueOptions::default()),
+        notifier: Arc::new(AlertQueue::start(sqlite, Arc::clone(&clock), &tasks)),
+        sealer,
+        clock,
+        limits: config.limits,
+    });
+    let (mut documents, mut after) = (Vec::new(), None);
+    loop {
+        let companies = store.companies(Page { after, limit: 100 }).await?;
+        let ids: Vec<_> = companies.iter().filter_map(StoredCompany::id).collect();
+        let Some(last) = ids.last() else { break };
+        after = Some(*last);
+        for id in ids {
+            if let Some(tenant) = flow.tenant(id).await? {
+                documents.extend(flow.fallback_files(&tenant));
+            }
+        }
+    }
+    tasks.shutdown(TASK_DRAIN).await;
+    Ok(documents)
+}
+
 /// A server for one call, on a free port: the configured store, with the demo if it is empty.
 ///
 /// # Errors
@@ -342,11 +386,30 @@ impl Running {
     pub async fn stop(mut self) {
         self.lifecycle.set_draining();
         self.closing.send_replace(true);
-        let ended = tokio::time::timeout(HTTP_DRAIN, self.serving.wait_for(|count| *count == 0)).await;
-        if ended.is_err() {
+        let ended = tokio::time::timeout(HTTP_DRAIN, self.serving.wait_for(|count| *count == 0));
+        if ended.await.is_err() {
             warn!("some connections did not end in time and are cut");
         }
+        let before = self.turns.counts();
         self.tasks.shutdown(TASK_DRAIN).await;
+        self.tell_losses(before);
         info!("frontdesk has ended");
+    }
+
+    /// Says what waited to be stored and is lost with the process. What was just being written may be on disk.
+    fn tell_losses(&self, before: TurnCounts) {
+        let TurnCounts {
+            pushed,
+            stored,
+            dropped,
+        } = self.turns.counts();
+        let turn_records = pushed.saturating_sub(stored) + dropped.saturating_sub(before.dropped);
+        let alerts = self.alerts.counts().waiting;
+        if turn_records > 0 || alerts > 0 {
+            error!(
+                turn_records,
+                alerts, "the store took no more: {turn_records} turn records and {alerts} alerts are lost"
+            );
+        }
     }
 }

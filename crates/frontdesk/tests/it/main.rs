@@ -5,4 +5,6 @@ mod cli;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod process;
+#[cfg(test)]
 mod store_trouble;

@@ -254,6 +254,35 @@ async fn a_disk_that_takes_no_more_silences_no_caller_and_loses_nothing_acknowle
 }
 
 #[tokio::test]
+async fn a_store_whose_file_was_taken_away_acknowledges_nothing_and_silences_no_caller() {
+    let office = Office::open(None).await;
+    std::fs::remove_file(office.server.store()).unwrap();
+    let mut promised = Promised::default();
+    office.work(Duration::from_millis(1_500), &mut promised).await;
+    let (fast, slow, writes) = (&promised.fast, &promised.slow, &promised.writes);
+    assert!(!fast.answered.is_empty() && slow.refused_messages > 0, "{promised:?}");
+    assert!(
+        writes.taken.is_empty() && slow.messages.is_empty() && writes.refused > 0,
+        "{promised:?}"
+    );
+    let ready = office
+        .server
+        .operator()
+        .send(Method::GET, "/readyz", None)
+        .await
+        .unwrap();
+    let told = "file was removed or replaced";
+    assert!(
+        ready.text().contains("degraded") && ready.text().contains(told),
+        "{}",
+        ready.text()
+    );
+    let log = std::fs::read_to_string(office.server.log()).unwrap();
+    let errors = log.lines().filter(|line| line.contains("the store takes no writes"));
+    assert!(log.contains(told) && errors.count() == 1, "{log}");
+}
+
+#[tokio::test]
 async fn a_log_that_cannot_be_written_silences_no_caller() {
     // Every write to it fails as on a full disk.
     let office = Office::open(Some("exec 2>/dev/full")).await;
@@ -264,6 +293,31 @@ async fn a_log_that_cannot_be_written_silences_no_caller() {
     assert!(promised.writes.refused > 0, "there was something to log: {promised:?}");
     office.work(Duration::from_millis(200), &mut promised).await;
     office.check(&promised).await;
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_silences_no_caller() {
+    // A pipe that this process holds open by itself: when it is full, whoever writes waits for ever.
+    let mut office = Office::open(Some("mkfifo stuck && exec 2<>stuck")).await;
+    let path = format!("/api/twilio/v2-agent-respond/{}", office.world.companies[0].id);
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("x-twilio-signature", "wrong"),
+    ];
+    let mut connection = office.server.connection();
+    for _ in 0..600 {
+        let refused = connection.send(&Method::POST, &path, &headers, b"CallSid=CA1".to_vec());
+        let refused = tokio::time::timeout(DEADLINE, refused)
+            .await
+            .expect("an answer in time");
+        assert_eq!(refused.unwrap().status, 403);
+    }
+    let mut promised = Promised::default();
+    office.work(Duration::from_millis(300), &mut promised).await;
+    assert!(promised.slow.answered.len() > 1 && !promised.writes.taken.is_empty());
+    office.check(&promised).await;
+    // Nor does it keep the process from ending.
+    office.server.stop(Duration::from_secs(6)).await.unwrap();
 }
 
 #[tokio::test]
@@ -312,4 +366,26 @@ async fn a_second_message_is_kept_when_the_store_takes_writes_again() {
         .unwrap();
     let kept = messages.iter().any(|message| message["recordingSid"] == "RE4");
     assert!(kept, "{messages:?}");
+}
+
+#[tokio::test]
+async fn what_is_lost_at_the_end_is_said() {
+    let mut office = Office::open(None).await;
+    let until = Instant::now() + CAUGHT_UP;
+    while office
+        .ids(&mut office.server.operator(), "calls", "callId")
+        .await
+        .is_empty()
+    {
+        assert!(Instant::now() < until, "the first call is never recorded");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let lock = Lock::take(&office.server.store()).unwrap();
+    for _ in 0..3 {
+        office.call(world::VISIT.0, &mut Calls::default()).await;
+    }
+    office.server.stop(Duration::from_secs(6)).await.unwrap();
+    drop(lock);
+    let log = std::fs::read_to_string(office.server.log()).unwrap();
+    assert!(log.contains("3 turn records and 0 alerts are lost"), "{log}");
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use frontdesk_domain::{
     decision::FallbackKind,
     documents::{
-        company::{LastUsedIndex, Opening},
+        company::{Change, LastUsedIndex, Opening, SecretChanges, SharedKeyChange},
         trade::TradeName,
     },
     ids::CompanyId,
@@ -11,6 +11,7 @@ use frontdesk_domain::{
     time::{MonthKey, Timestamp},
 };
 use frontdesk_store::ports::{Changed, CompanyWrite, ImportError, ImportItem, Page, QnaOwner, Singleton};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use super::Given;
@@ -21,9 +22,16 @@ fn now() -> Timestamp {
 }
 
 fn item(write: CompanyWrite) -> ImportItem {
+    opened_by(write, Opening::default())
+}
+
+fn opened_by(write: CompanyWrite, opening: Opening) -> ImportItem {
+    let CompanyWrite { company, json, .. } = write;
     ImportItem::Company {
-        write,
-        opening: Opening::default(),
+        company,
+        json,
+        secrets: SecretChanges::default(),
+        opening,
     }
 }
 
@@ -132,16 +140,81 @@ pub(crate) async fn imported_companies_may_exchange_numbers(given: &Given) {
     assert_eq!(faults.iter().map(|(item, _)| *item).collect::<Vec<_>>(), [1]);
 }
 
+fn changing(company: CompanyWrite, changes: SecretChanges) -> ImportItem {
+    let mut item = item(company);
+    if let ImportItem::Company { secrets, .. } = &mut item {
+        *secrets = changes;
+    }
+    item
+}
+
+pub(crate) async fn an_import_leaves_the_secrets_that_it_does_not_bring(given: &Given) {
+    let store = &given.store;
+    let secret = |text: &str| Change::Set(SecretString::from(text));
+    let tokens = || async {
+        let secrets = store.company(id(1)).await.unwrap().unwrap().secrets;
+        [secrets.auth_token, secrets.previous_auth_token]
+            .map(|token| token.map(|token| token.expose_secret().to_owned()))
+    };
+    let auth = SecretChanges {
+        auth_token: secret("auth"),
+        ..SecretChanges::default()
+    };
+    let previous = SecretChanges {
+        previous_auth_token: secret("previous"),
+        ..SecretChanges::default()
+    };
+    // One that brings the one token and one that brings the other, at once: neither takes the other's away.
+    let (one, other) = tokio::join!(
+        store.import(vec![changing(company(1), auth)], now()),
+        store.import(vec![changing(company(1), previous)], now()),
+    );
+    assert!(one.is_ok() && other.is_ok());
+    assert_eq!(tokens().await, [Some("auth".to_owned()), Some("previous".to_owned())]);
+    let removed = SecretChanges {
+        previous_auth_token: Change::Remove,
+        ..SecretChanges::default()
+    };
+    let items = vec![changing(company(1), removed), item(company(1))];
+    store.import(items, now()).await.unwrap();
+    assert_eq!(tokens().await, [Some("auth".to_owned()), None]);
+}
+
+pub(crate) async fn a_new_shared_key_without_its_secret_is_refused_with_its_place(given: &Given) {
+    let key = |secret: Option<&str>| SecretChanges {
+        shared_keys: Some(vec![SharedKeyChange {
+            id: "SK1".into(),
+            secret: secret.map(SecretString::from),
+        }]),
+        ..SecretChanges::default()
+    };
+    let store = &given.store;
+    let items = vec![item(company(2)), changing(company(1), key(None))];
+    let refused = store.import(items, now()).await.unwrap_err();
+    let ImportError::Refused(faults) = refused else {
+        panic!("{refused:?}")
+    };
+    let places: Vec<_> = faults
+        .iter()
+        .map(|(item, fault)| (*item, fault.pointer.as_str()))
+        .collect();
+    assert_eq!(places, [(1, "/twilio/sharedKeys/0/secret")]);
+    let items = vec![
+        changing(company(1), key(Some("brought once"))),
+        changing(company(1), key(None)),
+    ];
+    store.import(items, now()).await.unwrap();
+    let secrets = store.company(id(1)).await.unwrap().unwrap().secrets;
+    assert_eq!(secrets.shared_keys[0].secret.expose_secret(), "brought once");
+}
+
 fn opened(spend: &str, last_reset: &str) -> ImportItem {
     let opening = Opening {
         current_spend: Some(spend.parse().unwrap()),
         last_reset: Some(at(last_reset)),
         last_used: LastUsedIndex::default(),
     };
-    ImportItem::Company {
-        write: company(1),
-        opening,
-    }
+    opened_by(company(1), opening)
 }
 
 async fn spend(given: &Given, month: &str) -> Option<PicoUsd> {
@@ -206,12 +279,7 @@ pub(crate) async fn an_import_sets_the_rotation_going(given: &Given) {
         last_used,
         ..Opening::default()
     };
-    let items = || {
-        vec![ImportItem::Company {
-            write: company(1),
-            opening,
-        }]
-    };
+    let items = || vec![opened_by(company(1), opening)];
     let company: CompanyId = id(1);
     store.import(items(), now()).await.unwrap();
     let spoken = store.last_spoken(company).await.unwrap();

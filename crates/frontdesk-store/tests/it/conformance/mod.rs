@@ -37,6 +37,8 @@ macro_rules! run_all {
                 an_import_writes_all_and_checks_at_the_end, a_refused_import_leaves_nothing,
                 imported_companies_may_exchange_numbers, an_import_opens_the_month_once,
                 spend_of_an_earlier_month_opens_nothing, an_import_sets_the_rotation_going,
+                an_import_leaves_the_secrets_that_it_does_not_bring,
+                a_new_shared_key_without_its_secret_is_refused_with_its_place,
             ],
             calls: [
                 a_turn_is_kept_once, calls_are_listed_newest_first_in_pages, calls_are_filtered,

@@ -19,7 +19,10 @@ use crate::{
     http_client::BaseUrl,
     output::complain,
     phone::{Call, PhoneError, SignedAs},
-    wiring::{self, Running, log},
+    wiring::{
+        self, Running,
+        log::{self, Log},
+    },
 };
 
 mod input;
@@ -33,15 +36,26 @@ pub(super) fn run(context: &Context, arguments: &CallArguments) -> Result<()> {
     // The server that may have to be started needs more than one thread.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let (admin, own) = runtime.block_on(server(context, &config, arguments))?;
-    let held = hold(context, &config, arguments, &runtime, &admin, own.as_ref());
-    if let Some(own) = own {
+    let held = hold(
+        context,
+        &config,
+        arguments,
+        &runtime,
+        &admin,
+        own.as_ref().map(|(own, _)| own),
+    );
+    if let Some((own, _log)) = own {
         runtime.block_on(own.stop());
     }
     held
 }
 
 /// The server that was named or that listens where it should; else one of our own, for this call.
-async fn server(context: &Context, config: &Config, arguments: &CallArguments) -> Result<(Admin, Option<Running>)> {
+async fn server(
+    context: &Context,
+    config: &Config,
+    arguments: &CallArguments,
+) -> Result<(Admin, Option<(Running, Log)>)> {
     let token = arguments.server.token.clone().map(SecretString::from);
     let server = arguments
         .server
@@ -54,7 +68,7 @@ async fn server(context: &Context, config: &Config, arguments: &CallArguments) -
         Err(error) if arguments.server.url.is_some() => return Err(error.into()),
         Err(_) => {}
     }
-    log::start(config.log_format, context.terminal, Level::WARN);
+    let log = log::start(config.log_format, context.terminal, Level::WARN)?;
     let own = wiring::start_for_call(config).await?;
     let address = BaseUrl::of_listener(own.address());
     complain(format_args!(
@@ -62,7 +76,7 @@ async fn server(context: &Context, config: &Config, arguments: &CallArguments) -
     ));
     let mut admin = admin_of(config, address, token);
     admin.token = Some(own.token().clone());
-    Ok((admin, Some(own)))
+    Ok((admin, Some((own, log))))
 }
 
 fn hold(

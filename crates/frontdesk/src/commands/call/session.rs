@@ -53,7 +53,7 @@ impl<'s> Session<'s> {
         }
     }
 
-    pub(super) const fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.call.is_over()
     }
 
@@ -127,27 +127,26 @@ impl<'s> Session<'s> {
 
     fn as_text(&self, heard: &Heard, decision: Option<&Value>) -> Result<()> {
         let output = self.output;
-        let steps = &heard.steps;
-        let dialled_after = |said: usize| steps.dialled.iter().filter(move |dialled| dialled.after == said);
-        for (index, sentence) in steps.said.iter().enumerate() {
+        let dialled_after = |said: usize| heard.dialled.iter().filter(move |dialled| dialled.after == said);
+        for (index, sentence) in heard.said.iter().enumerate() {
             for dialled in dialled_after(index) {
                 self.show_dialled(dialled)?;
             }
             output.line(format_args!("  {sentence}"))?;
         }
-        for dialled in dialled_after(steps.said.len()) {
+        for dialled in dialled_after(heard.said.len()) {
             self.show_dialled(dialled)?;
         }
         if let Some(decision) = decision {
             output.line(output.dim(format_args!("    {}", why::line(decision))))?;
         }
-        match &steps.next {
-            Next::Record(record) => {
-                let beep = if record.beep { "beep — " } else { "" };
+        match heard.next {
+            Next::Record { beep } => {
+                let beep = if beep { "beep — " } else { "" };
                 output.line(format_args!("  {beep}say your message"))?;
             }
             Next::End => output.line(output.dim("  the call has ended"))?,
-            Next::Gather(_) | Next::DialOutcome(_) | Next::Redirect(_) => {}
+            Next::Gather => {}
         }
         Ok(())
     }
@@ -165,19 +164,17 @@ impl<'s> Session<'s> {
             Some(_) => ("is silent", ""),
             None => ("calls", self.call.from.as_str()),
         };
-        let next = match heard.steps.next {
-            Next::Gather(_) => "gather",
-            Next::Record(_) => "record",
-            Next::DialOutcome(_) => "dial",
-            Next::Redirect(_) => "redirect",
+        let next = match heard.next {
+            Next::Gather => "gather",
+            Next::Record { .. } => "record",
             Next::End => "end",
         };
         json!({
             "callId": self.call.sid,
             "turn": self.turns,
             "caller": { "does": did, "what": what },
-            "said": heard.steps.said,
-            "dialled": heard.steps.dialled.iter().flat_map(|dialled| &dialled.numbers).collect::<Vec<_>>(),
+            "said": heard.said,
+            "dialled": heard.dialled.iter().flat_map(|dialled| &dialled.numbers).collect::<Vec<_>>(),
             "next": next,
             "twiml": heard.twiml,
             "decision": decision,
