@@ -28,7 +28,7 @@ impl CallFlow {
         let parameters = TurnParameters::of(webhook.form);
         let Some(call) = parameters.call_sid.map(CallId::new) else {
             warn!(company.id = %tenant.id(), "a message without a CallSid was not kept");
-            return speech::message_lost(tenant).into();
+            return speech::message_lost(tenant, None).into();
         };
         let is_report = parameters.recording_status.is_some();
         let is_empty = parameters.recording_duration == Some(0) && parameters.transcription_text.is_none();
@@ -59,9 +59,10 @@ impl CallFlow {
         let document = if is_report {
             empty_document()
         } else if speech::is_second_message(webhook.target) {
-            speech::message_given_up(tenant, webhook.arrived)
+            let state = self.open_state(tenant, &call, webhook).unwrap_or_default();
+            speech::message_given_up(tenant, webhook.arrived, &state.dialled)
         } else {
-            speech::message_lost(tenant)
+            speech::message_lost(tenant, webhook.sealed_state())
         };
         document.into()
     }

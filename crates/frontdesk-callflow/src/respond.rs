@@ -163,7 +163,7 @@ impl CallFlow {
     }
 
     /// The state in the webhook's address; what does not unseal, or belongs to another call or company, is counted.
-    fn open_state(&self, tenant: &Tenant, call: &CallId, webhook: &Webhook<'_>) -> Option<CallState> {
+    pub(crate) fn open_state(&self, tenant: &Tenant, call: &CallId, webhook: &Webhook<'_>) -> Option<CallState> {
         let sealed = webhook.sealed_state()?;
         let opened = state::open(&self.deps.sealer, tenant.id(), call, sealed);
         if opened.is_none() {

@@ -125,19 +125,24 @@ fn ending(tenant: &Tenant, prompt: PromptName) -> String {
 }
 
 /// That a message could not be kept: another one is asked for.
-pub(crate) fn message_lost(tenant: &Tenant) -> String {
+pub(crate) fn message_lost(tenant: &Tenant, sealed: Option<&str>) -> String {
     let speaker = Speaker::stateless(tenant);
+    let path = Path::Message;
+    let address = match sealed {
+        Some(sealed) => format!("{}&{SECOND}", path.with_state(tenant.id(), sealed)),
+        None => format!("{}?{SECOND}", path.of(tenant.id())),
+    };
     let mut verbs: Vec<_> = speaker.prompt(PromptName::TechnicalIssue).into_iter().collect();
     verbs.extend(speaker.prompt(PromptName::TakeMessage));
-    speaker.record(format!("{}?{SECOND}", Path::Message.of(tenant.id())), &mut verbs);
+    speaker.record(address, &mut verbs);
     Response { verbs }.to_xml()
 }
 
 /// That the second message could not be kept either: a person if one is there, else the end of the call.
-pub(crate) fn message_given_up(tenant: &Tenant, now: Timestamp) -> String {
+pub(crate) fn message_given_up(tenant: &Tenant, now: Timestamp, dialled: &[PhoneNumber]) -> String {
     let speaker = Speaker::stateless(tenant);
     let mut verbs: Vec<_> = speaker.prompt(PromptName::Apology).into_iter().collect();
-    verbs.extend(tenant.next_number(now, &[]).map(|number| speaker.dial_verb(number)));
+    verbs.extend(tenant.next_number(now, dialled).map(|number| speaker.dial_verb(number)));
     verbs.push(Verb::Hangup);
     Response { verbs }.to_xml()
 }

@@ -356,6 +356,19 @@ async fn a_message_that_cannot_be_kept_is_asked_for_once_more_and_never_thanked_
         assert_eq!(dialled(&given_up).as_deref(), Some(FIRST), "{given_up}");
     }
     assert!(scene.alerts().contains(&AlertCode::DatabaseError));
+    // Whoever was dialled before is not dialled again.
+    let mut call = scene.call("CA2");
+    call.says("operator").await;
+    for _ in 0..2 {
+        call.dial_result(&[("DialCallStatus", "busy")]).await;
+    }
+    call.message(&[("RecordingSid", "RE2"), ("RecordingDuration", "5")])
+        .await;
+    let given_up = call
+        .message(&[("RecordingSid", "RE3"), ("RecordingDuration", "5")])
+        .await;
+    assert_eq!(dialled(&given_up), None, "{given_up}");
+    assert!(hangs_up(&given_up), "{given_up}");
     scene.breaks(Part::Messages, Fault::None);
     assert_eq!(scene.messages().await.len(), 0);
 }

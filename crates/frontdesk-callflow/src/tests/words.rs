@@ -5,8 +5,8 @@ use frontdesk_store::ports::{Singleton, SingletonStore as _};
 use frontdesk_twilio::form::Form;
 use serde_json::{Value, json};
 
-use super::document::said;
-use super::scene::Scene;
+use super::document::{attribute, said};
+use super::scene::{COMPANY, Scene, TEMPLATE, scenario};
 use crate::Route;
 use crate::settings::EMERGENCY_SENTENCE;
 
@@ -169,4 +169,25 @@ async fn a_company_without_templates_is_silent_to_nobody() {
     assert!(!said(&scene.call("CA1").post(&[]).await).is_empty());
     let document = scene.call("CA2").says("what are your hours").await;
     assert_eq!(said(&document), "One.");
+}
+
+#[tokio::test]
+async fn hints_stay_within_what_twilio_takes_however_much_a_company_knows() {
+    let scene = Scene::empty();
+    let long = "flange".repeat(30);
+    let name = |number: usize| if number < 20 { long.as_str() } else { "flange" };
+    let triggers: Vec<String> = (0..900)
+        .map(|number| format!("{}{number} part, zq{number}x", name(number)))
+        .collect();
+    let triggers: Vec<&str> = triggers.iter().map(String::as_str).collect();
+    let scenarios: Vec<Value> = triggers
+        .chunks(30)
+        .enumerate()
+        .map(|(number, triggers)| scenario(&format!("s{number}"), triggers, "Yes."))
+        .collect();
+    scene.template(TEMPLATE, "HVAC", json!(scenarios)).await;
+    scene.company(COMPANY, json!({})).await;
+    let document = scene.call("CA1").voice().await;
+    let hints = attribute(&document, "Gather", "hints").unwrap();
+    assert!(hints.split(',').count() > 1, "{hints}");
 }
