@@ -16,6 +16,7 @@ use frontdesk_domain::{
     decision::{Escalation, Step, StepOutcome},
     documents::{prompts::PromptName, template::Action},
     ids::{CallId, CompanyId},
+    phone::PhoneNumber,
 };
 use tracing::warn;
 
@@ -107,7 +108,7 @@ const MOST_CALLERS: usize = 100_000;
 
 const HOUR: i64 = 3_600;
 
-type Caller = (CompanyId, Box<str>);
+type Caller = (CompanyId, PhoneNumber);
 
 /// What is counted.
 #[derive(Debug, Default)]
@@ -237,14 +238,14 @@ impl CallCounts {
 impl Counted {
     /// Notes a call of a caller; gives how many there were in the last hour, 0 for a caller without a number.
     fn note_caller(&mut self, company: CompanyId, turn: &Turn<'_>, now: i64) -> u32 {
-        let Some(number) = turn.from.filter(|from| from.starts_with('+')) else {
+        let Some(number) = turn.caller() else {
             return 0;
         };
         if self.callers.len() >= MOST_CALLERS {
             self.callers
                 .retain(|_, times| times.back().is_some_and(|last| now.saturating_sub(*last) < HOUR));
         }
-        let times = self.callers.entry((company, number.into())).or_default();
+        let times = self.callers.entry((company, number)).or_default();
         while times.front().is_some_and(|first| now.saturating_sub(*first) >= HOUR) {
             times.pop_front();
         }

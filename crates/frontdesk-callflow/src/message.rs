@@ -5,6 +5,7 @@ use std::sync::Arc;
 use frontdesk_domain::{
     alert::AlertCode,
     ids::{CallId, MessageId, ObjectId},
+    phone::PhoneNumber,
     record::{Message, MessageKind, MessageState},
     redaction::redact_field,
 };
@@ -29,22 +30,29 @@ impl CallFlow {
         let parameters = TurnParameters::of(webhook.form);
         let Some(call) = parameters.call_sid.map(CallId::new) else {
             warn!(company.id = %tenant.id(), "a message without a CallSid was not kept");
-            return speech::message_lost(tenant).into();
+            return speech::message_lost(tenant, None).into();
         };
         let is_report = parameters.recording_status.is_some();
         let is_empty = parameters.recording_duration == Some(0) && parameters.transcription_text.is_none();
-        if is_empty && !is_report {
-            return self.respond(tenant, webhook).await;
+        if is_empty {
+            return if is_report {
+                empty_document().into()
+            } else {
+                self.respond(tenant, webhook).await
+            };
         }
-        let opened = self.open_state(tenant, &call, webhook);
-        let key = webhook.turn_key(opened.map(|state| state.nonce));
+        let state = self.open_state(tenant, &call, webhook);
+        // Not by the state: who is asked for a message twice leaves two recordings under one.
+        let is_second = speech::is_second_message(webhook.target);
+        let key = webhook.turn_key(None) ^ u64::from(is_second);
+        let dialled = state.map(|state| state.dialled).unwrap_or_default();
         let claim = match self
             .claim(&TurnKey(tenant.id(), turn_id(&call, key)), webhook.deadline)
             .await
         {
             Claimed::Mine(claim) => claim,
             Claimed::Answered(document) => return document,
-            Claimed::TooLate => return speech::message_lost(tenant).into(),
+            Claimed::TooLate => return speech::message_lost(tenant, webhook.sealed_state()).into(),
         };
         let kept = guarded(self.keep_message(tenant, webhook, &parameters, &call)).await;
         // A report that could not be kept is taken when it comes again.
@@ -52,7 +60,7 @@ impl CallFlow {
         let document = match kept {
             Some(Ok(())) if is_report => empty_document(),
             Some(Ok(())) => speech::thanks(tenant),
-            Some(Err(failure)) => self.not_kept(tenant, webhook, &call, is_report, &failure),
+            Some(Err(failure)) => self.not_kept(tenant, webhook, &call, &dialled, &failure),
             None => {
                 let source = "its parameters could not be read".into();
                 let action = "keep a message";
@@ -60,7 +68,7 @@ impl CallFlow {
                     tenant,
                     webhook,
                     &call,
-                    is_report,
+                    &dialled,
                     &StoreError::Unavailable { action, source },
                 )
             }
@@ -69,9 +77,10 @@ impl CallFlow {
             document: document.into(),
             response: Arc::default(),
         };
-        if !comes_again {
-            claim.give_beside(CallKey(tenant.id(), call), &given);
+        if comes_again {
+            return empty_document().into();
         }
+        claim.give_beside(CallKey(tenant.id(), call), &given);
         given.document
     }
 
@@ -81,7 +90,7 @@ impl CallFlow {
         tenant: &Tenant,
         webhook: &Webhook<'_>,
         call: &CallId,
-        is_report: bool,
+        dialled: &[PhoneNumber],
         failure: &StoreError,
     ) -> String {
         error!(company.id = %tenant.id(), call.id = %call, error = failure as &dyn std::error::Error, "a message was not kept");
@@ -91,12 +100,10 @@ impl CallFlow {
             "a caller's message could not be kept",
             json!({ "callId": call }),
         );
-        if is_report {
-            empty_document()
-        } else if speech::is_second_message(webhook.target) {
-            speech::message_given_up(tenant, webhook.arrived)
+        if speech::is_second_message(webhook.target) {
+            speech::message_given_up(tenant, webhook.arrived, dialled)
         } else {
-            speech::message_lost(tenant)
+            speech::message_lost(tenant, webhook.sealed_state())
         }
     }
 

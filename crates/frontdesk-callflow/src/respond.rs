@@ -8,7 +8,7 @@ use std::{
 
 use frontdesk_domain::{
     alert::Stage,
-    call_state::CallState,
+    call_state::{CallState, Question},
     ids::{CallId, CompanyId},
     redaction::{Tail, redact, redact_field},
     time::Timestamp,
@@ -62,7 +62,8 @@ impl CallFlow {
         if let Some(document) = recalled.answer.and_then(|answer| answer.document) {
             return document;
         }
-        if recalled.has_ended {
+        // The result of a dial is kept although the call has ended.
+        if recalled.has_ended && webhook.route != Route::DialResult {
             return speech::call_over(tenant).into();
         }
         let is_known = opened.is_some();
@@ -77,12 +78,17 @@ impl CallFlow {
         let heard = catch_unwind(|| Heard::of(&parameters, &state));
         let is_readable = heard.is_ok();
         let heard = heard.unwrap_or_default();
+        let said = match heard.said(webhook, &parameters, is_known) {
+            // Nobody else is dialled for a caller who is gone.
+            Said::Dialled(Dialled::NotReached) if recalled.has_ended => Said::Dialled(Dialled::GivenUp),
+            said => said,
+        };
         let incoming = Turn {
             call,
             key,
             arrived: webhook.arrived,
             from: heard.from.as_deref(),
-            said: heard.said(webhook, &parameters, is_known),
+            said,
             state: &state,
             dry_run: false,
         };
@@ -352,9 +358,9 @@ fn next_state(turn: &Turn<'_>, decided: &Decided) -> CallState {
         next.misses = 0;
     }
     next.silences = match turn.said {
-        Said::Silence | Said::Keys(_) if by.scenario().is_none() && by.qna().is_none() => {
-            state.silences.saturating_add(1)
-        }
+        Said::Silence => state.silences.saturating_add(1),
+        // Only keys that mean nothing are answered by what the keys do.
+        Said::Keys(_) if decided.asks == Question::Menu => state.silences.saturating_add(1),
         _ => 0,
     };
     next.waits = if decided.pace == Pace::Patient {

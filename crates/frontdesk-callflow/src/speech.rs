@@ -73,7 +73,7 @@ pub(crate) fn document(tenant: &Tenant, turn: &Turn<'_>, decided: &Decided, seal
                         verbs.extend(speaker.prompt(PromptName::Transfer));
                     }
                     let action = Path::DialResult.with_state(tenant.id(), sealed);
-                    let mut dial = speaker.dial(number, turn.from, !is_forward);
+                    let mut dial = speaker.dial(number, turn.caller(), !is_forward);
                     dial.action = Some(Cow::Owned(action));
                     verbs.push(Verb::Dial(dial));
                 }
@@ -125,19 +125,24 @@ fn ending(tenant: &Tenant, prompt: PromptName) -> String {
 }
 
 /// That a message could not be kept: another one is asked for.
-pub(crate) fn message_lost(tenant: &Tenant) -> String {
+pub(crate) fn message_lost(tenant: &Tenant, sealed: Option<&str>) -> String {
     let speaker = Speaker::stateless(tenant);
+    let path = Path::Message;
+    let address = match sealed {
+        Some(sealed) => format!("{}&{SECOND}", path.with_state(tenant.id(), sealed)),
+        None => format!("{}?{SECOND}", path.of(tenant.id())),
+    };
     let mut verbs: Vec<_> = speaker.prompt(PromptName::TechnicalIssue).into_iter().collect();
     verbs.extend(speaker.prompt(PromptName::TakeMessage));
-    speaker.record(format!("{}?{SECOND}", Path::Message.of(tenant.id())), &mut verbs);
+    speaker.record(address, &mut verbs);
     Response { verbs }.to_xml()
 }
 
 /// That the second message could not be kept either: a person if one is there, else the end of the call.
-pub(crate) fn message_given_up(tenant: &Tenant, now: Timestamp) -> String {
+pub(crate) fn message_given_up(tenant: &Tenant, now: Timestamp, dialled: &[PhoneNumber]) -> String {
     let speaker = Speaker::stateless(tenant);
     let mut verbs: Vec<_> = speaker.prompt(PromptName::Apology).into_iter().collect();
-    verbs.extend(tenant.next_number(now, &[]).map(|number| speaker.dial_verb(number)));
+    verbs.extend(tenant.next_number(now, dialled).map(|number| speaker.dial_verb(number)));
     verbs.push(Verb::Hangup);
     Response { verbs }.to_xml()
 }
@@ -313,7 +318,12 @@ impl<'t> Speaker<'t> {
     fn listen(&self, text: &'t str, follow: Option<&'t str>, asks: &Question, verbs: &mut Vec<Verb<'t>>) {
         let voice = &self.tenant.settings.company.voice;
         let mut prompts = self.spoken(text);
-        prompts.extend(follow.into_iter().flat_map(|follow| self.spoken(follow)));
+        if let Some(follow) = follow {
+            if self.pace == Pace::Slow {
+                prompts.push(Prompt::Pause(Pause { seconds: 1 }));
+            }
+            prompts.extend(self.spoken(follow));
+        }
         if !voice.barge_in {
             verbs.extend(prompts.drain(..).map(Verb::from));
         }
@@ -371,8 +381,7 @@ impl<'t> Speaker<'t> {
 
     /// Dials a number. The dialled person sees the caller's number where they have one, else the company's, and has to
     /// press a key if `whispers`.
-    fn dial(&self, number: PhoneNumber, from: Option<&str>, whispers: bool) -> Dial<'t> {
-        let caller = from.and_then(|from| from.parse::<PhoneNumber>().ok());
+    fn dial(&self, number: PhoneNumber, caller: Option<PhoneNumber>, whispers: bool) -> Dial<'t> {
         let shown = caller.unwrap_or(self.tenant.settings.company.phone);
         Dial {
             timeout: Some(settings::DIAL_SECONDS),

@@ -19,6 +19,8 @@ use crate::{
 pub(crate) fn answer(tenant: &Tenant, turn: &Turn<'_>, trace: &mut Trace) -> Option<Answer> {
     let (prompt, action) = match tenant.settings.company.status {
         Status::Active => return None,
+        // Who was put through because of danger goes on to the next way out.
+        Status::Suspended if matches!(turn.said, Said::Dialled(_)) => return None,
         Status::Suspended => (PromptName::Suspended, Action::Hangup),
         // Who was dialled and not reached is followed by the next way out, and who left no message by another one.
         Status::Forward if matches!(turn.said, Said::Dialled(_)) || turn.state.asked != Question::None => return None,

@@ -11,6 +11,7 @@ use frontdesk_domain::{
     phone::PhoneNumber,
     time::Timestamp,
 };
+use frontdesk_twilio::webhook::Caller;
 
 use crate::{
     answer::{Answer, AnsweredBy, Pace},
@@ -76,6 +77,14 @@ impl Turn<'_> {
         match self.said {
             Said::Words { normalized, .. } => normalized,
             Said::Keys(_) | Said::NothingYet | Said::Silence | Said::Dialled(_) => "",
+        }
+    }
+
+    /// The caller's number, if they have one and do not withhold it.
+    pub(crate) fn caller(&self) -> Option<PhoneNumber> {
+        match Caller::of(self.from?) {
+            Caller::Number(number) => number.parse().ok(),
+            _ => None,
         }
     }
 

@@ -5,8 +5,13 @@ use frontdesk_domain::{
     documents::prompts::{PhraseName, PromptName},
 };
 
+use frontdesk_matching::phrases::Phrases;
+
 use super::{callback, choice, ending, prompted, transfer, variation};
 use crate::{answer::Answer, company::Tenant, flow::CallFlow, rules, turn::Turn};
+
+/// A bare yes or no has at most so many words.
+const LONGEST_REPLY: usize = 10;
 
 const YES_OR_NO: [PhraseName; 2] = [PhraseName::No, PhraseName::Yes];
 
@@ -16,7 +21,7 @@ pub(super) async fn words(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> 
     let phrases = tenant.phrases();
     match &turn.state.asked {
         Question::None | Question::Message => None,
-        Question::AnythingElse => match phrases.whole(said, &YES_OR_NO)? {
+        Question::AnythingElse => match yes_or_no(phrases, said)? {
             PhraseName::No => Some(ending(tenant, PromptName::Goodbye, variation(turn))),
             _ => Some(prompted(tenant, PromptName::GoAhead, variation(turn))),
         },
@@ -40,6 +45,23 @@ pub(super) async fn words(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> 
             Some(callback::keep(flow, tenant, turn, number, Some(turn.utterance())).await)
         }
     }
+}
+
+/// A yes or a no that is all that was said, also twice over: "no, that's all", "no thank you, goodbye".
+fn yes_or_no(phrases: &Phrases, said: &str) -> Option<PhraseName> {
+    if let Some(name) = phrases.whole(said, &YES_OR_NO) {
+        return Some(name);
+    }
+    let blanks = said.match_indices(' ').take(LONGEST_REPLY);
+    blanks
+        .map(|(at, blank)| (at, at + blank.len()))
+        .find_map(|(end, begin)| {
+            let first = phrases.whole(said.get(..end)?, &YES_OR_NO)?;
+            let rest = said.get(begin..)?;
+            let goes_on = yes_or_no(phrases, rest) == Some(first)
+                || (first == PhraseName::No && phrases.whole(rest, &[PhraseName::Goodbye]).is_some());
+            goes_on.then_some(first)
+        })
 }
 
 /// Whether the caller agreed; `None` if they said something else, which is answered as such.

@@ -5,7 +5,6 @@ use frontdesk_domain::{
     call_state::Question,
     documents::{prompts::PromptName, template::Action},
     ids::{MessageId, ObjectId},
-    phone::PhoneNumber,
     record::{Message, MessageKind, MessageState},
 };
 use serde_json::json;
@@ -22,11 +21,11 @@ pub(super) fn agreed(tenant: &Tenant, turn: &Turn<'_>, yes: bool) -> Answer {
     let ask_number =
         |tries| prompted(tenant, PromptName::CallbackNumber, 0).asking(Question::CallbackNumber(tries), None);
     match (&turn.state.asked, yes) {
-        (Question::Callback, true) => match caller(turn) {
+        (Question::Callback, true) => match turn.caller() {
             Some(_) => prompted(tenant, PromptName::CallbackSameNumber, 0).asking(Question::CallbackSameNumber, None),
             None => ask_number(0),
         },
-        (Question::CallbackSameNumber, true) => match caller(turn) {
+        (Question::CallbackSameNumber, true) => match turn.caller() {
             Some(number) => ask_time(tenant, turn, number.to_string()),
             None => ask_number(0),
         },
@@ -122,11 +121,6 @@ pub(super) async fn keep(
             answer
         }
     }
-}
-
-/// The caller's own number, if they have one.
-fn caller(turn: &Turn<'_>) -> Option<PhoneNumber> {
-    turn.from?.parse().ok()
 }
 
 /// A number that a person can dial: 7 to 15 digits, in E.164 form where the company's own country tells how.

@@ -71,10 +71,10 @@ async fn previous(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> Option<A
 /// The last answer again; what it asked is still asked.
 async fn again(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, pace: Pace) -> Answer {
     let asked = turn.state.asked.clone();
-    let question = question(tenant, turn, &asked);
     let Some(previous) = previous(flow, tenant, turn).await else {
         return prompted(tenant, PromptName::NothingToRepeat, 0).asking(asked, None);
     };
+    let question = question(tenant, turn, &asked, &previous);
     let mut answer = match (pace, tenant.prompt(PromptName::Slower, variation(turn))) {
         (Pace::Slow, Some(slower)) => said(Some(format!("{slower} {previous}").into())),
         _ => said(Some(previous)),
@@ -85,9 +85,17 @@ async fn again(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, pace: Pace) ->
 }
 
 /// What was asked after the last answer, in words, where these are not the answer itself.
-fn question(tenant: &Tenant, turn: &Turn<'_>, asked: &Question) -> Option<Arc<str>> {
+fn question(tenant: &Tenant, turn: &Turn<'_>, asked: &Question, previous: &str) -> Option<Arc<str>> {
     match asked {
         Question::AnythingElse => tenant.prompt(PromptName::AnythingElse, variation(turn)),
+        Question::Callback => {
+            let is_answer = (0..8).any(|n| {
+                let offer = tenant.prompt(PromptName::OfferCallback, n);
+                offer.is_some_and(|offer| previous.contains(&*offer))
+            });
+            let offer = tenant.prompt(PromptName::OfferCallback, variation(turn));
+            offer.filter(|_| !is_answer)
+        }
         Question::Choice(options) => super::choice::question(tenant, options, variation(turn)),
         _ => None,
     }

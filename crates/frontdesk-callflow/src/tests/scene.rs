@@ -21,20 +21,27 @@ use frontdesk_domain::{
         template::Template,
     },
     ids::{CallId, CompanyId},
+    record::Message,
     time::Timestamp,
 };
 use frontdesk_store::{
     cache::CachedStore,
-    ports::{CallLog as _, CompanyStore as _, CompanyWrite, QnaOwner, QnaStore as _, TemplateStore as _},
+    ports::{
+        CallLog as _, CompanyStore as _, CompanyWrite, MessageStore as _, Page, QnaOwner, QnaStore as _,
+        TemplateStore as _,
+    },
     queue::{TurnQueue, TurnQueueOptions},
     seal::Sealer,
     sqlite::{SqliteOptions, SqliteStore},
     tasks::TaskSet,
 };
-use frontdesk_twilio::form::Form;
 use serde_json::{Value, json};
 
-use crate::{CallFlow, Deps, Route, Webhook, limits::Limits, settings};
+use super::{
+    caller::Caller,
+    faults::{Fault, Faults, Faulty, Part},
+};
+use crate::{CallFlow, Deps, company::Tenant, limits::Limits};
 
 pub(super) const COMPANY: &str = "507f1f77bcf86cd799439011";
 pub(super) const TEMPLATE: &str = "65f123000000000000000001";
@@ -68,25 +75,47 @@ pub(super) struct Scene {
     alerts: Arc<Alerts>,
     clock: Arc<SetClock>,
     tasks: TaskSet,
-    folder: tempfile::TempDir,
+    faults: Arc<Faults>,
+    limits: Limits,
+    folder: Arc<tempfile::TempDir>,
 }
 
 impl Scene {
     /// A store without documents.
     pub(super) fn empty() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::with_limits(Limits::NONE)
+    }
+
+    /// A store without documents, and limits against abuse.
+    pub(super) fn with_limits(limits: Limits) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         let clock = Arc::new(SetClock(AtomicI64::new(NOON)));
+        Self::over(folder, clock, limits)
+    }
+
+    /// One more process on the same file at the same time.
+    pub(super) fn beside(&self) -> Self {
+        Self::over(Arc::clone(&self.folder), Arc::clone(&self.clock), self.limits)
+    }
+
+    /// Ends in order and starts again on the same file.
+    pub(super) async fn restarted(self) -> Self {
+        self.shut_down().await;
+        self.beside()
+    }
+
+    fn over(folder: Arc<tempfile::TempDir>, clock: Arc<SetClock>, limits: Limits) -> Self {
         let sealer = Arc::new(Sealer::from_key([7; 32]));
         let path = folder.path().join("frontdesk.db");
-        let sqlite = SqliteStore::open(
-            &path,
-            Arc::clone(&sealer),
-            Arc::clone(&clock) as _,
-            SqliteOptions::default(),
-        )
-        .unwrap();
+        let options = SqliteOptions::default();
+        let sqlite = SqliteStore::open(&path, Arc::clone(&sealer), Arc::clone(&clock) as _, options).unwrap();
+        let faults = Arc::<Faults>::default();
+        let faulty = Faulty {
+            store: Arc::new(sqlite),
+            faults: Arc::clone(&faults),
+        };
         let tasks = TaskSet::new();
-        let store = CachedStore::start(Arc::new(sqlite), &tasks);
+        let store = CachedStore::start(Arc::new(faulty), &tasks);
         let turns = TurnQueue::start(Arc::clone(&store) as _, &tasks, TurnQueueOptions::default());
         let alerts = Arc::<Alerts>::default();
         let deps = Deps {
@@ -95,7 +124,7 @@ impl Scene {
             notifier: Arc::clone(&alerts) as _,
             sealer,
             clock: Arc::clone(&clock) as _,
-            limits: Limits::NONE,
+            limits,
         };
         Self {
             flow: Arc::new(CallFlow::new(deps)),
@@ -103,13 +132,20 @@ impl Scene {
             alerts,
             clock,
             tasks,
+            faults,
+            limits,
             folder,
         }
     }
 
     /// A company with one template; `change` is merged into its document.
     pub(super) async fn new(change: Value) -> Self {
-        let scene = Self::empty();
+        Self::limited(Limits::NONE, change).await
+    }
+
+    /// The same under limits against abuse.
+    pub(super) async fn limited(limits: Limits, change: Value) -> Self {
+        let scene = Self::with_limits(limits);
         scene.template(TEMPLATE, "HVAC", scenarios()).await;
         scene.company(COMPANY, change).await;
         scene
@@ -129,6 +165,11 @@ impl Scene {
     }
 
     pub(super) async fn company(&self, id: &str, change: Value) {
+        self.company_as(Mode::new_document(), id, change).await;
+    }
+
+    /// A company as it was stored by rules of its time.
+    pub(super) async fn company_as(&self, mode: Mode<'_>, id: &str, change: Value) {
         let mut document = json!({
             "_id": id, "name": "Acme Home Services", "phone": format!("+1937555{}", &id[20..]), "industryType": "HVAC",
             "timezone": "America/New_York",
@@ -142,7 +183,7 @@ impl Scene {
         });
         frontdesk_domain::documents::merge_patch(&mut document, &change);
         place_id(&mut document, "_id", id).unwrap();
-        let parsed = Company::parse(&document, Mode::new_document()).unwrap();
+        let parsed = Company::parse(&document, mode).unwrap();
         let write = CompanyWrite {
             company: Arc::new(parsed.value.company),
             json: parsed.json,
@@ -163,16 +204,49 @@ impl Scene {
 
     /// A call to the company.
     pub(super) fn call(&self, sid: &str) -> Caller<'_> {
-        let target = format!("/api/twilio/v2-agent-respond/{COMPANY}");
-        Caller {
-            scene: self,
-            sid: sid.to_owned(),
-            target,
+        Caller::new(self, sid)
+    }
+
+    /// Breaks a part of the store, or mends it.
+    pub(super) fn breaks(&self, part: Part, fault: Fault) {
+        self.faults.set(part, fault);
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Sets the clock.
+    pub(super) fn is_at(&self, time: &str) {
+        let time: Timestamp = time.parse().unwrap();
+        self.clock.0.store(time.as_second(), Ordering::Relaxed);
+    }
+
+    /// The messages and wishes to be called back, newest first.
+    pub(super) async fn messages(&self) -> Vec<Message> {
+        let page = Page { after: None, limit: 50 };
+        self.store.messages(COMPANY.parse().unwrap(), None, page).await.unwrap()
+    }
+
+    /// How often this alert was raised.
+    pub(super) fn raised(&self, code: AlertCode) -> usize {
+        self.alerts().into_iter().filter(|raised| *raised == code).count()
+    }
+
+    /// The company with this id. On a busy machine the first one takes longer than a caller would wait.
+    pub(super) async fn tenant(&self, company: &str) -> Arc<Tenant> {
+        let company = company.parse().unwrap();
+        for _ in 0..20 {
+            if let Ok(found) = self.flow.tenant(company).await {
+                return found.unwrap();
+            }
         }
+        panic!("the company cannot be loaded");
     }
 
     /// What a dry run decides.
     pub(super) async fn decide(&self, utterance: &str) -> Decision {
+        self.tenant(COMPANY).await;
         self.flow
             .route(COMPANY.parse().unwrap(), utterance, None, true)
             .await
@@ -216,54 +290,6 @@ impl Scene {
     pub(super) async fn shut_down(&self) {
         self.tasks.shutdown(Duration::from_secs(5)).await;
     }
-}
-
-pub(super) struct Caller<'s> {
-    scene: &'s Scene,
-    sid: String,
-    pub(super) target: String,
-}
-
-impl Caller<'_> {
-    /// Says something; the next words go to where the answer asks for them.
-    pub(super) async fn says(&mut self, words: &str) -> String {
-        self.post(&[("SpeechResult", words), ("Confidence", "0.91")]).await
-    }
-
-    /// Posts a turn with these parameters.
-    pub(super) async fn post(&mut self, parameters: &[(&str, &str)]) -> String {
-        let mut form: Form = parameters.iter().copied().collect();
-        form.push("CallSid", &self.sid);
-        form.push("From", "+15550100000");
-        let document = self.post_form(&form).await;
-        if let Some((_, rest)) = document.split_once("<Gather")
-            && let Some((_, rest)) = rest.split_once("action=\"")
-        {
-            self.target = rest.split('"').next().unwrap().replace("&amp;", "&");
-        }
-        document
-    }
-
-    pub(super) async fn post_form(&self, form: &Form) -> String {
-        let tenant = self.scene.flow.tenant(COMPANY.parse().unwrap()).await.unwrap().unwrap();
-        let webhook = Webhook {
-            route: Route::Respond,
-            target: &self.target,
-            form,
-            arrived: self.scene.clock.now(),
-            deadline: tokio::time::Instant::now() + settings::TURN_DEADLINE,
-        };
-        self.scene.flow.respond(&tenant, &webhook).await.to_string()
-    }
-}
-
-/// What is said in a document.
-pub(super) fn said(document: &str) -> String {
-    let parts = document
-        .split("<Say")
-        .skip(1)
-        .filter_map(|part| part.split_once('>')?.1.split("</Say>").next());
-    parts.collect::<Vec<_>>().join(" ")
 }
 
 pub(super) fn scenario(id: &str, triggers: &[&str], reply: &str) -> Value {

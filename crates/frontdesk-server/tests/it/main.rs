@@ -24,3 +24,5 @@ mod support;
 mod templates;
 #[cfg(test)]
 mod voice;
+#[cfg(test)]
+mod voice_routes;

@@ -10,12 +10,12 @@ use serde_json::json;
 
 use crate::support::{Reply, TestApp};
 
-const PUBLIC: &str = "https://fd.example.test";
-const TOKEN: &str = "0123456789abcdef0123456789abcdef";
-const ACCOUNT: &str = "AC00000000000000000000000000000001";
+pub(crate) const PUBLIC: &str = "https://fd.example.test";
+pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const ACCOUNT: &str = "AC00000000000000000000000000000001";
 
 /// A webhook as Twilio would send it.
-struct Post {
+pub(crate) struct Post {
     target: String,
     form: Form,
     url: Option<String>,
@@ -24,7 +24,7 @@ struct Post {
 }
 
 impl Post {
-    fn to(target: &str, parameters: &[(&str, &str)]) -> Self {
+    pub(crate) fn to(target: &str, parameters: &[(&str, &str)]) -> Self {
         let usual = [("CallSid", "CA1"), ("AccountSid", ACCOUNT), ("From", "+15550100000")];
         Self {
             target: target.to_owned(),
@@ -35,7 +35,7 @@ impl Post {
         }
     }
 
-    fn saying(company: &str, words: &str) -> Self {
+    pub(crate) fn saying(company: &str, words: &str) -> Self {
         Self::to(&respond(company), &[("SpeechResult", words)])
     }
 
@@ -44,7 +44,7 @@ impl Post {
         self
     }
 
-    fn signed_with(mut self, token: &str) -> Self {
+    pub(crate) fn signed_with(mut self, token: &str) -> Self {
         token.clone_into(&mut self.token);
         self
     }
@@ -54,7 +54,7 @@ impl Post {
         self
     }
 
-    async fn send(self, app: &TestApp) -> Reply {
+    pub(crate) async fn send(self, app: &TestApp) -> Reply {
         let url = self.url.unwrap_or_else(|| format!("{PUBLIC}{}", self.target));
         let mut request = Request::post(&self.target)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=UTF-8")
@@ -78,7 +78,7 @@ fn respond(company: &str) -> String {
 }
 
 /// A company with a token and one scenario; gives its path.
-async fn company(app: &TestApp) -> String {
+pub(crate) async fn company(app: &TestApp) -> String {
     let template = app.template(&["sesame"]).await;
     let document = json!({ "name": "Acme", "phone": "+15551234567",
         "twilio": { "accountSid": ACCOUNT, "authToken": TOKEN },
@@ -89,7 +89,7 @@ async fn company(app: &TestApp) -> String {
 }
 
 #[track_caller]
-fn spoken(reply: &Reply) -> String {
+pub(crate) fn spoken(reply: &Reply) -> String {
     assert_eq!(
         (reply.status, reply.header("content-type")),
         (200, Some("text/xml; charset=utf-8"))
@@ -98,7 +98,7 @@ fn spoken(reply: &Reply) -> String {
 }
 
 /// The details of the only notification of that code, once it is stored.
-async fn notified(app: &TestApp, code: &str) -> serde_json::Value {
+pub(crate) async fn notified(app: &TestApp, code: &str) -> serde_json::Value {
     for _ in 0..300 {
         let all = app.get("/api/v1/notifications").await.ok(200);
         if let Some(found) = all["items"]

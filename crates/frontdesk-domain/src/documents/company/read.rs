@@ -76,7 +76,10 @@ pub(super) fn company(doc: &mut Reader<'_, '_>) -> Option<CompanyDocument> {
         );
     }
     refuse_repeated_numbers(doc);
-    if let (Some(home), Some(transfer)) = (phone, &transfer) {
+    // A company that was saved by older rules is loaded all the same; who must not be dialled is not.
+    if !doc.place.is_stored()
+        && let (Some(home), Some(transfer)) = (phone, &transfer)
+    {
         refuse_undialable(doc, home, &transfer.allowed_countries);
     }
 

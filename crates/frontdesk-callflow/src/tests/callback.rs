@@ -1,0 +1,222 @@
+//! A wish to be called back: kept before it is promised, and kept once.
+
+use frontdesk_domain::{alert::AlertCode, record::MessageKind};
+use serde_json::{Value, json};
+
+use super::caller::{CALLER, Caller};
+use super::document::{hangs_up, said};
+use super::faults::{Fault, Part};
+use super::scene::{DESTINATION, Scene};
+
+/// Nobody can be reached, no message is taken: what is left is a call back.
+fn only_callback() -> Value {
+    json!({
+        "transfer": { "destinations": [{ "name": "Day", "number": DESTINATION, "hours": "sun 03:00-03:05" }] },
+        "aiAgentLogic": { "fallbackResponses": { "escalationOptions": {
+            "offerTransfer": true, "offerMessage": false, "offerCallback": true } } },
+    })
+}
+
+const PROMISE: &str = "will call you back";
+
+/// Asks for a person and takes the call back that is offered instead.
+async fn wants_it(call: &mut Caller<'_>) -> String {
+    let offer = call.says("operator").await;
+    assert!(said(&offer).contains("call you back?"), "{offer}");
+    call.says("yes please").await
+}
+
+#[tokio::test]
+async fn the_number_that_the_caller_calls_from_is_kept_with_the_time() {
+    let scene = Scene::new(only_callback()).await;
+    let mut call = scene.call("CA1");
+    let asked = wants_it(&mut call).await;
+    assert!(said(&asked).contains("calling from"), "{asked}");
+    let asked = call.says("yes").await;
+    assert!(said(&asked).contains("ime"), "when: {asked}");
+    assert_eq!(scene.messages().await.len(), 0, "nothing is kept before it is known");
+    let thanks = call.says("tomorrow after nine").await;
+    assert!(said(&thanks).contains(PROMISE), "{thanks}");
+    let kept = scene.messages().await;
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].kind, MessageKind::Callback);
+    assert_eq!(kept[0].callback_number.as_deref(), Some(CALLER));
+    assert_eq!(kept[0].callback_time.as_deref(), Some("tomorrow after nine"));
+    assert_eq!(kept[0].from.as_deref(), Some(CALLER));
+    assert_eq!(scene.raised(AlertCode::MessageTaken), 1);
+    assert!(hangs_up(&call.says("no").await));
+}
+
+#[tokio::test]
+async fn another_number_is_said_or_typed_and_read_back() {
+    let scene = Scene::new(only_callback()).await;
+    for (sid, is_typed) in [("CA1", true), ("CA2", false)] {
+        let mut call = scene.call(sid);
+        wants_it(&mut call).await;
+        let asked = call.says("no, another one").await;
+        assert!(said(&asked).contains("digit by digit"), "{asked}");
+        assert!(!asked.contains("numDigits=\"1\""), "a number has more digits: {asked}");
+        let read_back = if is_typed {
+            call.keys("9375550142").await
+        } else {
+            call.says("nine three seven five five five oh one four two").await
+        };
+        assert!(said(&read_back).contains("9 3 7, 5 5 5, 0 1 4 2"), "{read_back}");
+        if is_typed {
+            call.keys("1").await;
+        } else {
+            call.says("yes that's right").await;
+        }
+        let thanks = call.says("any time").await;
+        assert!(said(&thanks).contains(PROMISE), "{thanks}");
+    }
+    let numbers: Vec<_> = scene
+        .messages()
+        .await
+        .into_iter()
+        .map(|kept| kept.callback_number)
+        .collect();
+    assert_eq!(numbers, [Some("+19375550142".into()), Some("+19375550142".into())]);
+}
+
+#[tokio::test]
+async fn a_number_that_is_wrong_three_times_becomes_a_message() {
+    let mut change = only_callback();
+    change["aiAgentLogic"]["fallbackResponses"]["escalationOptions"]["offerMessage"] = json!(true);
+    let scene = Scene::new(change).await;
+    for (sid, wrong) in [("CA1", "12"), ("CA2", "")] {
+        let mut call = scene.call(sid);
+        // A message that was left empty is followed by the offer.
+        let document = call.says("operator").await;
+        assert!(document.contains("<Record"), "{document}");
+        call.message(&[("RecordingSid", "RE0"), ("RecordingDuration", "0")])
+            .await;
+        call.says("yes").await;
+        let mut document = call.says("no").await;
+        for time in 1..=3 {
+            assert!(document.contains("<Gather"), "{time} {document}");
+            document = if wrong.is_empty() {
+                call.silence().await
+            } else {
+                call.keys(wrong).await
+            };
+        }
+        assert!(
+            document.contains("<Record") && !document.contains("<Gather"),
+            "{document}"
+        );
+    }
+    assert_eq!(scene.messages().await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_number_that_the_caller_corrects_is_asked_again() {
+    let scene = Scene::new(only_callback()).await;
+    let mut call = scene.call("CA1");
+    wants_it(&mut call).await;
+    call.says("no").await;
+    call.keys("9375550141").await;
+    let again = call.says("no that's wrong").await;
+    assert!(said(&again).contains("digit by digit"), "{again}");
+    call.keys("9375550142").await;
+    call.keys("1").await;
+    call.says("at noon").await;
+    assert_eq!(
+        scene.messages().await[0].callback_number.as_deref(),
+        Some("+19375550142")
+    );
+}
+
+#[tokio::test]
+async fn whoever_withholds_the_number_is_asked_for_one() {
+    for from in ["anonymous", "+266696687", "", "client:web"] {
+        let scene = Scene::new(only_callback()).await;
+        let mut call = scene.call("CA1").from(from);
+        let asked = wants_it(&mut call).await;
+        assert!(said(&asked).contains("digit by digit"), "{from}: {asked}");
+    }
+}
+
+#[tokio::test]
+async fn a_time_may_be_left_open_by_silence() {
+    let scene = Scene::new(only_callback()).await;
+    let mut call = scene.call("CA1");
+    wants_it(&mut call).await;
+    call.says("yes").await;
+    let thanks = call.silence().await;
+    assert!(said(&thanks).contains(PROMISE), "{thanks}");
+    assert_eq!(scene.messages().await[0].callback_time, None);
+}
+
+#[tokio::test]
+async fn a_wish_is_kept_once_however_often_its_webhook_comes() {
+    let scene = Scene::new(only_callback()).await;
+    let beside = scene.beside();
+    let mut call = scene.call("CA1");
+    wants_it(&mut call).await;
+    call.says("yes").await;
+    let mut again = call.clone();
+    let mut elsewhere = call.at(&beside);
+    // A process that died before its records were stored leaves nothing but the wish.
+    scene.breaks(Part::Turns, Fault::Fails);
+    let thanks = call.says("at noon").await;
+    assert_eq!(again.says("at noon").await, thanks);
+    assert!(said(&elsewhere.says("at noon").await).contains(PROMISE));
+    assert_eq!(scene.messages().await.len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_promised_that_is_not_on_disk() {
+    for fault in [Fault::Fails, Fault::Hangs, Fault::Panics] {
+        let scene = Scene::new(only_callback()).await;
+        let mut call = scene.call("CA1");
+        wants_it(&mut call).await;
+        call.says("yes").await;
+        scene.breaks(Part::Messages, fault);
+        let document = call.says("at noon").await;
+        assert!(!said(&document).contains(PROMISE), "{fault:?} {document}");
+        assert!(
+            document.contains("<Record") || document.contains("<Dial"),
+            "a way out: {document}"
+        );
+        assert!(scene.alerts().contains(&AlertCode::RoutingError), "{fault:?}");
+        scene.breaks(Part::Messages, Fault::None);
+        assert_eq!(scene.messages().await.len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn no_call_back_is_no_call_back() {
+    let scene = Scene::new(only_callback()).await;
+    let mut call = scene.call("CA1");
+    call.says("operator").await;
+    let document = call.keys("2").await;
+    assert!(document.contains("<Gather"), "{document}");
+    assert!(hangs_up(&call.says("no").await));
+    assert_eq!(scene.messages().await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_question_instead_of_an_answer_is_answered() {
+    let scene = Scene::new(only_callback()).await;
+    let mut call = scene.call("CA1");
+    wants_it(&mut call).await;
+    let document = call.says("what are your hours").await;
+    assert!(said(&document).starts_with("We open at eight."), "{document}");
+    let mut call = scene.call("CA2");
+    wants_it(&mut call).await;
+    call.says("no").await;
+    let document = call.says("what are your hours").await;
+    assert!(said(&document).starts_with("We open at eight."), "{document}");
+}
+
+#[tokio::test]
+async fn danger_is_heard_whatever_was_asked() {
+    let scene = Scene::new(only_callback()).await;
+    let mut call = scene.call("CA1");
+    wants_it(&mut call).await;
+    call.says("yes").await;
+    let document = call.says("right now, I smell gas in my kitchen").await;
+    assert!(said(&document).contains("leave the building"), "{document}");
+    assert_eq!(scene.messages().await.len(), 0);
+}
