@@ -242,7 +242,7 @@ async fn a_limit_is_reached_once_by_a_webhook_that_comes_again() {
 
 #[tokio::test]
 async fn a_dry_run_is_no_call() {
-    let scene = Scene::limited(CALLER, nobody()).await;
+    let scene = Scene::limited(AT_ONCE, nobody()).await;
     for _ in 0..10 {
         assert_eq!(
             &*scene.decide("what are your hours").await.response,
