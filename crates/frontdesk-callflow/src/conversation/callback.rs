@@ -6,7 +6,7 @@ use frontdesk_domain::{
     documents::{prompts::PromptName, template::Action},
     ids::{MessageId, ObjectId},
     phone::PhoneNumber,
-    record::{Message, MessageKind, MessageState},
+    record::{AudioState, Message, MessageKind, MessageState},
 };
 use serde_json::json;
 use tracing::error;
@@ -90,6 +90,7 @@ pub(super) async fn keep(
         recording_sid: None,
         recording_url: None,
         recording_seconds: None,
+        audio: AudioState::None,
         transcript: None,
         state: MessageState::New,
         at: turn.arrived,

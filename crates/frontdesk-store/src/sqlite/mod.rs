@@ -21,6 +21,7 @@ use crate::{
     system::ObjectIds,
 };
 
+mod audio;
 mod calls;
 mod changes;
 mod companies;
@@ -32,6 +33,7 @@ mod messages;
 mod notifications;
 mod qnas;
 mod readers;
+mod retention;
 mod rotations;
 mod rows;
 mod singletons;
