@@ -106,7 +106,7 @@ mod tests {
     use frontdesk_store::{
         ports::{
             Audio, AudioStore as _, CallEnd, CallLog as _, CompanyStore as _, CompanyWrite, MessageStore as _,
-            TurnLog as _,
+            RetentionStore as _, TurnLog as _,
         },
         seal::Sealer,
         sqlite::{SqliteOptions, SqliteStore},

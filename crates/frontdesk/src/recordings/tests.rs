@@ -133,7 +133,7 @@ async fn a_recording_is_fetched_with_the_login_of_its_account() {
     assert_eq!((&*audio.content_type, audio.bytes), ("audio/mpeg", vec![7; 9]));
     let path = format!("/2010-04-01/Accounts/{ACCOUNT}/Recordings/RE1.mp3");
     // printf AC00000000000000000000000000000000:token | base64
-    let basic = "Basic QUMwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA6dG9rZW4=";
+    let basic = "Basic QUMwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDp0b2tlbg==";
     assert_eq!(api.asked(), [(path, Some(basic.to_owned()))]);
     source().fetch(&format!("{}.wav", api.url()), None).await.unwrap();
     let (path, login) = api.asked().pop().unwrap();
