@@ -6,11 +6,11 @@ use frontdesk_domain::{
     alert::AlertCode,
     ids::{CallId, MessageId, ObjectId},
     phone::PhoneNumber,
-    record::{Message, MessageKind, MessageState},
+    record::{AudioState, Message, MessageKind, MessageState},
     redaction::redact_field,
 };
 use frontdesk_store::ports::{MessageStore as _, StoreError};
-use frontdesk_twilio::webhook::TurnParameters;
+use frontdesk_twilio::{recording::is_at_twilio, webhook::TurnParameters};
 use serde_json::json;
 use tracing::{error, warn};
 
@@ -127,6 +127,7 @@ impl CallFlow {
             recording_sid: parameters.recording_sid.map(Into::into),
             recording_url: parameters.recording_url.filter(|url| is_at_twilio(url)).map(Into::into),
             recording_seconds: parameters.recording_duration,
+            audio: AudioState::None,
             transcript: parameters.transcription_text.map(|text| redact_field(text).into()),
             state: MessageState::New,
             at: webhook.arrived,
@@ -153,44 +154,5 @@ impl CallFlow {
                 source: Box::new(late),
             })
         })
-    }
-}
-
-/// Whether a recording is at Twilio; others are never fetched.
-fn is_at_twilio(url: &str) -> bool {
-    let Some(rest) = url.strip_prefix("https://") else {
-        return false;
-    };
-    let host = rest
-        .split(['/', '?', '#'])
-        .next()
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    host == "api.twilio.com" || (host.ends_with(".twilio.com") && host.starts_with("api."))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_recordings_at_twilio_are_kept_with_their_address() {
-        for url in [
-            "https://api.twilio.com/2010-04-01/Accounts/AC1/Recordings/RE1",
-            "https://api.dublin.ie1.twilio.com/x",
-        ] {
-            assert!(is_at_twilio(url), "{url}");
-        }
-        for url in [
-            "http://api.twilio.com/x",
-            "https://api.example.test/r/RE1",
-            "https://api.twilio.com.evil.example/x",
-            "https://api.twilio.com@evil.example/x",
-            "https://evil.example/#api.twilio.com",
-            "file:///etc/passwd",
-            "",
-        ] {
-            assert!(!is_at_twilio(url), "{url}");
-        }
     }
 }

@@ -97,6 +97,21 @@ pub enum MessageState {
     Done,
 }
 
+/// Whether the audio of a message is kept here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AudioState {
+    /// There is none: a callback, or a recording that is not at Twilio.
+    #[default]
+    None,
+    /// It is still to be fetched.
+    Due,
+    /// It is kept.
+    Stored,
+    /// It could not be fetched, and nobody tries any more.
+    Failed,
+}
+
 /// A message or a wish to be called back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -123,6 +138,9 @@ pub struct Message {
     pub recording_url: Option<Arc<str>>,
     /// How long it is.
     pub recording_seconds: Option<u32>,
+    /// Whether the recording's audio is kept here. The store says so; what is written here is not read.
+    #[serde(default)]
+    pub audio: AudioState,
     /// Its words, redacted.
     pub transcript: Option<Arc<str>>,
     /// Whether somebody has dealt with it.

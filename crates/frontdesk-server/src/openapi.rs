@@ -223,6 +223,7 @@ fn described(parameter: &Value) -> Value {
             json!({ "type": "string", "maxLength": 200 }),
         ),
         "state" => ("Only those of this state.", json!({ "enum": ["new", "done"] })),
+        "kind" => ("Only those of this kind.", json!({ "enum": ["message", "callback"] })),
         _ => return described,
     };
     if let Some(described) = described.as_object_mut() {

@@ -74,6 +74,7 @@ fn admin() -> OpenApiRouter<App> {
         .routes(routes!(calls::show_call))
         .routes(routes!(messages::list_messages))
         .routes(routes!(messages::patch_message))
+        .routes(routes!(messages::show_audio))
         // /api/v1/trades/{trade}/qna
         .routes(routes!(qna::list_trade_qna, qna::create_trade_qna))
         .routes(routes!(

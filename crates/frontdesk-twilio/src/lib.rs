@@ -5,6 +5,7 @@
 //! [`twiml`] writes the answer.
 
 pub mod form;
+pub mod recording;
 pub mod signature;
 pub mod twiml;
 pub mod webhook;

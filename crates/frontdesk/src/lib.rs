@@ -13,6 +13,8 @@ pub mod http_client;
 pub mod output;
 pub mod phone;
 pub mod readiness;
+pub mod recordings;
+pub mod retention;
 pub mod wiring;
 
 use http_client::Unreachable;

@@ -5,7 +5,7 @@ use frontdesk_domain::{
     call_state::Question,
     documents::{prompts::PromptName, template::Action},
     ids::{MessageId, ObjectId},
-    record::{Message, MessageKind, MessageState},
+    record::{AudioState, Message, MessageKind, MessageState},
 };
 use serde_json::json;
 use tracing::error;
@@ -89,6 +89,7 @@ pub(super) async fn keep(
         recording_sid: None,
         recording_url: None,
         recording_seconds: None,
+        audio: AudioState::None,
         transcript: None,
         state: MessageState::New,
         at: turn.arrived,

@@ -67,7 +67,7 @@ pub(super) struct Faulty {
 
 forward!(
     CompanyStore, TemplateStore, QnaStore, SingletonStore, SnapshotStore, ChangeFeed, ImportStore, NotificationStore,
-    SpendStore, Ping for Faulty through store
+    SpendStore, AudioStore, RetentionStore, Ping for Faulty through store
 );
 
 #[async_trait]
@@ -128,10 +128,10 @@ impl MessageStore for Faulty {
     async fn messages(
         &self,
         company: CompanyId,
-        state: Option<MessageState>,
+        filter: &MessageFilter,
         page: Page<MessageId>,
     ) -> Result<Vec<Message>, StoreError> {
-        self.store.messages(company, state, page).await
+        self.store.messages(company, filter, page).await
     }
 
     async fn set_message_state(

@@ -27,7 +27,7 @@ use frontdesk_domain::{
 use frontdesk_store::{
     cache::CachedStore,
     ports::{
-        CallLog as _, CompanyStore as _, CompanyWrite, MessageStore as _, Page, QnaOwner, QnaStore as _,
+        CallLog as _, CompanyStore as _, CompanyWrite, MessageFilter, MessageStore as _, Page, QnaOwner, QnaStore as _,
         TemplateStore as _,
     },
     queue::{TurnQueue, TurnQueueOptions},
@@ -225,7 +225,8 @@ impl Scene {
     /// The messages and wishes to be called back, newest first.
     pub(super) async fn messages(&self) -> Vec<Message> {
         let page = Page { after: None, limit: 50 };
-        self.store.messages(COMPANY.parse().unwrap(), None, page).await.unwrap()
+        let (company, filter) = (COMPANY.parse().unwrap(), MessageFilter::default());
+        self.store.messages(company, &filter, page).await.unwrap()
     }
 
     /// How often this alert was raised.

@@ -4,13 +4,13 @@ use axum::{Json, extract::State};
 use frontdesk_domain::{
     ids::CallId,
     record::TurnOutcome,
-    time::{Date, TimeZone, Timestamp, instant, zone},
+    time::{TimeZone, Timestamp},
 };
 use frontdesk_store::ports::{CallCursor, CallFilter, StoredCall};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Answer, List, one_more};
+use super::{Answer, List, filters, one_more};
 use crate::{
     auth::CompanyScope,
     extract::{InPath, Query},
@@ -71,14 +71,7 @@ pub(crate) async fn list_calls(
 ) -> Answer<Json<List<CallView>>> {
     query.only(&["from", "to", "caller", "outcome", "q", "limit", "cursor"])?;
     let page = query.page::<CallCursor>(scope.id)?;
-    let zone = scope
-        .company
-        .document
-        .json
-        .get("timezone")
-        .and_then(Value::as_str)
-        .and_then(zone);
-    let filter = filter(&query, &zone.unwrap_or(TimeZone::UTC))?;
+    let filter = filter(&query, &filters::zone_of(&scope.company))?;
     let found = app.store.calls(scope.id, &filter, one_more(&page)).await?;
     let keyed = found.into_iter().map(|call| {
         let key = CallCursor {
@@ -103,35 +96,7 @@ pub(crate) async fn show_call(
     Ok(Json(call.into()))
 }
 
-/// A time whose offset begins with a plus that was not percent-encoded, and so arrived as a blank.
-fn with_plus(text: &str) -> String {
-    match text.rsplit_once(' ') {
-        Some((time, offset)) if time.contains('T') => format!("{time}+{offset}"),
-        _ => text.to_owned(),
-    }
-}
-
 fn filter(query: &Query, zone: &TimeZone) -> Answer<CallFilter> {
-    const WHEN: &str = "a time such as 2026-11-01T08:00:00Z or a date such as 2026-11-01";
-    let midnight = |date: Date| zone.to_timestamp(date.at(0, 0, 0, 0)).ok();
-    let time = |text: &str| instant(text).or_else(|| instant(&with_plus(text)));
-    // A time whose offset is wrong is no date, although it begins with one.
-    let date = |text: &str| text.parse::<Date>().ok().filter(|_| text.len() == "2026-11-01".len());
-    let from = query.read("from", WHEN, |text| time(text).or_else(|| midnight(date(text)?)))?;
-    let to = query.read("to", WHEN, |text| {
-        time(text).or_else(|| midnight(date(text)?.tomorrow().ok()?))
-    })?;
-    // A plus that was not percent-encoded arrives as a blank.
-    let caller = query.read(
-        "caller",
-        "a number such as +15551234567, its plus written %2B",
-        |text| {
-            let number = text
-                .strip_prefix(' ')
-                .map_or_else(|| text.to_owned(), |digits| format!("+{digits}"));
-            (number.len() <= 100).then_some(number)
-        },
-    )?;
     let outcome = query.read(
         "outcome",
         "one of greeted, answered, fallback, transfer, message, hangup",
@@ -140,14 +105,12 @@ fn filter(query: &Query, zone: &TimeZone) -> Answer<CallFilter> {
             known.is_ok().then(|| text.to_owned())
         },
     )?;
-    let words = query.read("q", "words of at most 200 characters", |text| {
-        (text.chars().count() <= 200).then(|| text.to_owned())
-    })?;
+    let (from, to) = filters::range(query, zone)?;
     Ok(CallFilter {
         from,
         to,
-        caller,
+        caller: filters::caller(query)?,
         outcome,
-        words,
+        words: filters::words(query)?,
     })
 }

@@ -1,14 +1,20 @@
 //! Messages and wishes to be called back.
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
 use frontdesk_domain::{
     documents::{Fault, Faults},
     ids::MessageId,
-    record::{Message, MessageState},
+    record::{AudioState, Message, MessageKind, MessageState},
 };
+use frontdesk_store::ports::{Audio, MessageFilter};
+use http::header;
 use serde_json::Value;
 
-use super::{Answer, List, one_more};
+use super::{Answer, List, filters, one_more};
 use crate::{
     auth::CompanyScope,
     extract::{InPath, PatchBody, Query},
@@ -18,23 +24,69 @@ use crate::{
 };
 
 /// Lists a company's messages, newest first.
+///
+/// `from` and `to` are times (RFC 3339) or dates in the company's zone, `to` is exclusive for a time and inclusive for a
+/// date; `caller` is who called or who is to be called back, `q` a part of the transcript or of the time to call back.
 #[utoipa::path(get, path = "/api/v1/companies/{companyId}/messages", tag = "messages",
-    params(("state" = Option<String>, Query), ("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query)),
+    params(("state" = Option<String>, Query), ("kind" = Option<String>, Query),
+        ("from" = Option<String>, Query), ("to" = Option<String>, Query), ("caller" = Option<String>, Query),
+        ("q" = Option<String>, Query), ("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = schema::MessageList)))]
 pub(crate) async fn list_messages(
     State(app): State<App>,
     scope: CompanyScope,
     query: Query,
 ) -> Answer<Json<List<Message>>> {
-    query.only(&["state", "limit", "cursor"])?;
-    let state = query.read("state", "new or done", state)?;
+    query.only(&["state", "kind", "from", "to", "caller", "q", "limit", "cursor"])?;
     let page = query.page::<MessageId>(scope.id)?;
-    let found = app.store.messages(scope.id, state, one_more(&page)).await?;
+    let (from, to) = filters::range(&query, &filters::zone_of(&scope.company))?;
+    let filter = MessageFilter {
+        state: query.read("state", "new or done", state)?,
+        kind: query.read("kind", "message or callback", kind)?,
+        from,
+        to,
+        caller: filters::caller(&query)?,
+        words: filters::words(&query)?,
+    };
+    let found = app.store.messages(scope.id, &filter, one_more(&page)).await?;
     Ok(List::of(
         found.into_iter().map(|message| (message.id, message)).collect(),
         page.limit,
         scope.id,
     ))
+}
+
+/// Gives the audio of a recorded message.
+#[utoipa::path(get, path = "/api/v1/companies/{companyId}/messages/{messageId}/audio", tag = "messages",
+    responses((status = 200, body = Vec<u8>, content_type = "audio/*")))]
+pub(crate) async fn show_audio(
+    State(app): State<App>,
+    scope: CompanyScope,
+    InPath(id): InPath<MessageId>,
+) -> Answer<Response> {
+    let found = app.store.audio(scope.id, id).await?;
+    let found = found.ok_or_else(|| Problem::not_found(Code::MessageNotFound, "message", id))?;
+    let Some(Audio { content_type, bytes }) = found.audio else {
+        let detail = match found.state {
+            AudioState::None => {
+                "the message has no recording: it is a wish to be called back, or was not recorded at Twilio"
+            }
+            AudioState::Due | AudioState::Stored => {
+                "the recording is still to be fetched from Twilio; that is tried for ten minutes"
+            }
+            AudioState::Failed => {
+                "the recording could not be fetched from Twilio and is not tried any more; `recordingUrl` says where it is"
+            }
+        };
+        return Err(Problem::new(Code::AudioNotFound, detail).into());
+    };
+    let headers = [
+        (header::CONTENT_TYPE, &*content_type),
+        // A caller's voice stays in no cache, and no browser takes it for something else.
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    Ok((headers, bytes).into_response())
 }
 
 /// Marks a message as done or as new.
@@ -50,6 +102,14 @@ pub(crate) async fn patch_message(
     let not_found = || Problem::not_found(Code::MessageNotFound, "message", id);
     let changed = app.store.set_message_state(scope.id, id, new_state(&patch)?).await?;
     Ok(Json(changed.ok_or_else(not_found)?))
+}
+
+fn kind(text: &str) -> Option<MessageKind> {
+    match text {
+        "message" => Some(MessageKind::Message),
+        "callback" => Some(MessageKind::Callback),
+        _ => None,
+    }
 }
 
 fn state(text: &str) -> Option<MessageState> {

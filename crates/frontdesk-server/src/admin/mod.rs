@@ -24,6 +24,7 @@ use crate::{
 pub(crate) mod calls;
 pub(crate) mod companies;
 pub(crate) mod export;
+mod filters;
 pub(crate) mod import;
 pub(crate) mod messages;
 pub(crate) mod notifications;

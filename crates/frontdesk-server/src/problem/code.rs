@@ -72,6 +72,9 @@ problem_codes! {
     /// No such message.
     MessageNotFound = "message-not-found", NOT_FOUND, "There is no such message of this company",
         "GET the company's messages lists them.";
+    /// No audio of that message.
+    AudioNotFound = "audio-not-found", NOT_FOUND, "There is no audio of this message",
+        "The message's `audio` says whether it is still due; ask again once it is `stored`.";
     /// No such notification.
     NotificationNotFound = "notification-not-found", NOT_FOUND, "There is no such notification",
         "GET /api/v1/notifications lists them.";

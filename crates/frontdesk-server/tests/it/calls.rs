@@ -12,14 +12,14 @@ use frontdesk_domain::{
     documents::template::Action,
     ids::{CallId, CompanyId, MessageId, TurnId},
     money::PicoUsd,
-    record::{Message, MessageKind, MessageState, ReplayInputs, TurnOutcome, TurnRecord},
+    record::{AudioState, Message, MessageKind, MessageState, ReplayInputs, TurnOutcome, TurnRecord},
 };
 use frontdesk_store::ports::{MessageStore as _, TurnLog as _};
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
 
-fn id_in(path: &str) -> CompanyId {
+pub(crate) fn id_in(path: &str) -> CompanyId {
     path.rsplit('/').next().unwrap().parse().unwrap()
 }
 
@@ -284,7 +284,7 @@ async fn a_question_that_is_no_question_is_pointed_to() {
     );
 }
 
-fn message(company: CompanyId, id: &str) -> Message {
+pub(crate) fn message(company: CompanyId, id: &str) -> Message {
     Message {
         id: id.parse::<MessageId>().unwrap(),
         company_id: company,
@@ -296,6 +296,7 @@ fn message(company: CompanyId, id: &str) -> Message {
         recording_sid: Some(format!("RE{id}").into()),
         recording_url: None,
         recording_seconds: Some(4),
+        audio: AudioState::None,
         transcript: None,
         state: MessageState::New,
         at: "2026-11-20T12:01:00Z".parse().unwrap(),

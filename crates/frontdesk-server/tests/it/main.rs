@@ -7,6 +7,8 @@ mod companies;
 #[cfg(test)]
 mod import_export;
 #[cfg(test)]
+mod messages;
+#[cfg(test)]
 mod notifications;
 #[cfg(test)]
 mod openapi;

@@ -43,6 +43,7 @@ const DUE: &[&str] = &[
     "GET /api/v1/companies/{}/calls/{}",
     "GET /api/v1/companies/{}/messages",
     "PATCH /api/v1/companies/{}/messages/{}",
+    "GET /api/v1/companies/{}/messages/{}/audio",
     "GET /api/v1/notifications",
     "POST /api/v1/notifications/{}/acknowledge",
     "POST /api/v1/import",

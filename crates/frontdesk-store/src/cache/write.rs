@@ -22,7 +22,8 @@ use crate::{
 };
 
 forward!(
-    SnapshotStore, ChangeFeed, TurnLog, CallLog, MessageStore, NotificationStore, SpendStore, Ping
+    SnapshotStore, ChangeFeed, TurnLog, CallLog, MessageStore, AudioStore, RetentionStore, NotificationStore, SpendStore,
+    Ping
     for CachedStore through backend
 );
 

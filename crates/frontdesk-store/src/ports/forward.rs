@@ -85,10 +85,26 @@ macro_rules! forward {
     (@MessageStore, $type:ident, $field:ident) => {
         $crate::forward!(@@MessageStore, $type, $field, {
             put_message(message: Message) -> Result<MessageId, StoreError>;
-            messages(company: CompanyId, state: Option<MessageState>, page: Page<MessageId>)
+            messages(company: CompanyId, filter: &MessageFilter, page: Page<MessageId>)
                 -> Result<Vec<Message>, StoreError>;
             set_message_state(company: CompanyId, id: MessageId, state: MessageState)
                 -> Result<Option<Message>, StoreError>;
+        });
+    };
+    (@AudioStore, $type:ident, $field:ident) => {
+        $crate::forward!(@@AudioStore, $type, $field, {
+            next_audio_due() -> Result<Option<Timestamp>, StoreError>;
+            claim_audio(now: Timestamp, again: Timestamp, limit: usize) -> Result<Vec<DueAudio>, StoreError>;
+            put_audio(message: MessageId, audio: Audio) -> Result<bool, StoreError>;
+            postpone_audio(message: MessageId, due_at: Option<Timestamp>) -> Result<(), StoreError>;
+            audio(company: CompanyId, message: MessageId) -> Result<Option<FoundAudio>, StoreError>;
+        });
+    };
+    (@RetentionStore, $type:ident, $field:ident) => {
+        $crate::forward!(@@RetentionStore, $type, $field, {
+            record_keepers() -> Result<Vec<RecordKeeper>, StoreError>;
+            purge(company: CompanyId, before: Timestamp) -> Result<Purged, StoreError>;
+            purge_leftovers() -> Result<bool, StoreError>;
         });
     };
     (@NotificationStore, $type:ident, $field:ident) => {

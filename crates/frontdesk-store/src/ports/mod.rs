@@ -18,11 +18,15 @@ use frontdesk_domain::{
 use serde_json::{Map, Value};
 
 mod forward;
+mod messages;
 mod records;
 
+pub use messages::{
+    Audio, AudioStore, DueAudio, FoundAudio, MessageFilter, MessageStore, Purged, RecordKeeper, RetentionStore,
+};
 pub use records::{
-    CallCursor, CallEnd, CallFilter, CallLog, GivenAnswer, ImportedSpend, MessageStore, NotificationStore, RaisedAlert,
-    Recalled, RotationStore, SpendStore, StoredCall, TurnLog, TurnsOfCall,
+    CallCursor, CallEnd, CallFilter, CallLog, GivenAnswer, ImportedSpend, NotificationStore, RaisedAlert, Recalled,
+    RotationStore, SpendStore, StoredCall, TurnLog, TurnsOfCall,
 };
 
 /// Every name in the ports' signatures, for [`forward!`](crate::forward).
@@ -418,6 +422,8 @@ pub trait Backend:
     + TurnLog
     + CallLog
     + MessageStore
+    + AudioStore
+    + RetentionStore
     + NotificationStore
     + RotationStore
     + SpendStore
@@ -436,6 +442,8 @@ impl<T> Backend for T where
         + TurnLog
         + CallLog
         + MessageStore
+        + AudioStore
+        + RetentionStore
         + NotificationStore
         + RotationStore
         + SpendStore

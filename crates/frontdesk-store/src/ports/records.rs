@@ -1,4 +1,4 @@
-//! The ports of what calls leave behind: turns, messages, notifications, rotation, spend.
+//! The ports of what calls leave behind: turns, notifications, rotation, spend.
 
 use std::sync::Arc;
 
@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use frontdesk_domain::{
     alert::Alert,
     decision::FallbackKind,
-    ids::{CallId, CompanyId, LedgerEntryId, MessageId, NotificationId, TurnId},
+    ids::{CallId, CompanyId, LedgerEntryId, NotificationId, TurnId},
     money::PicoUsd,
-    record::{Message, MessageState, Notification, TurnRecord},
+    record::{Notification, TurnRecord},
     time::{MonthKey, Timestamp},
 };
 use serde_json::Value;
@@ -147,27 +147,6 @@ pub trait CallLog: Send + Sync {
         before: Option<i64>,
         limit: usize,
     ) -> Result<Vec<TurnsOfCall>, StoreError>;
-}
-
-/// Messages and callbacks.
-#[async_trait]
-pub trait MessageStore: Send + Sync {
-    /// Stores a message. A second one for the same recording fills in what the first lacks; the first id stays.
-    async fn put_message(&self, message: Message) -> Result<MessageId, StoreError>;
-    /// A company's messages, newest first.
-    async fn messages(
-        &self,
-        company: CompanyId,
-        state: Option<MessageState>,
-        page: Page<MessageId>,
-    ) -> Result<Vec<Message>, StoreError>;
-    /// Changes the state of a message of this company.
-    async fn set_message_state(
-        &self,
-        company: CompanyId,
-        id: MessageId,
-        state: MessageState,
-    ) -> Result<Option<Message>, StoreError>;
 }
 
 /// Alerts of one code and company that came in a short time.

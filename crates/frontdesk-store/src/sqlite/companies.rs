@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::{
     SqliteStore, changes,
     failure::{Failure, damaged},
-    qnas,
+    qnas, retention,
     rows::{self, After, Before, Json, expect, limit},
     singletons, templates,
 };
@@ -265,6 +265,7 @@ impl CompanyStore for SqliteStore {
             qnas::delete_all(connection, id)?;
             singletons::delete(connection, &Singleton::Overlay(id))?;
             let id_text = id.to_string();
+            retention::remember(connection, &id_text)?;
             connection
                 .prepare_cached("DELETE FROM rotations WHERE company_id = ?1")?
                 .execute([&id_text])?;

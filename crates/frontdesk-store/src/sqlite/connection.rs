@@ -18,6 +18,7 @@ const APPLICATION_ID: i32 = 0x4652_444b;
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001-first.sql"),
     include_str!("../../migrations/0002-answers.sql"),
+    include_str!("../../migrations/0003-audio.sql"),
 ];
 
 /// How long opening waits for another process that opens the same file.

@@ -9,23 +9,28 @@ use frontdesk_domain::{
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params, params_from_iter};
 
 use super::{
-    ADMIN, CALL_PATH, SqliteStore,
+    ADMIN, CALL_PATH, SqliteStore, audio,
     rows::{self, Bound, Conditions, limit},
 };
-use crate::ports::{MessageStore, Page, StoreError};
+use crate::ports::{MessageFilter, MessageStore, Page, StoreError};
 
-/// Reads a row of `json, state`.
+/// The columns that [`read`] reads.
+const MESSAGE: &str =
+    "json, state, ifnull((SELECT audio.state FROM audio WHERE audio.message_id = messages.id), 'none')";
+
+/// Reads a row of [`MESSAGE`].
 fn read(row: &Row<'_>) -> rusqlite::Result<Message> {
     let mut message: Message = rows::from_json(row.get_ref(0)?.as_str()?, "a message")?;
     message.state = rows::word(row.get_ref(1)?.as_str()?, "a message's state")?;
+    message.audio = rows::word(row.get_ref(2)?.as_str()?, "the state of a message's audio")?;
     Ok(message)
 }
 
 fn put(connection: &Connection, message: &Message) -> rusqlite::Result<MessageId> {
     let company = message.company_id.to_string();
-    let same = "SELECT json, state FROM messages WHERE company_id = ?1 AND recording_sid = ?2";
+    let same = format!("SELECT {MESSAGE} FROM messages WHERE company_id = ?1 AND recording_sid = ?2");
     let same = connection
-        .prepare_cached(same)?
+        .prepare_cached(&same)?
         .query_row(params![company, message.recording_sid], read)
         .optional()?;
     if let Some(mut first) = same {
@@ -37,6 +42,7 @@ fn put(connection: &Connection, message: &Message) -> rusqlite::Result<MessageId
         connection
             .prepare_cached(sql)?
             .execute([first.id.to_string(), rows::to_json(&first)?])?;
+        audio::expect(connection, first.id, first.recording_url.as_deref(), message.at)?;
         return Ok(first.id);
     }
     let sql = "INSERT OR IGNORE INTO messages (id, company_id, recording_sid, state, at, json)
@@ -49,6 +55,7 @@ fn put(connection: &Connection, message: &Message) -> rusqlite::Result<MessageId
         message.at.as_microsecond(),
         rows::to_json(message)?,
     ])?;
+    audio::expect(connection, message.id, message.recording_url.as_deref(), message.at)?;
     Ok(message.id)
 }
 
@@ -68,6 +75,47 @@ fn time_of(connection: &Connection, id: MessageId) -> rusqlite::Result<i64> {
     }))
 }
 
+/// All of a filter but its words.
+fn conditions(filter: MessageFilter) -> rusqlite::Result<Conditions> {
+    fn one(value: impl ToSql + Send + 'static) -> [Bound; 1] {
+        [Box::new(value)]
+    }
+    let MessageFilter {
+        state,
+        kind,
+        from,
+        to,
+        caller,
+        words: _,
+    } = filter;
+    let mut conditions = Conditions::default();
+    if let Some(state) = state {
+        conditions.and("state = ?", one(rows::word_of(state)?));
+    }
+    if let Some(kind) = kind {
+        conditions.and("json ->> '$.kind' = ?", one(rows::word_of(kind)?));
+    }
+    if let Some(from) = from {
+        conditions.and("at >= ?", one(from.as_microsecond()));
+    }
+    if let Some(to) = to {
+        conditions.and("at < ?", one(to.as_microsecond()));
+    }
+    if let Some(caller) = caller {
+        conditions.and("? IN (json ->> '$.from', json ->> '$.callbackNumber')", one(caller));
+    }
+    Ok(conditions)
+}
+
+/// Whether a message says these words, which are in lower case. `SQLite`'s own `lower` knows only ASCII.
+fn says(message: &Message, words: &str) -> bool {
+    let texts = [&message.transcript, &message.callback_time];
+    texts
+        .into_iter()
+        .flatten()
+        .any(|text| text.to_lowercase().contains(words))
+}
+
 #[async_trait]
 impl MessageStore for SqliteStore {
     async fn put_message(&self, message: Message) -> Result<MessageId, StoreError> {
@@ -78,14 +126,13 @@ impl MessageStore for SqliteStore {
     async fn messages(
         &self,
         company: CompanyId,
-        state: Option<MessageState>,
+        filter: &MessageFilter,
         page: Page<MessageId>,
     ) -> Result<Vec<Message>, StoreError> {
+        let filter = filter.clone();
+        let words = filter.words.as_ref().map(|words| words.to_lowercase());
         self.read("list messages", move |connection| {
-            let mut conditions = Conditions::default();
-            if let Some(state) = state {
-                conditions.and("state = ?", [Box::new(rows::word_of(state)?) as Bound]);
-            }
+            let mut conditions = conditions(filter)?;
             if let Some(after) = page.after {
                 let at = time_of(connection, after)?;
                 conditions.and(
@@ -94,17 +141,24 @@ impl MessageStore for SqliteStore {
                 );
             }
             let sql = format!(
-                "SELECT json, state FROM messages WHERE company_id = ?{} ORDER BY at DESC, id DESC LIMIT ?",
+                "SELECT {MESSAGE} FROM messages WHERE company_id = ?{} ORDER BY at DESC, id DESC LIMIT ?",
                 conditions.sql
             );
-            let (company, limit) = (company.to_string(), limit(page.limit));
+            // Words are compared here, so that rows are read until enough of them have the words.
+            let (company, rows) = (company.to_string(), words.as_ref().map_or(limit(page.limit), |_| -1));
             let values = [&company as &dyn ToSql]
                 .into_iter()
                 .chain(conditions.values())
-                .chain([&limit as &dyn ToSql]);
+                .chain([&rows as &dyn ToSql]);
+            let has_words = |message: &rusqlite::Result<Message>| match (message, &words) {
+                (Ok(message), Some(words)) => says(message, words),
+                _ => true,
+            };
             connection
                 .prepare_cached(&sql)?
                 .query_map(params_from_iter(values), read)?
+                .filter(has_words)
+                .take(page.limit)
                 .collect()
         })
         .await
@@ -117,9 +171,9 @@ impl MessageStore for SqliteStore {
         state: MessageState,
     ) -> Result<Option<Message>, StoreError> {
         self.record("write a message", ADMIN, move |connection| {
-            let sql = "UPDATE messages SET state = ?3 WHERE id = ?1 AND company_id = ?2 RETURNING json, state";
+            let sql = format!("UPDATE messages SET state = ?3 WHERE id = ?1 AND company_id = ?2 RETURNING {MESSAGE}");
             let values = [id.to_string(), company.to_string(), rows::word_of(state)?];
-            connection.prepare_cached(sql)?.query_row(values, read).optional()
+            connection.prepare_cached(&sql)?.query_row(values, read).optional()
         })
         .await
     }

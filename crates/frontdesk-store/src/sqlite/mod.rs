@@ -19,6 +19,7 @@ use crate::{
     system::ObjectIds,
 };
 
+mod audio;
 mod calls;
 mod changes;
 mod companies;
@@ -31,6 +32,7 @@ mod notifications;
 mod place;
 mod qnas;
 mod readers;
+mod retention;
 mod rotations;
 mod rows;
 mod singletons;

@@ -106,7 +106,8 @@ impl ChangeFeed for Trying {
 }
 
 forward!(
-    CompanyStore, TemplateStore, QnaStore, SingletonStore, ImportStore, TurnLog, CallLog, MessageStore, NotificationStore,
+    CompanyStore, TemplateStore, QnaStore, SingletonStore, ImportStore, TurnLog, CallLog, MessageStore, AudioStore,
+    RetentionStore, NotificationStore,
     RotationStore, SpendStore, Ping
     for Trying through inner
 );

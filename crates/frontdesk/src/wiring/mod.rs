@@ -31,10 +31,17 @@ use frontdesk_store::{
 };
 use frontdesk_twilio::signature::{PublicUrl, Verifier};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, watch},
+};
 use tracing::{error, info, warn};
 
-use crate::config::{Config, StoreUrl};
+use crate::{
+    config::{Config, StoreUrl},
+    recordings::{Fetcher, heard::HeardStore, source::TwilioRecordings},
+    retention::Retention,
+};
 
 mod change_feed;
 mod demo;
@@ -98,7 +105,9 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     let token = token::admin_token(config)?;
     let tasks = TaskSet::new();
     let sqlite = Arc::new(open_store(config, Arc::clone(&sealer), Arc::clone(&clock)).await?);
-    let store = CachedStore::start(sqlite.clone(), &tasks);
+    let kept = Arc::<Notify>::default();
+    let heard = Arc::new(HeardStore::new(sqlite.clone(), Arc::clone(&kept)));
+    let store = CachedStore::start(heard, &tasks);
     let turns = TurnQueue::start(
         Arc::new(CountedLog::new(sqlite.clone())),
         &tasks,
@@ -123,7 +132,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         ids: ObjectIds::new(Arc::clone(&clock)),
         token: AdminToken::new(&token).context("the admin token is empty")?,
         checks: vec![
-            Arc::new(StoreCheck::new(sqlite as Arc<dyn Ping>)),
+            Arc::new(StoreCheck::new(sqlite.clone() as Arc<dyn Ping>)),
             Arc::new(ChangeFeedCheck::new(Arc::clone(&store))),
             Arc::new(TurnQueueCheck::new(turns.clone())),
             Arc::new(AlertQueueCheck::new(alerts.clone())),
@@ -141,7 +150,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         platform: Verifier::new(config.twilio.auth_token.as_ref().map(ExposeSecret::expose_secret)),
         verify: config.twilio.verify,
         notifier,
-        clock,
+        clock: Arc::clone(&clock),
         refusals: Arc::new(|| metrics::counter!(REFUSALS).increment(1)),
         diagnosed: AtomicI64::new(0),
     };
@@ -166,6 +175,15 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         }
     });
     compile_ahead(Arc::clone(&store), flow, &tasks);
+    let fetcher = Fetcher {
+        store: sqlite.clone(),
+        source: Arc::new(TwilioRecordings::new()),
+        clock: Arc::clone(&clock),
+        platform_token: config.twilio.auth_token.clone(),
+        woken: kept,
+    };
+    fetcher.start(&tasks);
+    Retention { store: sqlite, clock }.start(&tasks);
     announce(config, address, &public_url, loaded);
     let platform_token = config.twilio.auth_token.clone();
     Ok(Running {

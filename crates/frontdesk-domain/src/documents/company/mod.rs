@@ -25,6 +25,9 @@ pub(super) use read::language;
 
 pub use secrets::{Change, CompanySecrets, NotSecrets, SecretChanges, SharedKey, SharedKeyChange};
 
+/// How many days the records of calls are kept if a company does not say.
+pub const DEFAULT_RETENTION_DAYS: u16 = 90;
+
 /// A business whose phone is answered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Company {

@@ -5,8 +5,8 @@ use std::{borrow::Cow, sync::Arc};
 use serde_json::{Value, json};
 
 use super::{
-    Change, Company, CompanyDocument, Destination, SPOKEN, SecretChanges, SharedKeyChange, Status, Transfer, Voice,
-    agent, legacy,
+    Change, Company, CompanyDocument, DEFAULT_RETENTION_DAYS, Destination, SPOKEN, SecretChanges, SharedKeyChange,
+    Status, Transfer, Voice, agent, legacy,
 };
 use crate::{
     documents::{
@@ -51,7 +51,7 @@ pub(super) fn company(doc: &mut Reader<'_, '_>) -> Option<CompanyDocument> {
     let prompts = doc.or("prompts", json!({}), object(|doc| Some(PromptTexts::read(doc))));
     let hours = doc.or("hours", "always", hours);
     let holidays = doc.or("holidays", json!([]), list(0..=500, object(holiday)));
-    let retention_days = doc.or("retentionDays", 90, integer(0..=3650));
+    let retention_days = doc.or("retentionDays", DEFAULT_RETENTION_DAYS, integer(0..=3650));
     let transfer = doc.or("transfer", json!({}), object(transfer));
     let values = doc.or("variables", json!({}), map(500, variable_name, variable));
     doc.or("configuration", json!({}), free_object);

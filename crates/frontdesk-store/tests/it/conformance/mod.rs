@@ -9,6 +9,7 @@ pub(crate) mod companies;
 pub(crate) mod documents;
 pub(crate) mod imports;
 pub(crate) mod notices;
+pub(crate) mod recordings;
 pub(crate) mod snapshots;
 
 /// A store to be tried.
@@ -50,6 +51,12 @@ macro_rules! run_all {
                 a_recording_is_one_message, messages_are_listed_newest_first, another_companys_message_is_not_touched,
                 alerts_of_one_kind_are_one_notification, an_acknowledged_notification_counts_on,
                 rotation_numbers_are_unique, what_was_spoken_last_is_remembered, it_answers_a_ping,
+            ],
+            recordings: [
+                messages_are_filtered, words_are_found_page_by_page, a_recording_is_due_until_it_is_kept,
+                a_recording_that_was_given_up_is_not_due, the_address_of_a_recording_may_come_later,
+                audio_is_its_companys_alone, a_purge_deletes_what_is_older_and_nothing_else,
+                a_deleted_company_keeps_its_retention,
             ],
             snapshots: [
                 a_snapshot_holds_all_changes_up_to_its_number, knowledge_comes_in_effective_order,

@@ -4,14 +4,14 @@ use frontdesk_domain::{
     alert::{AlertCode, Severity},
     decision::FallbackKind,
     ids::{CallId, CompanyId, MessageId, NotificationId},
-    record::{Message, MessageKind, MessageState, NotificationState},
+    record::{AudioState, Message, MessageKind, MessageState, NotificationState},
 };
-use frontdesk_store::ports::Page;
+use frontdesk_store::ports::{MessageFilter, Page};
 
 use super::Given;
 use crate::support::{at, id, raised, turn};
 
-fn message(number: u32, recording: Option<&str>) -> Message {
+pub(super) fn message(number: u32, recording: Option<&str>) -> Message {
     Message {
         id: id(number),
         company_id: id(1),
@@ -23,6 +23,7 @@ fn message(number: u32, recording: Option<&str>) -> Message {
         recording_sid: recording.map(Into::into),
         recording_url: None,
         recording_seconds: Some(7),
+        audio: AudioState::None,
         transcript: None,
         state: MessageState::New,
         at: at("2026-11-15T12:00:00Z"),
@@ -30,9 +31,13 @@ fn message(number: u32, recording: Option<&str>) -> Message {
 }
 
 async fn list(given: &Given, state: Option<MessageState>, after: Option<MessageId>) -> Vec<Message> {
+    let filter = MessageFilter {
+        state,
+        ..MessageFilter::default()
+    };
     given
         .store
-        .messages(id(1), state, Page { after, limit: 2 })
+        .messages(id(1), &filter, Page { after, limit: 2 })
         .await
         .unwrap()
 }
@@ -57,7 +62,7 @@ pub(crate) async fn a_recording_is_one_message(given: &Given) {
     assert_eq!(store.put_message(foreign).await.unwrap(), id(5));
     assert_eq!(
         store
-            .messages(id(1), None, Page { after: None, limit: 9 })
+            .messages(id(1), &MessageFilter::default(), Page { after: None, limit: 9 })
             .await
             .unwrap()
             .len(),
@@ -102,7 +107,7 @@ pub(crate) async fn another_companys_message_is_not_touched(given: &Given) {
     assert!(
         given
             .store
-            .messages(id(2), None, Page { after: None, limit: 9 })
+            .messages(id(2), &MessageFilter::default(), Page { after: None, limit: 9 })
             .await
             .unwrap()
             .is_empty()

@@ -1,0 +1,239 @@
+//! Deletes what is kept no longer: calls with their turns, messages with their audio.
+//!
+//! A record is kept for `retentionDays` times 24 hours after its call began or its message was left, whether somebody
+//! has dealt with it or not, and is gone within the hour after. It is kept for a day at least, whatever the settings
+//! say, 0 included: until then the same webhook must get the same answer again. A company that is deleted keeps its
+//! records for as long as it did; where that is not known, for the usual time.
+
+use std::{sync::Arc, time::Duration};
+
+use frontdesk_domain::{clock::Clock, documents::company::DEFAULT_RETENTION_DAYS, time::Timestamp};
+use frontdesk_store::{
+    ports::{Backend, Purged, StoreError},
+    tasks::{Stopping, TaskSet},
+};
+use tokio::time;
+use tracing::{info, warn};
+
+/// The first time is so long after the start, when the calls that waited for it are answered.
+const FIRST: Duration = Duration::from_mins(1);
+
+/// How often it is looked for what to delete.
+const EVERY: Duration = Duration::from_hours(1);
+
+/// Between two batches others write.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Deletes records whose retention has ended.
+pub struct Retention {
+    /// Where the records are.
+    pub store: Arc<dyn Backend>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Retention {
+    /// Deletes each hour until the process ends.
+    pub fn start(self, tasks: &TaskSet) {
+        let mut stopping = tasks.stopping();
+        tasks.spawn("delete what is kept no longer", async move {
+            let mut wait = FIRST;
+            loop {
+                tokio::select! {
+                    () = stopping.wait() => return,
+                    () = time::sleep(wait) => wait = EVERY,
+                }
+                match self.purge(&stopping).await {
+                    Ok(Purged {
+                        calls: 0, messages: 0, ..
+                    }) => {}
+                    Ok(Purged { calls, turns, messages }) => {
+                        info!(calls, turns, messages, "records whose retention has ended were deleted");
+                    }
+                    Err(error) => {
+                        warn!(
+                            error = &error as &dyn std::error::Error,
+                            "records whose retention has ended could not be deleted; the next try is in an hour"
+                        );
+                    }
+                }
+            }
+        });
+    }
+
+    /// Deletes all whose retention has ended by now, batch by batch; ends early when the process does.
+    async fn purge(&self, stopping: &Stopping) -> Result<Purged, StoreError> {
+        let now = self.clock.now();
+        let mut all = Purged::default();
+        for keeper in self.store.record_keepers().await? {
+            let before = kept_since(now, keeper.retention_days.unwrap_or(DEFAULT_RETENTION_DAYS));
+            while !stopping.is_set() {
+                let batch = self.store.purge(keeper.company, before).await?;
+                if batch == Purged::default() {
+                    break;
+                }
+                all.calls += batch.calls;
+                all.turns += batch.turns;
+                all.messages += batch.messages;
+                time::sleep(PAUSE).await;
+            }
+        }
+        while !stopping.is_set() && self.store.purge_leftovers().await? {
+            time::sleep(PAUSE).await;
+        }
+        Ok(all)
+    }
+}
+
+/// What is older is kept no longer.
+fn kept_since(now: Timestamp, days: u16) -> Timestamp {
+    let day = Duration::from_hours(24);
+    now.checked_sub(day * u32::from(days.max(1))).unwrap_or(Timestamp::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use frontdesk_domain::{
+        documents::{
+            Mode, Parsed,
+            company::{Company, CompanyDocument, CompanySecrets},
+        },
+        ids::{CallId, CompanyId, ObjectId},
+        record::{AudioState, Message, MessageKind, MessageState},
+    };
+    use frontdesk_store::{
+        ports::{
+            Audio, AudioStore as _, CallEnd, CallLog as _, CompanyStore as _, CompanyWrite, MessageStore as _,
+            RetentionStore as _, TurnLog as _,
+        },
+        seal::Sealer,
+        sqlite::{SqliteOptions, SqliteStore},
+    };
+    use serde_json::json;
+
+    use super::*;
+
+    struct TestClock(Mutex<Timestamp>);
+
+    impl Clock for TestClock {
+        fn now(&self) -> Timestamp {
+            *self.0.lock().unwrap()
+        }
+    }
+
+    fn id<Id: From<ObjectId>>(number: u32) -> Id {
+        Id::from(ObjectId::from_parts(number, [0; 8]))
+    }
+
+    fn keeping(company: u32, days: u16) -> CompanyWrite {
+        let document = json!({ "_id": id::<CompanyId>(company).to_string(), "name": "A",
+            "phone": format!("+1555010000{company}"), "retentionDays": days });
+        let Parsed { value, json, .. } = Company::parse(&document, Mode::Import).unwrap();
+        let CompanyDocument { company, secrets, .. } = value;
+        CompanyWrite {
+            company: Arc::new(company),
+            json,
+            secrets: secrets.apply(&CompanySecrets::default()).unwrap(),
+        }
+    }
+
+    /// Companies that keep 0, 7, 90 and (deleted) 2 days, and one of which nothing is known, each with a call and a
+    /// recorded message of the same instant.
+    async fn scene(store: &SqliteStore, at: Timestamp) {
+        for (company, days) in [(1, 0), (2, 7), (3, 90), (4, 2)] {
+            store.insert_company(keeping(company, days)).await.unwrap();
+        }
+        store.delete_company(id(4), None).await.unwrap();
+        for company in 1..=5 {
+            let end = CallEnd {
+                company: id(company),
+                call: CallId::new("CA1"),
+                from: None,
+                at,
+                status: "completed",
+            };
+            store.end_calls(Arc::new(vec![end])).await.unwrap();
+            let message = Message {
+                id: id(company),
+                company_id: id(company),
+                call_id: CallId::new("CA1"),
+                kind: MessageKind::Message,
+                from: None,
+                callback_number: None,
+                callback_time: None,
+                recording_sid: Some("RE1".into()),
+                recording_url: Some("https://api.twilio.com/RE1".into()),
+                recording_seconds: Some(4),
+                audio: AudioState::None,
+                transcript: None,
+                state: MessageState::New,
+                at,
+            };
+            store.put_message(message).await.unwrap();
+            let audio = Audio {
+                content_type: "audio/mpeg".into(),
+                bytes: vec![7; 300_000],
+            };
+            assert!(store.put_audio(id(company), audio).await.unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn records_are_deleted_when_their_companys_retention_ends() {
+        let start: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+        let clock = Arc::new(TestClock(Mutex::new(start)));
+        let folder = tempfile::tempdir().unwrap();
+        let key = Arc::new(Sealer::from_key([7; 32]));
+        let file = folder.path().join("frontdesk.db");
+        let store = Arc::new(SqliteStore::open(&file, key, clock.clone(), SqliteOptions::default()).unwrap());
+        scene(&store, start).await;
+        let retention = Retention {
+            store: store.clone(),
+            clock: clock.clone(),
+        };
+        let tasks = TaskSet::new();
+        let left_after = async |hours: u64| {
+            *clock.0.lock().unwrap() = start + Duration::from_hours(hours);
+            retention.purge(&tasks.stopping()).await.unwrap();
+            let mut left = Vec::new();
+            for company in 1..=5 {
+                let call = store.call(id(company), &CallId::new("CA1")).await.unwrap();
+                let audio = store.audio(id(company), id(company)).await.unwrap();
+                assert_eq!(call.is_some(), audio.is_some(), "calls and messages go together");
+                assert!(
+                    audio.is_none_or(|found| found.audio.is_some()),
+                    "and the audio with its message"
+                );
+                left.extend(call.map(|_| company));
+            }
+            left
+        };
+        assert_eq!(left_after(24).await, [1, 2, 3, 4, 5], "each for a day at least");
+        assert_eq!(left_after(25).await, [2, 3, 4, 5]);
+        assert_eq!(left_after(2 * 24).await, [2, 3, 4, 5]);
+        assert_eq!(
+            left_after(2 * 24 + 1).await,
+            [2, 3, 5],
+            "a deleted company keeps its retention"
+        );
+        assert_eq!(left_after(7 * 24 + 1).await, [3, 5]);
+        assert_eq!(left_after(90 * 24).await, [3, 5]);
+        assert_eq!(left_after(90 * 24 + 1).await, Vec::<u32>::new(), "the usual time");
+        assert!(!store.purge_leftovers().await.unwrap(), "nothing is left over");
+    }
+
+    #[test]
+    fn retention_is_counted_in_days_and_never_less_than_one() {
+        let now: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+        for (days, want) in [
+            (0, "2026-11-19T12:00:00Z"),
+            (1, "2026-11-19T12:00:00Z"),
+            (90, "2026-08-22T12:00:00Z"),
+            (3_650, "2016-11-22T12:00:00Z"),
+        ] {
+            assert_eq!(kept_since(now, days), want.parse().unwrap(), "{days}");
+        }
+    }
+}
