@@ -152,8 +152,7 @@ impl<'s> Caller<'s> {
 
     /// Posts a form as it is.
     pub(super) async fn post_form(&self, route: Route, target: &str, form: &Form) -> String {
-        let company = self.company.parse().unwrap();
-        let tenant = self.scene.flow.tenant(company).await.unwrap().unwrap();
+        let tenant = self.scene.tenant(&self.company).await;
         let webhook = Webhook {
             route,
             target,

@@ -286,7 +286,7 @@ async fn premium_and_foreign_numbers_are_never_dialled_although_they_were_stored
         ] {
             documents.push(scene.call(words).says(words).await);
         }
-        let tenant = scene.flow.tenant(COMPANY.parse().unwrap()).await.unwrap().unwrap();
+        let tenant = scene.tenant(COMPANY).await;
         documents.push(scene.flow.fallback_document(&tenant));
         documents.push(crate::speech::emergency(&tenant, scene.now()));
         for document in documents {
@@ -399,7 +399,7 @@ async fn a_recording_is_one_message_however_often_it_is_told() {
 #[tokio::test]
 async fn the_fallback_document_says_a_sentence_and_dials_without_this_service() {
     let scene = Scene::new(two()).await;
-    let tenant = scene.flow.tenant(COMPANY.parse().unwrap()).await.unwrap().unwrap();
+    let tenant = scene.tenant(COMPANY).await;
     let document = scene.flow.fallback_document(&tenant);
     document::check(&document);
     assert!(
