@@ -78,7 +78,7 @@ pub(crate) async fn show_audio(
                 "the recording could not be fetched from Twilio and is not tried any more; `recordingUrl` says where it is"
             }
         };
-        return Err(Problem::new(Code::AudioNotFound, detail).into());
+        return Err(Problem::new(Code::AudioNotFound, detail));
     };
     let headers = [
         (header::CONTENT_TYPE, &*content_type),

@@ -107,7 +107,7 @@ fn conditions(filter: MessageFilter) -> rusqlite::Result<Conditions> {
     Ok(conditions)
 }
 
-/// Whether a message says these words, which are in lower case. SQLite's own `lower` knows only ASCII.
+/// Whether a message says these words, which are in lower case. `SQLite`'s own `lower` knows only ASCII.
 fn says(message: &Message, words: &str) -> bool {
     let texts = [&message.transcript, &message.callback_time];
     texts

@@ -126,9 +126,7 @@ impl RetentionStore for SqliteStore {
     }
 
     async fn purge_leftovers(&self) -> Result<bool, StoreError> {
-        let (parts, companies) = self
-            .read("find what no record refers to", |connection| leftovers(connection))
-            .await?;
+        let (parts, companies) = self.read("find what no record refers to", leftovers).await?;
         if parts.is_empty() && companies.is_empty() {
             return Ok(false);
         }
