@@ -125,7 +125,8 @@ impl TwilioRecordings {
     fn address(&self, url: &str) -> Option<Url> {
         let mut url = Url::parse(url).ok().filter(self.is_allowed)?;
         let path = url.path();
-        if !path.ends_with(".mp3") && !path.ends_with(".wav") {
+        let extension = path.rsplit_once('.').map(|(_, extension)| extension);
+        if !matches!(extension, Some("mp3" | "wav")) {
             let path = format!("{path}.mp3");
             url.set_path(&path);
         }

@@ -54,11 +54,14 @@ impl Clock for TestClock {
     }
 }
 
+/// The target of a request, and its login.
+type Asked = (String, Option<String>);
+
 /// What the fake API answers, one after the other; the last answer stays.
 #[derive(Clone)]
 struct Api {
     address: SocketAddr,
-    asked: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 #[derive(Clone)]
@@ -89,7 +92,7 @@ impl Api {
         format!("http://{}/2010-04-01/Accounts/{ACCOUNT}/Recordings/RE1", self.address)
     }
 
-    fn asked(&self) -> Vec<(String, Option<String>)> {
+    fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 }

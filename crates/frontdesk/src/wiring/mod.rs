@@ -175,15 +175,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         }
     });
     compile_ahead(Arc::clone(&store), flow, &tasks);
-    let fetcher = Fetcher {
-        store: sqlite.clone(),
-        source: Arc::new(TwilioRecordings::new()),
-        clock: Arc::clone(&clock),
-        platform_token: config.twilio.auth_token.clone(),
-        woken: kept,
-    };
-    fetcher.start(&tasks);
-    Retention { store: sqlite, clock }.start(&tasks);
+    start_behind_calls(config, &sqlite, &clock, kept, &tasks);
     announce(config, address, &public_url, loaded);
     let platform_token = config.twilio.auth_token.clone();
     Ok(Running {
@@ -199,6 +191,29 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         closing,
         serving,
     })
+}
+
+/// Starts what no caller waits for; `kept` rings for each recorded message.
+fn start_behind_calls(
+    config: &Config,
+    store: &Arc<SqliteStore>,
+    clock: &Arc<dyn Clock>,
+    kept: Arc<Notify>,
+    tasks: &TaskSet,
+) {
+    let fetcher = Fetcher {
+        store: Arc::<SqliteStore>::clone(store),
+        source: Arc::new(TwilioRecordings::new()),
+        clock: Arc::clone(clock),
+        platform_token: config.twilio.auth_token.clone(),
+        woken: kept,
+    };
+    fetcher.start(tasks);
+    let retention = Retention {
+        store: Arc::<SqliteStore>::clone(store),
+        clock: Arc::clone(clock),
+    };
+    retention.start(tasks);
 }
 
 /// What an operator wants to know at the start.
