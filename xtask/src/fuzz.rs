@@ -1,11 +1,6 @@
 //! Fuzzing: random changes of the kept inputs, through the properties of `frontdesk-properties`.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-    time::SystemTime,
-};
+use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -32,7 +27,7 @@ pub(crate) fn all(seconds: u64) -> Result<()> {
         // The first folder takes what the fuzzer finds worth keeping; the repository's own stays as it is.
         let found_here = grown.join(target);
         fs::create_dir_all(&found_here).with_context(|| format!("cannot make {}", found_here.display()))?;
-        let began = SystemTime::now();
+        let before = artifacts(target);
         let mut fuzz = cargo_fuzz("run");
         fuzz.arg(target)
             .arg(&found_here)
@@ -45,7 +40,7 @@ pub(crate) fn all(seconds: u64) -> Result<()> {
             ])
             .arg("-print_final_stats=1");
         if let Err(failure) = must(&what, &mut fuzz) {
-            let Some(input) = reproducer(target, began) else {
+            let Some(input) = artifacts(target).into_iter().find(|path| !before.contains(path)) else {
                 return Err(failure);
             };
             let input = input.strip_prefix(root()).unwrap_or(&input).display();
@@ -90,14 +85,9 @@ fn targets() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The input that broke a target, if one was written since it began.
-fn reproducer(target: &str, began: SystemTime) -> Option<PathBuf> {
-    let folder: &Path = &root().join("fuzz").join("artifacts").join(target);
-    let written = |path: &PathBuf| fs::metadata(path).and_then(|meta| meta.modified()).ok();
-    let files = fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
-    files
-        .filter_map(|path| Some((written(&path)?, path)))
-        .filter(|(at, _)| *at >= began)
-        .max()
-        .map(|(_, path)| path)
+/// The inputs that broke a target, this time or before.
+fn artifacts(target: &str) -> BTreeSet<PathBuf> {
+    let entries = fs::read_dir(root().join("fuzz").join("artifacts").join(target));
+    let entries = entries.into_iter().flatten();
+    entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
 }

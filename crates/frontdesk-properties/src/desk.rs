@@ -37,7 +37,7 @@ use crate::document;
 pub(crate) const COMPANY: &str = "507f1f77bcf86cd799439011";
 
 /// How long anything may take, on a machine that does other work too.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Seals the states of calls. The corpus holds some that were sealed with it.
 pub(crate) fn sealer() -> Sealer {

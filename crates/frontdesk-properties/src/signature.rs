@@ -58,14 +58,14 @@ pub fn holds(input: &[u8]) {
         }
     }
     signed_requests_verify(&public, &verifier, &target, &form);
-    if let Ok(text) = str::from_utf8(signature) {
-        if let Ok(url) = PublicUrl::parse(text) {
-            assert_eq!(
-                PublicUrl::parse(url.as_str()).as_ref(),
-                Ok(&url),
-                "a public URL is read back"
-            );
-        }
+    if let Ok(text) = str::from_utf8(signature)
+        && let Ok(url) = PublicUrl::parse(text)
+    {
+        assert_eq!(
+            PublicUrl::parse(url.as_str()).as_ref(),
+            Ok(&url),
+            "a public URL is read back"
+        );
     }
 }
 

@@ -19,10 +19,8 @@ pub fn holds(input: &[u8]) {
         return;
     };
     let text = String::from_utf8_lossy(rest);
-    if kind.is_multiple_of(8) && !text.is_empty() {
+    if *kind == 0 && !text.is_empty() {
         let long = text.repeat(LONG / text.len() + 1);
-        let root = document::taken(&Response { verbs: verbs(&long) }.to_xml());
-        assert_order(&root);
         let speech: Vec<Verb<'_>> = vec![Verb::Say((&*long).into()), Verb::Hangup];
         let root = document::taken(&Response { verbs: speech }.to_xml());
         assert_eq!(
