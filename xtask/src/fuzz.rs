@@ -54,7 +54,7 @@ pub(crate) fn all(seconds: u64) -> Result<()> {
 }
 
 fn ensure_toolchain() -> Result<()> {
-    let installed = output(&mut command("rustup").args(["toolchain", "list"])).unwrap_or_default();
+    let installed = output(command("rustup").args(["toolchain", "list"])).unwrap_or_default();
     if installed.lines().any(|line| line.starts_with(TOOLCHAIN)) {
         return Ok(());
     }
