@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod fuzz;
 mod lint;
 mod run;
 mod step;
@@ -42,8 +43,12 @@ enum Task {
     Test,
     /// Checks format, clippy, the purity of the pure crates, file sizes, dependencies and spelling.
     Lint,
-    /// Runs the long checks in full size: signatures against Twilio's own validator, kill -9 under load.
-    Verify,
+    /// Runs the long checks in full size: signatures and documents against Twilio's own SDKs, fuzzing, kill -9 under load.
+    Verify {
+        /// How long each of the six targets is fuzzed.
+        #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+        fuzz_seconds: u64,
+    },
     /// Measures, and prints each value beside its limit.
     Bench {
         /// Skips the benchmarks of single crates.
@@ -58,7 +63,7 @@ fn main() -> ExitCode {
         Task::Call { arguments } => run::call(&arguments),
         Task::Test => test::all(),
         Task::Lint => lint::all(),
-        Task::Verify => verify::all(),
+        Task::Verify { fuzz_seconds } => verify::all(fuzz_seconds),
         Task::Bench { only_load } => bench::all(only_load),
     };
     match done {

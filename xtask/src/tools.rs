@@ -30,6 +30,11 @@ pub(crate) const MACHETE: CargoTool = CargoTool {
     crate_name: "cargo-machete",
     version: "0.9.2",
 };
+/// Builds and runs fuzz targets.
+pub(crate) const CARGO_FUZZ: CargoTool = CargoTool {
+    crate_name: "cargo-fuzz",
+    version: "0.13.2",
+};
 
 /// The version of the spelling check, from `PyPI`, where it is a finished program.
 const TYPOS: &str = "typos==1.52.0";

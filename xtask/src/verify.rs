@@ -5,17 +5,44 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::{
-    step::{build_release, command, must},
+    fuzz,
+    step::{build_release, command, must, target_directory},
     test::ORACLE,
 };
 
-/// Runs the long checks.
-pub(crate) fn all() -> Result<ExitCode> {
+/// The signature oracle of the Node SDK, and the reader of documents with the Python SDK.
+const NODE_ORACLE: &str = "crates/frontdesk-twilio/tests/node_oracle.py";
+const DOCUMENTS: &str = "crates/frontdesk-twilio/tests/documents.py";
+
+/// Runs the long checks; each target is fuzzed for so long.
+pub(crate) fn all(fuzz_seconds: u64) -> Result<ExitCode> {
     must(
         "comparing signature decisions with Twilio's own validator",
         command("python3").args([ORACLE, "--requests", "100000", "--mutations", "1000000"]),
     )?;
+    let tools = target_directory()?.join("tools");
+    must(
+        "comparing signatures with Twilio's validator for Node",
+        command("python3")
+            .args([NODE_ORACLE, "--requests", "500", "--npm-folder"])
+            .arg(tools.join("twilio-node")),
+    )?;
     let frontdesk = build_release("frontdesk", "frontdesk")?;
+    let shapes = build_release("frontdesk-testkit", "shapes")?;
+    let documents = tools.join("documents");
+    must(
+        "playing calls until every shape of document was answered",
+        command(shapes)
+            .arg("--frontdesk")
+            .arg(&frontdesk)
+            .arg("--out")
+            .arg(&documents),
+    )?;
+    must(
+        "building those documents again with Twilio's own classes",
+        command("python3").arg(DOCUMENTS).arg(&documents),
+    )?;
+    fuzz::all(fuzz_seconds)?;
     let crash = build_release("frontdesk-testkit", "crash")?;
     must(
         "killing the server with SIGKILL under load and looking for what it had acknowledged",

@@ -187,7 +187,13 @@ impl CallState {
         }
         let heard = std::mem::take(&mut self.heard);
         let asked = std::mem::take(&mut self.asked);
-        !heard.is_empty() || !asked.is_none()
+        if !heard.is_empty() || !asked.is_none() {
+            return true;
+        }
+        // Last of all, because who was dialled may then be dialled again.
+        let dialled = !self.dialled.is_empty();
+        self.dialled.drain(..self.dialled.len().min(4));
+        dialled
     }
 
     fn find(&self, scenario: &str) -> Option<&Answered> {

@@ -4,6 +4,7 @@
 //! - [`twilio::Caller`] signs webhooks as Twilio does and reads the answers with a reader of its own.
 //! - [`operator::Operator`] speaks to the admin API.
 //! - [`world::World`] makes companies to call, and knows what a right answer of theirs is.
+//! - [`shapes::collect`] plays calls that bring out a document of every shape.
 //! - [`crash::run`] kills a server under load, again and again, and looks for what it had acknowledged.
 //!
 //! Nothing here knows how Frontdesk works inside: it speaks HTTP and reads documents. The one exception is
@@ -13,6 +14,7 @@ pub mod connection;
 pub mod crash;
 pub mod operator;
 pub mod server;
+pub mod shapes;
 pub mod store_file;
 pub mod twilio;
 pub mod twiml;

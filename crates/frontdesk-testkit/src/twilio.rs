@@ -65,7 +65,8 @@ impl Call {
             ("From", &self.from),
             ("To", "+12025550199"),
         ];
-        for (name, value) in common.iter().chain(extra) {
+        let is_extra = |name: &str| extra.iter().any(|(given, _)| *given == name);
+        for (name, value) in common.iter().filter(|(name, _)| !is_extra(name)).chain(extra) {
             form.push(name, value);
         }
         form
@@ -145,32 +146,54 @@ impl Caller {
         let Self { connection, call } = self;
         let call = call.as_mut().context("there is no call")?;
         let target = target(call, call.heard.as_ref())?;
-        // An action may be written as a whole URL; only what is signed differs then.
-        let target = target.strip_prefix(PUBLIC_URL).unwrap_or(&target);
-        let form = call.form(extra);
-        let signature = sign(&call.twilio.auth_token, &format!("{PUBLIC_URL}{target}"), &form);
-        let headers = [
-            ("content-type", "application/x-www-form-urlencoded; charset=UTF-8"),
-            ("user-agent", "TwilioProxy/1.1"),
-            (SIGNATURE_HEADER, signature.as_str()),
-        ];
-        let reply = connection
-            .send(&Method::POST, target, &headers, form.encode().into_bytes())
-            .await?;
-        if reply.status != 200 || !reply.content_type.contains("xml") {
-            return Err(BadAnswer(format!(
-                "a webhook was answered {} ({}): {}",
-                reply.status,
-                reply.content_type,
-                reply.text()
-            ))
-            .into());
-        }
-        let document = match Document::parse(&reply.text()) {
-            Ok(document) => document,
-            Err(error) => return Err(BadAnswer(format!("a webhook was answered {}: {error:#}", reply.text())).into()),
-        };
+        let (_, document) = answered(connection, call, &target, extra).await?;
         Ok(call.heard.insert(document))
+    }
+
+    /// Posts any webhook of the call and gives the document as it came, which the call does not follow.
+    ///
+    /// # Errors
+    /// There is no call, or no document came back.
+    pub async fn fetch(&mut self, target: &str, extra: &[(&str, &str)]) -> Result<String> {
+        let Self { connection, call } = self;
+        let call = call.as_ref().context("there is no call")?;
+        let (xml, _) = answered(connection, call, target, extra).await?;
+        Ok(xml)
+    }
+}
+
+/// Posts a webhook of a call; the document that answers it, as it came and as it is understood.
+async fn answered(
+    connection: &mut Connection,
+    call: &Call,
+    target: &str,
+    extra: &[(&str, &str)],
+) -> Result<(String, Document)> {
+    // An action may be written as a whole URL; only what is signed differs then.
+    let target = target.strip_prefix(PUBLIC_URL).unwrap_or(target);
+    let form = call.form(extra);
+    let signature = sign(&call.twilio.auth_token, &format!("{PUBLIC_URL}{target}"), &form);
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded; charset=UTF-8"),
+        ("user-agent", "TwilioProxy/1.1"),
+        (SIGNATURE_HEADER, signature.as_str()),
+    ];
+    let reply = connection
+        .send(&Method::POST, target, &headers, form.encode().into_bytes())
+        .await?;
+    if reply.status != 200 || !reply.content_type.contains("xml") {
+        return Err(BadAnswer(format!(
+            "a webhook was answered {} ({}): {}",
+            reply.status,
+            reply.content_type,
+            reply.text()
+        ))
+        .into());
+    }
+    let xml = reply.text();
+    match Document::parse(&xml) {
+        Ok(document) => Ok((xml, document)),
+        Err(error) => Err(BadAnswer(format!("a webhook was answered {xml}: {error:#}")).into()),
     }
 }
 

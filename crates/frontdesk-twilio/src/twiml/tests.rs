@@ -84,6 +84,14 @@ fn an_attribute_cannot_end_early() {
 }
 
 #[test]
+fn an_attribute_keeps_its_tabs_and_line_ends() {
+    check(
+        vec![Verb::Say(in_voice("hi", "a\tb\nc\rd"))],
+        r#"<Response><Say voice="a&#9;b&#10;c&#13;d">hi</Say></Response>"#,
+    );
+}
+
+#[test]
 fn a_turn_listens_for_the_next_one() {
     let gather = Gather {
         action: "/api/twilio/v2-agent-respond/1?s=a&t=b".into(),

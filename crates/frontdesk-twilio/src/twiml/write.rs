@@ -248,7 +248,13 @@ impl Out {
         self.tag.push(' ');
         self.tag.push_str(name);
         self.tag.push_str("=\"");
-        self.tag.push_str(&escape(legal(value)));
+        let escaped = escape(legal(value));
+        // A reader takes a tab or a line's end in an attribute for a blank, unless it is escaped.
+        if escaped.contains(['\t', '\n']) {
+            self.tag.push_str(&escaped.replace('\t', "&#9;").replace('\n', "&#10;"));
+        } else {
+            self.tag.push_str(&escaped);
+        }
         self.tag.push('"');
     }
 

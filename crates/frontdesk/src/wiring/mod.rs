@@ -144,16 +144,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
             .with_flow(Arc::clone(&flow))
             .with_caches(Arc::clone(&store)),
     });
-    let voice = Voice {
-        flow: Arc::clone(&flow),
-        public_url: PublicUrl::parse(&public_url).with_context(|| format!("`{public_url}` is no public URL"))?,
-        platform: Verifier::new(config.twilio.auth_token.as_ref().map(ExposeSecret::expose_secret)),
-        verify: config.twilio.verify,
-        notifier,
-        clock: Arc::clone(&clock),
-        refusals: Arc::new(|| metrics::counter!(REFUSALS).increment(1)),
-        diagnosed: AtomicI64::new(0),
-    };
+    let voice = voice(config, &public_url, &flow, notifier, &clock)?;
     let routes = router(app.clone(), voice::router(Arc::new(voice))).context("cannot describe the API")?;
     if demo {
         demo::import_once(&store, &routes, &token).await?;
@@ -167,13 +158,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     flow.prepare_safety().await;
     change_feed::heard(&store).await;
     lifecycle.set_loaded();
-    let (remembering, mut stopping) = (Arc::clone(&flow), tasks.stopping());
-    tasks.spawn("remember the turns of the last day", async move {
-        tokio::select! {
-            () = remembering.remember_the_day() => {}
-            () = stopping.wait() => {}
-        }
-    });
+    remember_the_day(Arc::clone(&flow), &tasks);
     compile_ahead(Arc::clone(&store), flow, &tasks);
     start_behind_calls(config, &sqlite, &clock, kept, &tasks);
     announce(config, address, &public_url, loaded);
@@ -191,6 +176,37 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         closing,
         serving,
     })
+}
+
+/// What the voice routes are made of.
+fn voice(
+    config: &Config,
+    public_url: &str,
+    flow: &Arc<CallFlow>,
+    notifier: Arc<dyn Notifier>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Voice> {
+    Ok(Voice {
+        flow: Arc::clone(flow),
+        public_url: PublicUrl::parse(public_url).with_context(|| format!("`{public_url}` is no public URL"))?,
+        platform: Verifier::new(config.twilio.auth_token.as_ref().map(ExposeSecret::expose_secret)),
+        verify: config.twilio.verify,
+        notifier,
+        clock: Arc::clone(clock),
+        refusals: Arc::new(|| metrics::counter!(REFUSALS).increment(1)),
+        diagnosed: AtomicI64::new(0),
+    })
+}
+
+/// Notes which turns of the last day the store has; until that is done, it is asked for each turn.
+fn remember_the_day(flow: Arc<CallFlow>, tasks: &TaskSet) {
+    let mut stopping = tasks.stopping();
+    tasks.spawn("remember the turns of the last day", async move {
+        tokio::select! {
+            () = flow.remember_the_day() => {}
+            () = stopping.wait() => {}
+        }
+    });
 }
 
 /// Starts what no caller waits for; `kept` rings for each recorded message.

@@ -1,0 +1,5 @@
+//! [`frontdesk_properties::signature::holds`].
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| frontdesk_properties::signature::holds(input));
