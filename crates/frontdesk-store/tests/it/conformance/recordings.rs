@@ -254,7 +254,7 @@ pub(crate) async fn a_purge_deletes_what_is_older_and_nothing_else(given: &Given
         .await
         .unwrap();
     store
-        .append_turns(began(2, "CAother", old).to_vec().into())
+        .append_turns(began(2, "CAfar", old).to_vec().into())
         .await
         .unwrap();
     store
@@ -283,7 +283,7 @@ pub(crate) async fn a_purge_deletes_what_is_older_and_nothing_else(given: &Given
     assert_eq!(store.audio(id(1), id(100)).await.unwrap(), None);
     assert!(store.purge_leftovers().await.unwrap(), "the audio itself");
     while store.purge_leftovers().await.unwrap() {}
-    for (company, call, message) in [(1, "CAnew", 1), (2, "CAother", 2)] {
+    for (company, call, message) in [(1, "CAnew", 1), (2, "CAfar", 2)] {
         assert_eq!(
             store
                 .call(id(company), &CallId::new(call))
