@@ -5,14 +5,15 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::{
-    step::{cargo, command, must},
+    calls,
+    step::{cargo, command, must, target_directory},
     tools::NEXTEST,
 };
 
 /// The signature oracle, from the project's folder.
 pub(crate) const ORACLE: &str = "crates/frontdesk-twilio/tests/oracle.py";
 
-/// Runs all tests; the crates' tests come last, because their summary is the line to read.
+/// Runs all tests; simulated calls against the built binary come last.
 pub(crate) fn all() -> Result<ExitCode> {
     NEXTEST.ensure()?;
     must(
@@ -24,5 +25,11 @@ pub(crate) fn all() -> Result<ExitCode> {
         &mut cargo(["test", "--quiet", "--workspace", "--doc"]),
     )?;
     must("testing every crate", &mut cargo(["nextest", "run", "--workspace"]))?;
+    must(
+        "building the server and the simulator of Twilio and its callers",
+        &mut cargo(["build", "--workspace", "--bins"]),
+    )?;
+    let binaries = target_directory()?.join("debug");
+    calls::hold(&binaries.join("callsim"), &binaries.join("frontdesk"), 100)?;
     Ok(ExitCode::SUCCESS)
 }

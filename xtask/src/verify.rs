@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::{
-    fuzz,
+    calls, fuzz,
     step::{build_release, command, must, target_directory},
     test::ORACLE,
 };
@@ -43,6 +43,8 @@ pub(crate) fn all(fuzz_seconds: u64) -> Result<ExitCode> {
         command("python3").arg(DOCUMENTS).arg(&documents),
     )?;
     fuzz::all(fuzz_seconds)?;
+    let callsim = build_release("frontdesk-callsim", "callsim")?;
+    calls::hold_with_faults(&callsim, &frontdesk, 10_000)?;
     let crash = build_release("frontdesk-testkit", "crash")?;
     must(
         "killing the server with SIGKILL under load and looking for what it had acknowledged",
