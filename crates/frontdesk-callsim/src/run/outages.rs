@@ -116,8 +116,9 @@ pub(super) async fn disturb(
             Disturbance::Kill => {
                 let began = Instant::now();
                 course.outages.set(course.outages.get() + 1);
-                course.kills.borrow_mut().push(began);
                 server.kill().await?;
+                // Until it was dead it answered.
+                course.kills.borrow_mut().push(Instant::now());
                 server.start().await?;
                 course.outages.set(course.outages.get() + 1);
                 done.kills += 1;
