@@ -64,7 +64,9 @@ pub(crate) fn answer(
         Verdict::Below(nearest) => miss.note(nearest),
     }
     skip_tiers_2_and_3(tenant, turn, trace);
-    miss.close = asked.two_close().filter(|_| miss.near);
+    if miss.near {
+        miss.close = asked.two_close();
+    }
     Err(miss)
 }
 

@@ -1,6 +1,6 @@
 //! Phrases by which a caller steers a call: recognised when they are all that was said, or nearly.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use frontdesk_domain::documents::prompts::PhraseName;
 
@@ -26,9 +26,11 @@ const AT_ANY_TIME: [PhraseName; 6] = [
 #[derive(Debug, Default)]
 pub struct Phrases {
     whole: HashMap<Box<str>, Vec<PhraseName>>,
-    within: Vec<(Box<str>, PhraseName)>,
-    fillers: Vec<Box<str>>,
-    negations: Vec<Box<str>>,
+    /// Phrases that may stand among other words, by their first word, in the order in which they are asked.
+    within: HashMap<Box<str>, Vec<(Box<str>, PhraseName)>>,
+    /// Of one word or two.
+    fillers: HashSet<Box<str>>,
+    negations: HashSet<Box<str>>,
     digits: HashMap<Box<str>, char>,
 }
 
@@ -44,12 +46,9 @@ impl Phrases {
             .into_iter()
             .map(|(name, list)| (name, list.into_iter().collect()))
             .collect();
-        for filler in lists.get(&PhraseName::Filler).into_iter().flatten() {
-            phrases.fillers.push(normalize(filler).into());
-        }
-        phrases.fillers.retain(|filler| !filler.is_empty());
-        // The longest first, so that "thank you" goes as a whole.
-        phrases.fillers.sort_by_key(|filler| std::cmp::Reverse(filler.len()));
+        let fillers = lists.get(&PhraseName::Filler).into_iter().flatten();
+        let fillers = fillers.map(|filler| normalize(filler).into_boxed_str());
+        phrases.fillers = fillers.filter(|filler| !filler.is_empty()).collect();
         for (value, words) in ('0'..='9').zip(lists.get(&PhraseName::Digits).into_iter().flatten()) {
             for word in words.split('|') {
                 phrases.digits.insert(normalize(word).into(), value);
@@ -69,7 +68,7 @@ impl Phrases {
     fn add(&mut self, name: PhraseName, phrase: &str) {
         let normal = normalize(phrase);
         for form in [&*normal, self.bare(&normal)] {
-            if form.is_empty() || (form != &*normal && self.fillers.iter().any(|filler| **filler == *form)) {
+            if form.is_empty() || (form != &*normal && self.fillers.contains(form)) {
                 continue;
             }
             let names = self.whole.entry(form.into()).or_default();
@@ -78,11 +77,13 @@ impl Phrases {
             }
         }
         if name == PhraseName::No {
-            self.negations.push((&*normal).into());
+            self.negations.insert((&*normal).into());
         }
         let words = normal.split(' ').count();
         if words >= WORDS_WITHIN && AT_ANY_TIME.contains(&name) {
-            self.within.push((normal.into(), name));
+            let first = normal.split(' ').next().unwrap_or_default();
+            let same = self.within.entry(first.into()).or_default();
+            same.push((normal.clone().into(), name));
         }
     }
 
@@ -96,11 +97,33 @@ impl Phrases {
         if let Some(name) = AT_ANY_TIME.into_iter().find(|name| whole.contains(name)) {
             return Some(name);
         }
+        self.steering_within(normalized)
+    }
+
+    /// A phrase among a few other words, at the first word at which one begins.
+    fn steering_within(&self, normalized: &str) -> Option<PhraseName> {
         let words = normalized.split(' ').count();
-        let found = self.within.iter().find(|(phrase, _)| {
-            words <= phrase.split(' ').count() + WORDS_AROUND && is_within(normalized, phrase, &self.negations)
-        });
-        found.map(|(_, name)| *name)
+        let mut at = 0;
+        for word in normalized.split(' ') {
+            let rest = normalized.get(at..)?;
+            for (phrase, name) in self.within.get(word).into_iter().flatten() {
+                let after = rest.strip_prefix(&**phrase);
+                let is_whole = after.is_some_and(|after| after.is_empty() || after.starts_with(' '));
+                if is_whole && words <= phrase.split(' ').count() + WORDS_AROUND {
+                    let before = normalized.get(..at)?;
+                    return (!self.denies(before)).then_some(*name);
+                }
+            }
+            at += word.len() + 1;
+        }
+        None
+    }
+
+    /// Whether words deny what follows them.
+    fn denies(&self, words: &str) -> bool {
+        words
+            .split(' ')
+            .any(|word| word.ends_with("n't") || word == "not" || self.negations.contains(word))
     }
 
     /// Which of these names all that was said is, but for courtesies.
@@ -151,30 +174,30 @@ impl Phrases {
     /// Without the fillers at both ends; as it is if nothing else was said.
     fn bare<'t>(&self, normalized: &'t str) -> &'t str {
         let mut rest = normalized;
-        loop {
-            let shorter = self.fillers.iter().find_map(|filler| {
-                let front = rest.strip_prefix(&**filler).and_then(|rest| rest.strip_prefix(' '));
-                front.or_else(|| rest.strip_suffix(&**filler).and_then(|rest| rest.strip_suffix(' ')))
-            });
-            match shorter {
-                Some(shorter) if !shorter.is_empty() => rest = shorter,
-                _ => return rest,
-            }
+        while let Some(shorter) = self.without_filler(rest) {
+            rest = shorter;
         }
+        rest
     }
-}
 
-/// Whether a phrase stands in a text, at whole words and without a denial before it.
-fn is_within(text: &str, phrase: &str, negations: &[Box<str>]) -> bool {
-    let found = text.match_indices(phrase).find(|(at, _)| {
-        let before = text.get(..*at).unwrap_or_default();
-        let after = text.get(at + phrase.len()..).unwrap_or_default();
-        (before.is_empty() || before.ends_with(' ')) && (after.is_empty() || after.starts_with(' '))
-    });
-    let Some((at, _)) = found else { return false };
-    let before = text.get(..at).unwrap_or_default();
-    let mut words = before.split(' ').filter(|word| !word.is_empty());
-    !words.any(|word| word.ends_with("n't") || word == "not" || negations.iter().any(|negation| **negation == *word))
+    /// Without a filler of two words or one, in front or at the end; something is left.
+    fn without_filler<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let mut fronts = text.match_indices(' ').map(|(at, _)| at).take(2);
+        let (one, two) = (fronts.next()?, fronts.next());
+        let front = [two, Some(one)].into_iter().flatten().find_map(|at| {
+            let (filler, rest) = text.split_at_checked(at)?;
+            self.fillers.contains(filler).then(|| rest.trim_start())
+        });
+        if front.is_some() {
+            return front;
+        }
+        let mut backs = text.rmatch_indices(' ').map(|(at, _)| at).take(2);
+        let (one, two) = (backs.next()?, backs.next());
+        [two, Some(one)].into_iter().flatten().find_map(|at| {
+            let (rest, filler) = text.split_at_checked(at)?;
+            self.fillers.contains(filler.trim_start()).then_some(rest)
+        })
+    }
 }
 
 #[cfg(test)]
