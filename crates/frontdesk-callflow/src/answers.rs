@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use crate::seen::Seen;
 
 /// So many answers are kept although the store has them.
-const KEPT: usize = 4_096;
+const KEPT: usize = 512;
 
 /// So many are kept at most, whatever the store has; the queue of records holds no more either.
 const MOST: usize = 65_536;
