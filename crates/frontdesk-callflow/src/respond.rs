@@ -110,8 +110,8 @@ impl CallFlow {
             response: Arc::clone(&decided.decision.response),
         };
         let around = Circumstances {
-            from: heard.from.as_deref().map(Into::into),
-            digits: heard.digits.as_deref().map(Into::into),
+            from: heard.from.clone(),
+            digits: heard.digits.clone(),
             speech_confidence: parameters.confidence,
             document: Some(Arc::clone(&document)),
         };
@@ -269,7 +269,7 @@ pub(crate) async fn guarded<T>(work: impl Future<Output = T>) -> Option<T> {
 }
 
 /// The store's deadline, or the turn's if that is earlier.
-pub(crate) fn store_deadline(turn: Instant) -> Instant {
+fn store_deadline(turn: Instant) -> Instant {
     turn.min(Instant::now() + settings::STORE_DEADLINE)
 }
 
@@ -295,8 +295,8 @@ pub(crate) enum Claimed<'a> {
 #[derive(Default)]
 struct Heard {
     words: Option<Spoken>,
-    digits: Option<String>,
-    from: Option<String>,
+    digits: Option<Arc<str>>,
+    from: Option<Arc<str>>,
     /// What the redaction of the next turn must know of this one.
     tail: Tail,
 }
@@ -316,8 +316,8 @@ impl Heard {
                 normalized: normalize(&words.text),
                 utterance: words.text.into_owned(),
             }),
-            digits: digits.map(|digits| digits.text.into_owned()),
-            from: parameters.from.map(|from| redact_field(from).into_owned()),
+            digits: digits.map(|digits| digits.text.into()),
+            from: parameters.from.map(|from| redact_field(from).into()),
             tail,
         }
     }

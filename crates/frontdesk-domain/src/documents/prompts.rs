@@ -79,10 +79,6 @@ wire_names! {
         TakeMessage = "takeMessage",
         /// After it was.
         MessageThanks = "messageThanks",
-        /// Asks whether the caller wants to leave a message.
-        OfferMessage = "offerMessage",
-        /// Asks whether the caller wants to be connected.
-        OfferTransfer = "offerTransfer",
         /// Before a person is dialled.
         Transfer = "transfer",
         /// Somebody did not answer, and the next one is dialled.

@@ -1,11 +1,11 @@
 //! All templates, with those who use them: who asks whether an utterance is another trade's business needs them.
 
-use std::{
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use frontdesk_domain::documents::{template::Template, trade::TradeName};
+use frontdesk_domain::{
+    documents::{template::Template, trade::TradeName},
+    fnv::fnv1a,
+};
 
 use super::documents::SharedDocuments;
 use crate::ports::CatalogueSnapshot;
@@ -31,11 +31,12 @@ pub struct CatalogueEntry {
 
 /// What tells two catalogues apart: which templates of single trades there are, and in which revision.
 fn version_of(entries: &[CatalogueEntry]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for entry in entries.iter().filter(|entry| entry.is_of_one_trade) {
-        (entry.template.id, entry.rev).hash(&mut hasher);
-    }
-    hasher.finish()
+    // Turns are stored with it, so it is the same in every build.
+    let listed = entries.iter().filter(|entry| entry.is_of_one_trade);
+    fnv1a(listed.flat_map(|entry| {
+        let id = entry.template.id.to_string().into_bytes();
+        id.into_iter().chain(entry.rev.to_be_bytes())
+    }))
 }
 
 impl Catalogue {

@@ -22,7 +22,7 @@ use frontdesk_server::{
 };
 use frontdesk_store::{
     cache::{CachedStore, KnowledgeDocuments, Settings},
-    ports::{CompanyStore as _, Page, Ping, StoredCompany},
+    ports::{CompanyStore as _, Page, Ping, StoreError, StoredCompany},
     queue::{AlertQueue, TurnCounts, TurnQueue, TurnQueueOptions},
     seal::{SealKey, Sealer, load_or_create_key_file},
     sqlite::{SqliteOptions, SqliteStore},
@@ -332,6 +332,18 @@ pub async fn stored_auth_token(config: &Config, company: &str) -> Result<Option<
     Ok(stored.secrets.auth_token.or_else(|| config.twilio.auth_token.clone()))
 }
 
+/// The ids of all companies, page by page.
+async fn all_companies(store: &CachedStore) -> Result<Vec<CompanyId>, StoreError> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let companies = store.companies(Page { after, limit: 100 }).await?;
+        let ids: Vec<_> = companies.iter().filter_map(StoredCompany::id).collect();
+        let Some(last) = ids.last() else { return Ok(found) };
+        after = Some(*last);
+        found.extend(ids);
+    }
+}
+
 /// Every company in the store on this machine, with what it knows, whether a server runs on the store or not.
 ///
 /// # Errors
@@ -341,17 +353,11 @@ pub async fn inspect(config: &Config) -> Result<Vec<(Arc<Settings>, Arc<Knowledg
     sqlite.ping().await?;
     let tasks = TaskSet::new();
     let store = CachedStore::start(sqlite, &tasks);
-    let (mut found, mut after) = (Vec::new(), None);
-    loop {
-        let companies = store.companies(Page { after, limit: 100 }).await?;
-        let ids: Vec<_> = companies.iter().filter_map(StoredCompany::id).collect();
-        let Some(last) = ids.last() else { break };
-        after = Some(*last);
-        for id in ids {
-            if let Some(settings) = store.settings(id).await? {
-                let documents = store.knowledge_documents(&settings).await?;
-                found.push((settings, documents));
-            }
+    let mut found = Vec::new();
+    for id in all_companies(&store).await? {
+        if let Some(settings) = store.settings(id).await? {
+            let documents = store.knowledge_documents(&settings).await?;
+            found.push((settings, documents));
         }
     }
     tasks.shutdown(TASK_DRAIN).await;
@@ -377,16 +383,10 @@ pub async fn fallback_documents(config: &Config) -> Result<Vec<(String, String)>
         clock,
         limits: config.limits,
     });
-    let (mut documents, mut after) = (Vec::new(), None);
-    loop {
-        let companies = store.companies(Page { after, limit: 100 }).await?;
-        let ids: Vec<_> = companies.iter().filter_map(StoredCompany::id).collect();
-        let Some(last) = ids.last() else { break };
-        after = Some(*last);
-        for id in ids {
-            if let Some(tenant) = flow.tenant(id).await? {
-                documents.extend(flow.fallback_files(&tenant));
-            }
+    let mut documents = Vec::new();
+    for id in all_companies(&store).await? {
+        if let Some(tenant) = flow.tenant(id).await? {
+            documents.extend(flow.fallback_files(&tenant));
         }
     }
     tasks.shutdown(TASK_DRAIN).await;
