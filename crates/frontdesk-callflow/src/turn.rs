@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use frontdesk_domain::{
+    alert::Stage,
     call_state::{CallState, Question},
     decision::{Decision, Matcher, Step, StepOutcome, Tier},
     documents::{prompts::PromptName, template::Action},
@@ -151,32 +152,35 @@ pub(crate) async fn handle_turn(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_
 
 /// Looks the utterance up: what equals it, company Q&A, trade Q&A, templates.
 fn look_up(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, trace: &mut Trace) -> Result<Answer, Miss> {
-    let answered = Asked::ask(tenant, turn).and_then(|asked| match asked.equal(trace) {
-        Some(answer) => Ok(Ok(answer)),
-        None => asked.without_equal().map(Err),
-    });
-    match answered {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(asked)) => {
-            let miss = match priority::answer(&asked, trace) {
-                Ok(answer) => return Ok(answer),
-                Err(miss) => miss,
-            };
-            gatekeeper::answer(tenant, turn, &asked, miss, trace)
-        }
-        Err(RulesFailed) => {
-            flow.report_failure(tenant.id(), &turn.call, frontdesk_domain::alert::Stage::Tier1);
-            let found = Found {
-                tier: Some(Tier::Rules),
-                ..Found::default()
-            };
-            trace.asked(Step::Tier1, StepOutcome::Error, found);
-            gatekeeper::skip_tiers_2_and_3(tenant, turn, trace);
-            Err(Miss {
-                failed: true,
-                ..Miss::default()
-            })
-        }
+    let asked = match Asked::ask(tenant, turn) {
+        Ok(asked) => asked,
+        Err(RulesFailed) => return Err(rules_failed(flow, tenant, turn, trace)),
+    };
+    if let Some(answer) = asked.equal(trace) {
+        return Ok(answer);
+    }
+    let asked = match asked.without_equal() {
+        Ok(asked) => asked,
+        Err(RulesFailed) => return Err(rules_failed(flow, tenant, turn, trace)),
+    };
+    match priority::answer(&asked, trace) {
+        Ok(answer) => Ok(answer),
+        Err(miss) => gatekeeper::answer(tenant, turn, &asked, miss, trace),
+    }
+}
+
+/// Notes that tier 1 failed: the next steps answer.
+fn rules_failed(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, trace: &mut Trace) -> Miss {
+    flow.report_failure(tenant.id(), &turn.call, Stage::Tier1);
+    let found = Found {
+        tier: Some(Tier::Rules),
+        ..Found::default()
+    };
+    trace.asked(Step::Tier1, StepOutcome::Error, found);
+    gatekeeper::skip_tiers_2_and_3(tenant, turn, trace);
+    Miss {
+        failed: true,
+        ..Miss::default()
     }
 }
 
