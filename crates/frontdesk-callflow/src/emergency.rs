@@ -3,12 +3,12 @@
 use frontdesk_domain::{
     confidence::Confidence,
     decision::{Escalation, FallbackKind, Step, StepOutcome},
-    documents::template::Action,
 };
 
 use crate::{
     answer::{Answer, AnsweredBy},
     company::Tenant,
+    conversation,
     settings::EMERGENCY_SENTENCE,
     trace::{Found, Trace},
     turn::{self, Decided, Turn},
@@ -17,13 +17,9 @@ use crate::{
 /// The only words that come from code, and then a person, or else a message, whatever the company offers otherwise.
 pub(crate) fn answer(tenant: &Tenant, turn: &Turn<'_>) -> Answer {
     let by = AnsweredBy::Fallback(FallbackKind::TechnicalIssue);
-    let reachable = tenant.next_number(turn.arrived, &turn.state.dialled).is_some();
-    let action = if reachable {
-        Action::Transfer
-    } else {
-        Action::TakeMessage
-    };
+    let (action, follow) = conversation::person_or_message(tenant, turn);
     let mut answer = Answer::certain(by, EMERGENCY_SENTENCE.into(), action);
+    answer.follow = follow;
     answer.confidence = Confidence::NONE;
     answer.escalation = Escalation {
         required: true,

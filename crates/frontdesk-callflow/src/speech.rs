@@ -56,10 +56,11 @@ pub(crate) fn document(tenant: &Tenant, turn: &Turn<'_>, decided: &Decided, seal
         }
         Action::TakeMessage => {
             speaker.say(response, &mut verbs);
-            // Scenarios and safety sentences end by asking for the message themselves, and so does who was asked for.
-            let is_asked_for = decided.by == AnsweredBy::Conversation && decided.asks == Question::Message;
-            let asks = by_fallback || (is_asked_for && !speaker.asks_for_message(response));
-            speaker.take_message(asks, &mut verbs);
+            // What asks for the message, where the response does not ask for it itself.
+            if let Some(follow) = decided.follow.as_deref() {
+                speaker.say(follow, &mut verbs);
+            }
+            speaker.take_message(false, &mut verbs);
         }
         Action::Transfer => {
             // A company that forwards is dialled without a word.
@@ -307,11 +308,6 @@ impl<'t> Speaker<'t> {
 
     fn prompt(&self, name: PromptName) -> Option<Verb<'t>> {
         self.prompt_text(name).map(Verb::Say)
-    }
-
-    /// Whether these words ask for a message already.
-    fn asks_for_message(&self, response: &str) -> bool {
-        (0..8).any(|n| self.tenant.prompt(PromptName::TakeMessage, n).as_deref() == Some(response))
     }
 
     /// Speaks and listens. What a caller may not cut off is spoken before the listening begins.

@@ -3,7 +3,7 @@
 use frontdesk_domain::{
     alert::{AlertCode, Stage},
     call_state::Question,
-    documents::{prompts::PromptName, template::Action},
+    documents::prompts::PromptName,
     ids::{MessageId, ObjectId},
     record::{AudioState, Message, MessageKind, MessageState},
 };
@@ -114,11 +114,7 @@ pub(super) async fn keep(
             error!(company.id = %tenant.id(), call.id = %turn.call, error = &error as &dyn std::error::Error, "a wish to be called back was not kept");
             flow.report_failure(tenant.id(), &turn.call, Stage::Fallback);
             let mut answer = prompted(tenant, PromptName::TechnicalIssue, variation(turn));
-            answer.action = if tenant.next_number(turn.arrived, &turn.state.dialled).is_some() {
-                Action::Transfer
-            } else {
-                Action::TakeMessage
-            };
+            (answer.action, answer.follow) = transfer::person_or_message(tenant, turn);
             answer
         }
     }

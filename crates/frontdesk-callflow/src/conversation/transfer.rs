@@ -17,7 +17,7 @@ pub(crate) fn way_out(tenant: &Tenant, turn: &Turn<'_>, offers: &[Offer]) -> (Ac
         match offer {
             Offer::Transfer if tenant.next_number(turn.arrived, &turn.state.dialled).is_none() => {}
             Offer::Transfer => return (Action::Transfer, None, Question::None),
-            Offer::Message => return (Action::TakeMessage, None, Question::Message),
+            Offer::Message => return (Action::TakeMessage, ask_for_message(tenant), Question::Message),
             Offer::Callback => {
                 let question = tenant.prompt(PromptName::OfferCallback, variation(turn));
                 return (Action::None, question, Question::Callback);
@@ -25,6 +25,19 @@ pub(crate) fn way_out(tenant: &Tenant, turn: &Turn<'_>, offers: &[Offer]) -> (Ac
         }
     }
     (Action::None, None, Question::None)
+}
+
+/// A person, else a message, whatever the company offers otherwise: what is done, and what is said before.
+pub(crate) fn person_or_message(tenant: &Tenant, turn: &Turn<'_>) -> (Action, Option<Arc<str>>) {
+    if tenant.next_number(turn.arrived, &turn.state.dialled).is_some() {
+        (Action::Transfer, None)
+    } else {
+        (Action::TakeMessage, ask_for_message(tenant))
+    }
+}
+
+fn ask_for_message(tenant: &Tenant) -> Option<Arc<str>> {
+    tenant.prompt(PromptName::TakeMessage, 0)
 }
 
 /// The caller wants a person.
