@@ -27,7 +27,7 @@ pub(crate) fn all() -> Result<ExitCode> {
     must("testing every crate", &mut cargo(["nextest", "run", "--workspace"]))?;
     must(
         "building the server and the simulator of Twilio and its callers",
-        &mut cargo(["build", "--workspace", "--bins"]),
+        &mut cargo(["build", "--workspace", "--bins", "--tests"]),
     )?;
     let binaries = target_directory()?.join("debug");
     calls::hold(&binaries.join("callsim"), &binaries.join("frontdesk"), 100)?;
