@@ -400,6 +400,7 @@ const fn one_key(asks: &Question) -> bool {
         Question::AnythingElse
         | Question::Menu
         | Question::Choice(_)
+        | Question::Offer(_)
         | Question::Callback
         | Question::CallbackSameNumber
         | Question::CallbackConfirm(..) => true,

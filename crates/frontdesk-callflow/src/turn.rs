@@ -188,6 +188,16 @@ fn rules_failed(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, trace: &mut T
 pub(crate) fn decided(tenant: &Tenant, turn: &Turn<'_>, answer: Answer, trace: Trace, started: Instant) -> Decided {
     let by = answer.by;
     let (mut follow, mut asks) = (answer.follow, answer.asks);
+    // What an answer offers in its own words, a bare yes takes.
+    let offers_itself = by.fallback().is_some() || answer.response.trim_end().ends_with('?');
+    if offers_itself
+        && asks == Question::None
+        && follow.is_none()
+        && answer.action == Action::None
+        && let Some(offer) = conversation::offered_by(tenant, turn, &answer.response)
+    {
+        asks = Question::Offer(offer);
+    }
     // An answer that asks nothing itself is followed by whether there is anything else.
     let answered = by.scenario().is_some() || by.qna().is_some();
     let is_open = asks == Question::None && !answer.is_aside && !answer.response.trim_end().ends_with('?');

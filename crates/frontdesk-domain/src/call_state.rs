@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    decision::FallbackKind,
+    decision::{FallbackKind, Offer},
     ids::{QnaId, ScenarioId},
     phone::PhoneNumber,
     redaction::Tail,
@@ -75,6 +75,9 @@ pub enum Question {
     /// Which of two things.
     #[serde(rename = "c")]
     Choice(Vec<Choosable>),
+    /// Whether this way out is wanted, which the last answer offered in its own words.
+    #[serde(rename = "w")]
+    Offer(Offer),
     /// To leave a message: whoever did not is offered a callback.
     #[serde(rename = "r")]
     Message,

@@ -22,6 +22,13 @@ const AT_ANY_TIME: [PhraseName; 6] = [
     PhraseName::Goodbye,
 ];
 
+/// The names of what a sentence of ours may offer.
+const OFFERS: [PhraseName; 3] = [
+    PhraseName::OffersTransfer,
+    PhraseName::OffersMessage,
+    PhraseName::OffersCallback,
+];
+
 /// The phrases of a language, in their normal form.
 #[derive(Debug, Default)]
 pub struct Phrases {
@@ -31,6 +38,8 @@ pub struct Phrases {
     /// Of one word or two.
     fillers: HashSet<Box<str>>,
     negations: HashSet<Box<str>>,
+    /// What sentences of ours say that offer something, a blank before and after.
+    offers: Vec<(Box<str>, PhraseName)>,
     digits: HashMap<Box<str>, char>,
 }
 
@@ -56,6 +65,11 @@ impl Phrases {
         }
         for (name, list) in lists {
             if matches!(name, PhraseName::Filler | PhraseName::Digits) {
+                continue;
+            }
+            if OFFERS.contains(&name) {
+                let padded = list.into_iter().map(|phrase| format!(" {} ", normalize(phrase)));
+                phrases.offers.extend(padded.map(|phrase| (phrase.into(), name)));
                 continue;
             }
             for phrase in list {
@@ -148,6 +162,17 @@ impl Phrases {
             let names = self.whole.get(head)?;
             among.iter().copied().find(|name| names.contains(name))
         })
+    }
+
+    /// What a sentence of ours in normal form offers: the way out that it names first.
+    #[must_use]
+    pub fn offer(&self, sentence: &str) -> Option<PhraseName> {
+        let padded = format!(" {sentence} ");
+        let found = self
+            .offers
+            .iter()
+            .filter_map(|(phrase, name)| Some((padded.find(&**phrase)?, *name)));
+        found.min_by_key(|(at, _)| *at).map(|(_, name)| name)
     }
 
     /// The digits in what was said, typed or as words; anything else is passed over.
@@ -254,6 +279,21 @@ mod tests {
         assert_eq!(reply("no, that's not the one I meant"), Some(PhraseName::No));
         assert_eq!(reply("uh, yeah please"), Some(PhraseName::Yes));
         assert_eq!(reply("my furnace is broken"), None);
+    }
+
+    #[test]
+    fn a_sentence_offers_what_it_names_first() {
+        let offer = |sentence: &str| phrases().offer(&normalize(sentence));
+        assert_eq!(
+            offer("Would you like to leave a message?"),
+            Some(PhraseName::OffersMessage)
+        );
+        assert_eq!(
+            offer("I can take a message, and our office will call you back."),
+            Some(PhraseName::OffersMessage)
+        );
+        assert_eq!(offer("Shall I connect you?"), Some(PhraseName::OffersTransfer));
+        assert_eq!(offer("We connected your line. Could you say that another way?"), None);
     }
 
     #[test]

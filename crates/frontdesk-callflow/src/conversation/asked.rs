@@ -30,6 +30,10 @@ pub(super) async fn words(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> 
             _ => Some(transfer::message(tenant, turn)),
         },
         Question::Choice(options) => choice::by_words(tenant, turn, options),
+        Question::Offer(offer) => match yes_or_no(phrases, said)? {
+            PhraseName::No => Some(transfer::declined(tenant, turn)),
+            _ => Some(transfer::accepted(tenant, turn, *offer)),
+        },
         Question::Callback | Question::CallbackSameNumber | Question::CallbackConfirm(..) => {
             let agreed = agreed(tenant, turn)?;
             Some(callback::agreed(tenant, turn, agreed))
@@ -89,6 +93,8 @@ pub(super) async fn keys(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, keys
         (Question::Menu, "2") => transfer::message(tenant, turn),
         (Question::AnythingElse, "2") => ending(tenant, PromptName::Goodbye, variation(turn)),
         (Question::AnythingElse, "1") => prompted(tenant, PromptName::GoAhead, variation(turn)),
+        (Question::Offer(offer), "1") => transfer::accepted(tenant, turn, *offer),
+        (Question::Offer(_), "2") => transfer::declined(tenant, turn),
         (Question::Choice(options), key) => {
             choice::by_key(tenant, turn, options, key).unwrap_or_else(|| not_understood(tenant, turn))
         }

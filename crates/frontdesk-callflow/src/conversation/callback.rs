@@ -18,22 +18,29 @@ const TRIES: u8 = 3;
 
 /// The caller agreed, or did not, to what was asked about a call back.
 pub(super) fn agreed(tenant: &Tenant, turn: &Turn<'_>, yes: bool) -> Answer {
-    let ask_number =
-        |tries| prompted(tenant, PromptName::CallbackNumber, 0).asking(Question::CallbackNumber(tries), None);
     match (&turn.state.asked, yes) {
-        (Question::Callback, true) => match turn.caller() {
-            Some(_) => prompted(tenant, PromptName::CallbackSameNumber, 0).asking(Question::CallbackSameNumber, None),
-            None => ask_number(0),
-        },
+        (Question::Callback, true) => wanted(tenant, turn),
         (Question::CallbackSameNumber, true) => match turn.caller() {
             Some(number) => ask_time(tenant, turn, number.to_string()),
-            None => ask_number(0),
+            None => ask_number(tenant),
         },
-        (Question::CallbackSameNumber, false) => ask_number(0),
+        (Question::CallbackSameNumber, false) => ask_number(tenant),
         (Question::CallbackConfirm(number, _), true) => ask_time(tenant, turn, number.clone()),
         (Question::CallbackConfirm(_, tries), false) => not_understood(tenant, turn, *tries),
-        _ => prompted(tenant, PromptName::AnythingElse, variation(turn)).asking(Question::AnythingElse, None),
+        _ => transfer::declined(tenant, turn),
     }
+}
+
+/// The caller wants to be called back: at the number they call from, if they have one.
+pub(super) fn wanted(tenant: &Tenant, turn: &Turn<'_>) -> Answer {
+    match turn.caller() {
+        Some(_) => prompted(tenant, PromptName::CallbackSameNumber, 0).asking(Question::CallbackSameNumber, None),
+        None => ask_number(tenant),
+    }
+}
+
+fn ask_number(tenant: &Tenant) -> Answer {
+    prompted(tenant, PromptName::CallbackNumber, 0).asking(Question::CallbackNumber(0), None)
 }
 
 /// The number that was said or typed is read back.

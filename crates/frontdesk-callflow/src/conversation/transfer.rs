@@ -5,10 +5,14 @@ use std::sync::Arc;
 use frontdesk_domain::{
     call_state::Question,
     decision::{Escalation, Offer},
-    documents::{prompts::PromptName, template::Action},
+    documents::{
+        prompts::{PhraseName, PromptName},
+        template::Action,
+    },
 };
+use frontdesk_matching::normal::normalize;
 
-use super::{ending, prompted, variation};
+use super::{callback, ending, prompted, variation};
 use crate::{answer::Answer, company::Tenant, turn::Turn, webhook::Dialled};
 
 /// The first way out that can be taken: what is done, what is said before, what is asked.
@@ -50,6 +54,32 @@ pub(super) fn message(tenant: &Tenant, turn: &Turn<'_>) -> Answer {
     let mut answer = prompted(tenant, PromptName::TakeMessage, variation(turn));
     answer.action = Action::TakeMessage;
     answer.asking(Question::Message, None)
+}
+
+/// What an answer in its own words offers, if this company does: its last sentence is what the caller replies to.
+pub(crate) fn offered_by(tenant: &Tenant, turn: &Turn<'_>, answer: &str) -> Option<Offer> {
+    let text = answer.trim_end().trim_end_matches(['.', '!', '?']);
+    let last = text.rsplit(['.', '!', '?']).next()?;
+    let offer = match tenant.phrases().offer(&normalize(last))? {
+        PhraseName::OffersTransfer => Offer::Transfer,
+        PhraseName::OffersMessage => Offer::Message,
+        _ => Offer::Callback,
+    };
+    tenant.offers(turn.arrived).contains(&offer).then_some(offer)
+}
+
+/// The caller wants the way out that was offered.
+pub(super) fn accepted(tenant: &Tenant, turn: &Turn<'_>, offer: Offer) -> Answer {
+    match offer {
+        Offer::Transfer => person(tenant, turn),
+        Offer::Message => message(tenant, turn),
+        Offer::Callback => callback::wanted(tenant, turn),
+    }
+}
+
+/// The caller does not want it.
+pub(super) fn declined(tenant: &Tenant, turn: &Turn<'_>) -> Answer {
+    prompted(tenant, PromptName::AnythingElse, variation(turn)).asking(Question::AnythingElse, None)
 }
 
 /// Somebody was dialled. Who could not be reached is followed by the next one, and the last by a message.

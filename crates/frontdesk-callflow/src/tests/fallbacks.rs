@@ -110,3 +110,58 @@ async fn a_company_without_fallbacks_speaks_those_of_its_language() {
         decision.response
     );
 }
+
+/// A company with one fallback, and the ways out that it offers.
+async fn with_fallback(sentence: &str, offers: [bool; 3]) -> Scene {
+    let [transfer, message, callback] = offers;
+    Scene::new(json!({ "aiAgentLogic": { "fallbackResponses": {
+        "noMatchFound": [sentence],
+        "escalationOptions": { "offerTransfer": transfer, "offerMessage": message, "offerCallback": callback },
+    } } }))
+    .await
+}
+
+#[tokio::test]
+async fn a_bare_yes_takes_what_the_fallback_offered_in_its_own_words() {
+    for (sentence, verb) in [
+        (
+            "That's one for our office. Would you like to leave a message?",
+            "<Record",
+        ),
+        (
+            "I'm not sure about that one. I can take your name and number.",
+            "<Record",
+        ),
+        ("I don't know. Shall I connect you?", "<Dial"),
+        ("I don't know. Shall we call you back?", "number you"),
+    ] {
+        let scene = with_fallback(sentence, [true; 3]).await;
+        let mut call = scene.call("CA1");
+        assert!(said(&call.says("the eagle told the parrot").await).starts_with(sentence));
+        let taken = call.says("yes please").await;
+        assert!(taken.contains(verb), "{sentence}: {taken}");
+        assert_eq!(scene.records("CA1", 2).await[1]["source"], "conversation");
+    }
+}
+
+#[tokio::test]
+async fn who_declines_the_offer_is_asked_what_else_there_is() {
+    let scene = with_fallback("Would you like to leave a message?", [true; 3]).await;
+    let mut call = scene.call("CA1");
+    call.says("the eagle told the parrot").await;
+    let declined = call.says("no thanks").await;
+    assert!(
+        declined.contains("<Gather") && !declined.contains("<Record"),
+        "{declined}"
+    );
+    assert_eq!(scene.records("CA1", 2).await[1]["source"], "conversation");
+}
+
+#[tokio::test]
+async fn what_the_company_does_not_offer_is_not_taken_by_a_yes() {
+    let scene = with_fallback("Would you like to leave a message?", [false; 3]).await;
+    let mut call = scene.call("CA1");
+    call.says("the eagle told the parrot").await;
+    call.says("yes please").await;
+    assert_eq!(scene.records("CA1", 2).await[1]["source"], "fallback");
+}

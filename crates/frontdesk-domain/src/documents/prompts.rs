@@ -147,6 +147,12 @@ wire_names! {
         Second = "second",
         /// Chooses neither.
         Neither = "neither",
+        /// What a sentence of ours says that offers a person.
+        OffersTransfer = "offersTransfer",
+        /// What a sentence of ours says that offers to take a message.
+        OffersMessage = "offersMessage",
+        /// What a sentence of ours says that offers to call back.
+        OffersCallback = "offersCallback",
         /// Words around a phrase that change nothing.
         Filler = "filler",
         /// The digits from zero to nine, each with the words for it, separated by `|`.
