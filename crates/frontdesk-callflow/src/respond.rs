@@ -39,7 +39,7 @@ impl CallFlow {
         let answered = guarded(self.respond_once(tenant, webhook)).await;
         answered.unwrap_or_else(|| {
             error!(company.id = %tenant.id(), "a webhook could not be answered and got the emergency document");
-            speech::emergency(tenant, webhook.arrived).into()
+            speech::emergency(tenant, webhook.arrived, &[]).into()
         })
     }
 
@@ -47,7 +47,7 @@ impl CallFlow {
         let parameters = TurnParameters::of(webhook.form);
         let Some(call) = parameters.call_sid.map(CallId::new) else {
             warn!(company.id = %tenant.id(), "a signed webhook without a CallSid got the emergency document");
-            return speech::emergency(tenant, webhook.arrived).into();
+            return speech::emergency(tenant, webhook.arrived, &[]).into();
         };
         let opened = self.open_state(tenant, &call, webhook);
         let key = webhook.turn_key(opened.as_ref().map(|state| state.nonce));
@@ -55,7 +55,10 @@ impl CallFlow {
         let claim = match self.claim(&turn, webhook.deadline).await {
             Claimed::Mine(claim) => claim,
             Claimed::Answered(document) => return document,
-            Claimed::TooLate => return speech::emergency(tenant, webhook.arrived).into(),
+            Claimed::TooLate => {
+                let dialled = opened.as_ref().map_or(&[][..], |state| &state.dialled);
+                return speech::emergency(tenant, webhook.arrived, dialled).into();
+            }
         };
         let call_key = CallKey(tenant.id(), call.clone());
         let recalled = self.recall(&turn, &call_key, opened.is_none(), webhook).await;

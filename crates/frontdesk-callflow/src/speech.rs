@@ -86,12 +86,12 @@ pub(crate) fn document(tenant: &Tenant, turn: &Turn<'_>, decided: &Decided, seal
     Response { verbs }.to_xml()
 }
 
-/// The emergency sentence, then a person, else a message (DESIGN section 1).
-pub(crate) fn emergency(tenant: &Tenant, now: Timestamp) -> String {
+/// The emergency sentence, then a person who was not dialled yet, else a message (DESIGN section 1).
+pub(crate) fn emergency(tenant: &Tenant, now: Timestamp, dialled: &[PhoneNumber]) -> String {
     let speaker = Speaker::stateless(tenant);
     let mut verbs = Vec::new();
     speaker.say(settings::EMERGENCY_SENTENCE, &mut verbs);
-    verbs.extend(tenant.next_number(now, &[]).map(|number| speaker.dial_verb(number)));
+    verbs.extend(tenant.next_number(now, dialled).map(|number| speaker.dial_verb(number)));
     speaker.take_message(true, &mut verbs);
     Response { verbs }.to_xml()
 }

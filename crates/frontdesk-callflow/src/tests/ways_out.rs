@@ -288,7 +288,7 @@ async fn premium_and_foreign_numbers_are_never_dialled_although_they_were_stored
         }
         let tenant = scene.tenant(COMPANY).await;
         documents.push(scene.flow.fallback_document(&tenant));
-        documents.push(crate::speech::emergency(&tenant, scene.now()));
+        documents.push(crate::speech::emergency(&tenant, scene.now(), &[]));
         for document in documents {
             assert_eq!(dialled(&document), None, "{status} {document}");
             assert!(!said(&document).is_empty());
