@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, error::Error, fs, path::Path};
 
 use frontdesk_matching::{
     calibration::{Calibration, CalibrationData},
-    evaluation::{Businesses, Labelled, Tally, measure, read_utterances},
+    evaluation::{Businesses, LabelSource, Labelled, Tally, measure, read_utterances},
     evidence::{FEATURES, NONE_FEATURES},
     knowledge::Source,
     normal::normalize,
@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let choices = choices(&businesses, &utterances);
     println!("{} utterances, {} choices", utterances.len(), choices.len());
 
-    let companies: Vec<&String> = businesses.knowledge.keys().collect();
+    let companies: Vec<&String> = businesses.0.keys().collect();
     let mut held_out = Tally::default();
     let (mut error, mut loss) = (0.0, 0.0);
     for company in &companies {
@@ -63,7 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .filter(|choice| choice.company == **company)
             .map(|choice| surprise(choice, &fitted))
             .sum::<f64>();
-        error += report.calibration_error * ratio(report.total.asked);
+        error += report.reliability.error * ratio(report.total.asked);
     }
     let (error, loss) = (100.0 * error / ratio(held_out.asked), loss / ratio(choices.len()));
     println!("each company held out:  {held_out}  calibration error {error:.1} %, {loss:.4} nats a choice");
@@ -84,7 +84,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!(
             "{name}:  {}  calibration error {:.1} %",
             report.total,
-            100.0 * report.calibration_error
+            100.0 * report.reliability.error
         );
     }
 
@@ -111,16 +111,21 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn choices(businesses: &Businesses, utterances: &[Labelled]) -> Vec<Choice> {
     let mut choices = Vec::new();
-    for labelled in utterances.iter().filter(|labelled| labelled.expect.source != "safety") {
-        let Some(knowledge) = businesses.knowledge.get(&labelled.company) else {
+    for labelled in utterances
+        .iter()
+        .filter(|labelled| labelled.expect.source != LabelSource::Safety)
+    {
+        let Some(business) = businesses.0.get(&labelled.company) else {
             continue;
         };
+        let knowledge = &business.knowledge;
         let text = normalize(&labelled.utterance);
         if !knowledge.decide(&text).equal.is_empty() {
             continue; // Decided before any probability is asked for.
         }
         let evidence = knowledge.evidence(&text);
-        for (source, name) in Source::ALL.into_iter().zip(["company_qna", "trade_qna", "template"]) {
+        for source in Source::ALL {
+            let name = LabelSource::from(source);
             if labelled
                 .second
                 .as_ref()

@@ -154,6 +154,10 @@ impl Ground<'_> {
 }
 
 /// A wording laid over an utterance.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four findings about negation that do not exclude each other"
+)]
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Overlap {
     /// Share of the wording that the utterance has.
@@ -170,6 +174,8 @@ pub(crate) struct Overlap {
     pub(crate) doubt: f32,
     /// One negates what the other does not.
     pub(crate) contradicts: bool,
+    /// The utterance negates what the wording says.
+    pub(crate) denies_it: bool,
     /// Both negate, the utterance a word that the wording does not: "no engine", "the engine isn't starting".
     pub(crate) denies_another_word: bool,
     /// Both negate the same word.
@@ -356,7 +362,8 @@ impl Sums {
         let both_negate = self.negated_in_wording > 0.0 && self.negated_in_utterance;
         // "No start" is not "the engine isn't starting".
         let denies_a_noun = both_negate && self.only_as_noun && self.content_matched < self.content * 0.999;
-        let contradicts = missing_negation || denies_a_noun || self.contradicted / content > CONTRADICTION;
+        let denies_it = self.contradicted / content > CONTRADICTION;
+        let contradicts = missing_negation || denies_a_noun || denies_it;
         Some(Overlap {
             wording_covered: self.matched / self.total,
             utterance_covered: share(common, around),
@@ -371,6 +378,7 @@ impl Sums {
             common_words: self.words,
             doubt: (self.doubt / content).min(1.0),
             contradicts,
+            denies_it,
             denies_another_word: !contradicts && !self.meets_the_negation && self.denied / content > CONTRADICTION,
             denies_the_same: !contradicts && both_negate,
             positions,

@@ -25,7 +25,7 @@ use crate::{
 pub struct CompiledTemplate {
     synonyms: SynonymMap,
     fillers: Vec<String>,
-    piece: Arc<Piece>,
+    pub(crate) piece: Arc<Piece>,
 }
 
 impl CompiledTemplate {
@@ -65,7 +65,7 @@ impl CompiledTemplate {
 /// A set of Q&As, of a company or of a trade, compiled.
 #[derive(Debug)]
 pub struct CompiledQna {
-    piece: Arc<Piece>,
+    pub(crate) piece: Arc<Piece>,
 }
 
 impl CompiledQna {
@@ -93,7 +93,7 @@ impl CompiledQna {
 /// A company's additions.
 #[derive(Debug, Default)]
 pub struct CompiledOverlay {
-    overlay: Overlay,
+    pub(crate) overlay: Overlay,
 }
 
 impl CompiledOverlay {

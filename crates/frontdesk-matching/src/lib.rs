@@ -10,6 +10,7 @@ mod hash;
 pub mod knowledge;
 pub mod language;
 mod lexicon;
+pub mod meaning;
 pub mod normal;
 mod patterns;
 pub mod phrases;

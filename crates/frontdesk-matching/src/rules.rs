@@ -10,7 +10,7 @@ mod tests;
 
 use std::cell::RefCell;
 
-use frontdesk_domain::confidence::Confidence;
+use frontdesk_domain::{confidence::Confidence, documents::template::Action};
 
 use crate::{
     calibration::Calibration,
@@ -19,7 +19,7 @@ use crate::{
     knowledge::{Knowledge, Place, Source},
     language::Class,
     lexicon::exact_sequence,
-    piece::Role,
+    piece::{Role, Target},
     words::Word,
 };
 use reading::{LOOKED_AT, Scratch};
@@ -51,6 +51,13 @@ impl Candidate {
             confidence: Confidence::NONE,
             positions: Positions::default(),
         }
+    }
+
+    /// The same, as sure as another measure says.
+    #[must_use]
+    pub(crate) const fn with_confidence(mut self, confidence: Confidence) -> Self {
+        self.confidence = confidence;
+        self
     }
 }
 
@@ -254,11 +261,59 @@ fn equal(knowledge: &Knowledge, scratch: &Scratch) -> Vec<Candidate> {
     found
 }
 
+/// What rules make of a unit that they did not propose.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Said {
+    /// The utterance says the contrary, or has one of its negative triggers.
+    Contrary,
+    /// It has no word of it.
+    Nothing,
+    /// It has something: the logarithm of the odds against "none of them".
+    Something(f64),
+}
+
+impl Knowledge {
+    /// What an utterance says of units, in their order, whatever rules would answer.
+    pub(crate) fn said_of(&self, utterance: &str, units: impl Iterator<Item = u32>, said: &mut Vec<Said>) {
+        said.clear();
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.read(self, utterance);
+            scratch.weigh(self, utterance);
+            let calibration = Calibration::embedded();
+            let none = calibration.none(&scratch.none_features());
+            for unit in units {
+                said.push(judge(self, scratch, unit, |features| {
+                    calibration.candidate(features) - none
+                }));
+            }
+        });
+    }
+}
+
+fn judge(knowledge: &Knowledge, scratch: &Scratch, unit: u32, odds: impl Fn(&Features) -> f64) -> Said {
+    let source = knowledge.source_of(unit);
+    let Some(place) = knowledge.place(unit).filter(|_| !scratch.is_ruled_out(unit)) else {
+        return Said::Contrary;
+    };
+    // In questions of many words a part of some wording is often denied; that is no contradiction of the meaning. Where
+    // something would be done, it is: who says "don't book anything" is not booked.
+    let target = knowledge.target(&Candidate::of_unit(unit, source));
+    let acts = matches!(target, Some(Target::Scenario { scenario, .. }) if scenario.action != Action::None);
+    let closest = closest_wordings(knowledge, scratch, place, &scratch.ground());
+    if closest.is_err_and(|denied| acts || denied.entirely) {
+        return Said::Contrary;
+    }
+    match features(knowledge, scratch, unit, source) {
+        Some((features, _)) => Said::Something(odds(&features)),
+        None => Said::Nothing,
+    }
+}
+
 /// The features of a unit and the words it matched; `None` where the utterance says the contrary.
 fn features(knowledge: &Knowledge, scratch: &Scratch, unit: u32, source: Source) -> Option<(Features, Positions)> {
     let place = knowledge.place(unit)?;
     let ground = scratch.ground();
-    let closest = closest_wordings(knowledge, scratch, place, &ground)?;
+    let closest = closest_wordings(knowledge, scratch, place, &ground).ok()?;
     let vote = scratch.vote(unit);
     let best = &closest.best;
     if best.common <= 0.0 && vote.votes <= 0.0 && !vote.pattern {
@@ -302,13 +357,24 @@ struct Closest {
     keywords: f32,
 }
 
-fn closest_wordings(knowledge: &Knowledge, scratch: &Scratch, place: &Place, ground: &Ground<'_>) -> Option<Closest> {
+/// What the utterance denies is closer to a unit than what it says.
+struct Denied {
+    /// It denies all the content of a wording, not a part of it.
+    entirely: bool,
+}
+
+fn closest_wordings(
+    knowledge: &Knowledge,
+    scratch: &Scratch,
+    place: &Place,
+    ground: &Ground<'_>,
+) -> Result<Closest, Denied> {
     let mut closest = Nearby::default();
     // With the wordings that negate another word: "no light" is "the light isn't on" if it is "we have no light".
     let mut loosely = Nearby::default();
     let mut denies_the_same = false;
-    let mut contrary = 0.0_f32;
-    let mut denied = 0.0_f32;
+    let mut contrary = Against::default();
+    let mut denied = Against::default();
     let mut keywords = 0.0;
     let mut denied_keywords = 0.0;
     let own = Some((place.piece, place.unit));
@@ -335,11 +401,11 @@ fn closest_wordings(knowledge: &Knowledge, scratch: &Scratch, place: &Place, gro
                     }
                 }
             } else if over.contradicts {
-                contrary = contrary.max(over.strength());
+                contrary.add(&over);
             } else {
                 loosely.add(&over, form.reworded);
                 if over.denies_another_word {
-                    denied = denied.max(over.strength());
+                    denied.add(&over);
                 } else {
                     closest.add(&over, form.reworded);
                     denies_the_same |= over.denies_the_same;
@@ -351,18 +417,41 @@ fn closest_wordings(knowledge: &Knowledge, scratch: &Scratch, place: &Place, gro
         closest = loosely;
         keywords += denied_keywords;
     } else {
-        contrary = contrary.max(denied);
+        contrary.join(&denied);
     }
-    // What the utterance denies is closer than what it says.
-    if contrary > closest.best.strength() {
-        return None;
+    let strength = closest.best.strength();
+    if contrary.most > strength {
+        let entirely = contrary.most_entire > strength;
+        return Err(Denied { entirely });
     }
     let [_, second, third] = closest.top;
-    Some(Closest {
+    Ok(Closest {
         best: closest.best,
         next: f32::midpoint(second, third),
         keywords,
     })
+}
+
+/// The strongest wordings that the utterance denies.
+#[derive(Default)]
+struct Against {
+    most: f32,
+    /// Of those that say themselves what the utterance denies, with all their content in it.
+    most_entire: f32,
+}
+
+impl Against {
+    fn add(&mut self, over: &Overlap) {
+        self.most = self.most.max(over.strength());
+        if over.denies_it && over.complete > 0.0 {
+            self.most_entire = self.most_entire.max(over.strength());
+        }
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.most = self.most.max(other.most);
+        self.most_entire = self.most_entire.max(other.most_entire);
+    }
 }
 
 /// The best wordings of a unit so far.

@@ -45,6 +45,13 @@ pub fn embedded_rules() -> Result<SafetyRules, serde_json::Error> {
 /// The text of the rules that are always on.
 pub const EMBEDDED_JSON: &str = include_str!("../../data/safety.en-US.json");
 
+/// The dangers, from the highest priority; of two alike, the one listed first.
+pub(crate) fn by_priority(rules: &SafetyRules) -> Vec<SafetyCategory> {
+    let mut categories = rules.categories.clone();
+    categories.sort_by_key(|category| std::cmp::Reverse(category.priority));
+    categories
+}
+
 /// Compiled safety rules. Cheap to share, costly to make.
 #[derive(Debug, Default)]
 pub struct SafetyMatcher {
@@ -77,8 +84,7 @@ impl SafetyMatcher {
     /// Every phrase that holds no word and every pattern that is no regular expression, is too large, matches nothing
     /// at all or asks for capitals, which the normal form does not have.
     pub fn compile(rules: &SafetyRules) -> Result<Self, Vec<SafetyFault>> {
-        let mut categories = rules.categories.clone();
-        categories.sort_by_key(|category| std::cmp::Reverse(category.priority));
+        let categories = by_priority(rules);
         let negates = rules
             .language
             .get(..2)
@@ -107,6 +113,20 @@ impl SafetyMatcher {
             let span = self.rules.category(index).search(&view, &hits, &governed)?;
             Some(SafetyMatch { category, span })
         })
+    }
+
+    /// The dangers, in the order of [`Self::categories`], of which a text in normal form is known not to tell although
+    /// it comes near: it names an exclusion, or names the danger to deny it. For a text in which [`Self::find`] finds
+    /// nothing.
+    #[must_use]
+    pub fn withheld(&self, normalized: &str) -> Vec<bool> {
+        let Some(hits) = self.rules.all_hits(normalized) else {
+            return vec![false; self.categories.len()];
+        };
+        let view = View::of(normalized, self.rules.reads_ascii());
+        (0..self.categories.len())
+            .map(|index| self.rules.category(index).is_withheld(&view, &hits))
+            .collect()
     }
 
     /// The compiled dangers, from the highest priority.

@@ -131,14 +131,7 @@ impl Rules {
         if any {
             hits.met = vec![0; self.patterns.len()];
         }
-        let bytes = text.as_bytes();
-        for found in self.automaton.as_ref()?.find_overlapping_iter(bytes) {
-            let span = found.start()..found.end();
-            let (left, right) = (is_edge(bytes, span.start), is_edge(bytes, span.end));
-            for meaning in self.meanings.get(found.pattern().as_usize()).into_iter().flatten() {
-                any |= self.note(*meaning, &span, (left, right), &mut hits);
-            }
-        }
+        any |= self.scan(text, &mut hits)?;
         if !any {
             return None;
         }
@@ -158,6 +151,30 @@ impl Rules {
             }
         }
         hits.touched.contains(&true).then_some(hits)
+    }
+
+    /// Notes all that stands in the text; says whether a danger could follow. `None` without an automaton.
+    fn scan(&self, text: &str, hits: &mut Hits) -> Option<bool> {
+        let mut any = false;
+        let bytes = text.as_bytes();
+        for found in self.automaton.as_ref()?.find_overlapping_iter(bytes) {
+            let span = found.start()..found.end();
+            let (left, right) = (is_edge(bytes, span.start), is_edge(bytes, span.end));
+            for meaning in self.meanings.get(found.pattern().as_usize()).into_iter().flatten() {
+                any |= self.note(*meaning, &span, (left, right), hits);
+            }
+        }
+        Some(any)
+    }
+
+    /// All that stands in a text, its exclusions too where no danger could follow.
+    pub(super) fn all_hits(&self, text: &str) -> Option<Hits> {
+        let mut hits = Hits {
+            met: vec![0; self.patterns.len()],
+            ..Hits::default()
+        };
+        self.scan(text, &mut hits)?;
+        Some(hits)
     }
 
     /// Takes note of what was found; says whether a danger could follow from it.
@@ -249,6 +266,17 @@ impl<'r> CategoryRules<'r> {
             let text = if pattern.names_negation { &plain } else { &affirmed };
             pattern.regex.find(text.bytes()).map(|found| found.range())
         })
+    }
+
+    /// Whether the text names what this category excludes, or names its danger only to deny it. Asked when
+    /// [`Self::search`] found nothing: a danger that still stands in the text is one that was denied.
+    pub(super) fn is_withheld(self, view: &View<'_>, hits: &Hits) -> bool {
+        let named = hits.phrases.iter().any(|hit| hit.category == self.category);
+        named
+            || !self.blanks(view, hits).is_empty()
+            || self
+                .tried(hits, false)
+                .any(|pattern| pattern.regex.is_match(view.bytes()))
     }
 
     /// What the exclusions blank out.
