@@ -162,10 +162,8 @@ fn bench(criterion: &mut Criterion) {
     let templates: Vec<&str> = templates.iter().map(String::as_str).collect();
     let businesses =
         Businesses::read(&templates, &read("companies.jsonl"), &read("trades-qna.json")).expect("they parse");
-    let knowledge = businesses
-        .knowledge
-        .get("66f0a1c0de00000000000c08")
-        .expect("a company of two trades");
+    let business = businesses.0.get("66f0a1c0de00000000000c08");
+    let knowledge = &business.expect("a company of two trades").knowledge;
     let utterances = read_utterances(&read("utterances.train.jsonl")).expect("they parse");
     let utterances: Vec<String> = utterances
         .iter()

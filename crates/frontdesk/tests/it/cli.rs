@@ -16,13 +16,13 @@ use tempfile::TempDir;
 const TOKEN: &str = "token-of-a-test";
 
 /// A folder to run the binary in, with an address that nobody listens on.
-struct Stage {
+pub(super) struct Stage {
     folder: TempDir,
     address: String,
 }
 
 impl Stage {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         Self {
             folder: tempfile::tempdir().unwrap(),
@@ -30,7 +30,7 @@ impl Stage {
         }
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.folder.path()
     }
 
@@ -44,7 +44,9 @@ impl Stage {
         command.args(arguments).current_dir(self.path());
         command
             .env("FRONTDESK_HTTP__LISTEN", &self.address)
-            .env("FRONTDESK_ADMIN__TOKEN", TOKEN);
+            .env("FRONTDESK_ADMIN__TOKEN", TOKEN)
+            // Words alone: what is embedded at the first start takes a minute of an unoptimised build.
+            .env("FRONTDESK_MODEL__PATH", "/nonexistent/model");
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -53,7 +55,7 @@ impl Stage {
     }
 
     /// Runs a command to its end, with these lines typed into it.
-    fn run(&self, arguments: &[&str], typed: impl AsRef<[u8]>) -> Output {
+    pub(super) fn run(&self, arguments: &[&str], typed: impl AsRef<[u8]>) -> Output {
         let mut child = self.command(arguments).spawn().unwrap();
         // A command that reads nothing may have ended already.
         _ = child.stdin.take().unwrap().write_all(typed.as_ref());
@@ -62,7 +64,7 @@ impl Stage {
 
     /// Runs a command that must succeed and gives what it printed.
     #[track_caller]
-    fn succeed(&self, arguments: &[&str], typed: impl AsRef<[u8]>) -> String {
+    pub(super) fn succeed(&self, arguments: &[&str], typed: impl AsRef<[u8]>) -> String {
         let ran = self.run(arguments, typed);
         assert!(
             ran.status.success(),
@@ -74,14 +76,14 @@ impl Stage {
 
     /// Runs a command that must end with this code and gives its complaint.
     #[track_caller]
-    fn fail(&self, arguments: &[&str], typed: impl AsRef<[u8]>, code: i32) -> String {
+    pub(super) fn fail(&self, arguments: &[&str], typed: impl AsRef<[u8]>, code: i32) -> String {
         let ran = self.run(arguments, typed);
         let complaint = String::from_utf8(ran.stderr).unwrap();
         assert_eq!(ran.status.code(), Some(code), "{arguments:?}: {complaint}");
         complaint
     }
 
-    fn admin(&self) -> Admin {
+    pub(super) fn admin(&self) -> Admin {
         let server: BaseUrl = format!("http://{}", self.address).parse().unwrap();
         Admin {
             server,
@@ -91,7 +93,7 @@ impl Stage {
     }
 
     /// A server with the demo, ready to answer.
-    async fn serve(&self) -> Serving {
+    pub(super) async fn serve(&self) -> Serving {
         let log = fs::File::create(self.path().join("log")).unwrap();
         let mut command = self.command(&["serve", "--demo"]);
         let child = command
@@ -118,7 +120,7 @@ impl Stage {
 }
 
 /// A server process; killed when it is dropped.
-struct Serving(Child);
+pub(super) struct Serving(Child);
 
 impl Serving {
     /// Ends it as a service manager would.

@@ -5,6 +5,8 @@ mod cli;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod evaluation;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod store_trouble;

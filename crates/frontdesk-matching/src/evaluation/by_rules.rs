@@ -1,162 +1,25 @@
-//! Measuring rules on labelled utterances: what is answered, what of it is right, and whether confidence keeps its word.
+//! Measuring rules alone at many thresholds and with other coefficients: what they are fitted with, and a floor for tests.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt};
 
-use frontdesk_domain::{
-    confidence::Confidence,
-    documents::{qna::Qna, template::Template},
-    ids::TemplateId,
+use frontdesk_domain::confidence::Confidence;
+
+use super::{
+    data::Businesses,
+    float,
+    label::{Label, LabelSource, Labelled},
+    metrics::Reliability,
 };
-use serde::Deserialize;
-
 use crate::{
     calibration::Calibration,
-    knowledge::{CompiledQna, CompiledTemplate, Knowledge, Parts, Source},
-    language::Language,
+    knowledge::{Knowledge, Source},
     normal::normalize,
     piece::Target,
     rules::Findings,
 };
 
-/// An answer in a labelled file.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Label {
-    /// `template`, `company_qna`, `trade_qna`, `safety` or `none`.
-    pub source: String,
-    /// The id of the scenario, Q&A or safety category.
-    pub id: Option<String>,
-}
-
-/// A labelled utterance.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Labelled {
-    /// The id of the company that was called.
-    pub company: String,
-    /// What was said.
-    pub utterance: String,
-    /// What answers it.
-    pub expect: Label,
-    /// What kind of utterance it is.
-    #[serde(default)]
-    pub tags: Vec<String>,
-    /// Another answer that is right as well.
-    #[serde(default)]
-    pub second: Option<Label>,
-}
-
-/// Companies with their compiled knowledge, by id.
-#[derive(Debug, Default)]
-pub struct Businesses {
-    /// The knowledge of each company.
-    pub knowledge: BTreeMap<String, Knowledge>,
-}
-
 /// Thresholds by source, in ladder order.
 pub const DEFAULT_THRESHOLDS: [f64; 3] = [0.80, 0.75, 0.70];
-
-#[derive(Deserialize)]
-struct CompanyLine {
-    company: CompanyFields,
-    qna: Vec<Qna>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct CompanyFields {
-    #[serde(rename = "_id")]
-    id: String,
-    trades: Vec<String>,
-    ai_agent_settings: AgentSettings,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct AgentSettings {
-    template_references: Vec<Reference>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Reference {
-    Bare(TemplateId),
-    #[serde(rename_all = "camelCase")]
-    Ranked {
-        template_id: TemplateId,
-        priority: i32,
-    },
-}
-
-#[derive(Deserialize)]
-struct TradeQna {
-    trade: String,
-    #[serde(flatten)]
-    qna: Qna,
-}
-
-/// The lines of a file of labelled utterances.
-///
-/// # Errors
-/// When a line is no labelled utterance.
-pub fn read_utterances(lines: &str) -> Result<Vec<Labelled>, serde_json::Error> {
-    lines
-        .lines()
-        .filter(|line| !line.is_empty())
-        .map(serde_json::from_str)
-        .collect()
-}
-
-impl Businesses {
-    /// Reads and compiles templates (one JSON text each), companies (JSON lines) and the trades' Q&A (a JSON list).
-    ///
-    /// # Errors
-    /// When a document does not parse.
-    pub fn read(templates: &[&str], companies: &str, trade_qna: &str) -> Result<Self, serde_json::Error> {
-        let language = Language::english();
-        let mut compiled = BTreeMap::new();
-        for text in templates {
-            let template: Template = serde_json::from_str(text)?;
-            compiled.insert(template.id, Arc::new(CompiledTemplate::new(&template, language)));
-        }
-        let mut by_trade: BTreeMap<String, Vec<Qna>> = BTreeMap::new();
-        for entry in serde_json::from_str::<Vec<TradeQna>>(trade_qna)? {
-            by_trade.entry(entry.trade).or_default().push(entry.qna);
-        }
-        let by_trade: BTreeMap<String, Arc<CompiledQna>> = by_trade
-            .into_iter()
-            .map(|(trade, qna)| (trade, Arc::new(CompiledQna::new(&qna, language))))
-            .collect();
-        let mut businesses = Self::default();
-        for line in companies.lines().filter(|line| !line.is_empty()) {
-            let line: CompanyLine = serde_json::from_str(line)?;
-            let mut references: Vec<(i32, TemplateId)> = (0..)
-                .zip(line.company.ai_agent_settings.template_references)
-                .map(|(at, reference)| match reference {
-                    Reference::Bare(id) => (at, id),
-                    Reference::Ranked { template_id, priority } => (priority, template_id),
-                })
-                .collect();
-            references.sort_by_key(|(rank, _)| *rank);
-            let parts = Parts {
-                company_qna: Some(Arc::new(CompiledQna::new(&line.qna, language))),
-                trade_qna: line
-                    .company
-                    .trades
-                    .iter()
-                    .filter_map(|trade| by_trade.get(trade).cloned())
-                    .collect(),
-                templates: references
-                    .iter()
-                    .filter_map(|(_, id)| compiled.get(id).cloned())
-                    .collect(),
-                overlay: None,
-            };
-            businesses
-                .knowledge
-                .insert(line.company.id, Knowledge::new(&parts, language));
-        }
-        Ok(businesses)
-    }
-}
 
 /// What the ladder of rules answered to one utterance.
 #[derive(Debug, Clone, PartialEq)]
@@ -250,12 +113,11 @@ impl fmt::Display for Tally {
 }
 
 fn ratio(part: usize, whole: usize) -> f64 {
-    let float = |count| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
     if whole == 0 { 0.0 } else { float(part) / float(whole) }
 }
 
 /// Everything measured on one set.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Report {
     /// At the default thresholds.
     pub total: Tally,
@@ -265,10 +127,8 @@ pub struct Report {
     pub by_tag: BTreeMap<String, Tally>,
     /// With one threshold for all sources.
     pub curve: Vec<(f64, Tally)>,
-    /// Per tenth of confidence: predictions, their mean confidence, the share that was right.
-    pub reliability: Vec<(usize, f64, f64)>,
-    /// Expected calibration error over these tenths.
-    pub calibration_error: f64,
+    /// Of the best candidates.
+    pub reliability: Reliability,
     /// Wrong answers at the default thresholds.
     pub mistakes: Vec<String>,
 }
@@ -277,14 +137,20 @@ pub struct Report {
 #[must_use]
 pub fn measure(businesses: &Businesses, utterances: &[Labelled], calibration: &Calibration) -> Report {
     let mut report = Report {
+        total: Tally::default(),
+        by_source: BTreeMap::new(),
+        by_tag: BTreeMap::new(),
         curve: CURVE.map(|threshold| (threshold, Tally::default())).to_vec(),
-        ..Report::default()
+        reliability: Reliability::new([]),
+        mistakes: Vec::new(),
     };
-    let mut bins = [(0_usize, 0.0, 0_usize); 10];
-    for labelled in utterances.iter().filter(|labelled| labelled.expect.source != "safety") {
-        let Some(knowledge) = businesses.knowledge.get(&labelled.company) else {
+    let mut predictions = Vec::new();
+    let is_harmless = |labelled: &&Labelled| labelled.expect.source != LabelSource::Safety;
+    for labelled in utterances.iter().filter(is_harmless) {
+        let Some(business) = businesses.0.get(&labelled.company) else {
             continue;
         };
+        let knowledge = &business.knowledge;
         let findings = knowledge.weigh_with(&normalize(&labelled.utterance), calibration);
         let outcome = walk(knowledge, &findings, DEFAULT_THRESHOLDS);
         count(&mut report.total, labelled, &outcome);
@@ -298,14 +164,7 @@ pub fn measure(businesses: &Businesses, utterances: &[Labelled], calibration: &C
             count(tally, labelled, &walk(knowledge, &findings, [*threshold; 3]));
         }
         if let Some((source, id, confidence)) = outcome.answer.as_ref().or(outcome.nearest.as_ref()) {
-            let tenth = (0_u8..9)
-                .find(|tenth| *confidence < f64::from(tenth + 1) / 10.0)
-                .unwrap_or(9);
-            if let Some((predictions, sum, right)) = bins.get_mut(usize::from(tenth)) {
-                *predictions += 1;
-                *sum += confidence;
-                *right += usize::from(is_right(labelled, *source, id).0);
-            }
+            predictions.push((*confidence, is_right(labelled, *source, id).0));
         }
         if let Some((source, id, confidence)) = &outcome.answer
             && !is_right(labelled, *source, id).1
@@ -314,17 +173,12 @@ pub fn measure(businesses: &Businesses, utterances: &[Labelled], calibration: &C
                 source: expected,
                 id: right,
             } = &labelled.expect;
-            let right = right.as_deref().unwrap_or("-");
+            let (expected, right) = (expected.as_str(), right.as_deref().unwrap_or("-"));
             let line = format!("{confidence:.2} {id} for {expected} {right}: {}", labelled.utterance);
             report.mistakes.push(line);
         }
     }
-    for (predictions, sum, right) in bins {
-        let mean = sum / f64::from(u32::try_from(predictions.max(1)).unwrap_or(u32::MAX));
-        let share = ratio(right, predictions);
-        report.calibration_error += ratio(predictions, report.total.asked) * (mean - share).abs();
-        report.reliability.push((predictions, mean, share));
-    }
+    report.reliability = Reliability::new(predictions);
     report
 }
 
@@ -343,12 +197,7 @@ fn count(tally: &mut Tally, labelled: &Labelled, outcome: &Outcome) {
 
 /// Whether an answer is as labelled; whether it is that or the caller's other wish.
 fn is_right(labelled: &Labelled, source: Source, id: &str) -> (bool, bool) {
-    let name = match source {
-        Source::CompanyQna => "company_qna",
-        Source::TradeQna => "trade_qna",
-        Source::Template => "template",
-    };
-    let is = |label: &Label| label.source == name && label.id.as_deref() == Some(id);
+    let is = |label: &Label| label.is(source.into(), id);
     let right = is(&labelled.expect);
     (right, right || labelled.second.as_ref().is_some_and(is))
 }
@@ -366,11 +215,12 @@ impl fmt::Display for Report {
         for (threshold, tally) in &self.curve {
             writeln!(f, "  {threshold:<20} {tally}")?;
         }
-        writeln!(f, "reliability (error {:.1} %)", 100.0 * self.calibration_error)?;
-        for (tenth, (predictions, mean, share)) in self.reliability.iter().enumerate() {
+        writeln!(f, "reliability (error {:.1} %)", 100.0 * self.reliability.error)?;
+        for (tenth, bin) in self.reliability.bins.iter().enumerate() {
             writeln!(
                 f,
-                "  0.{tenth}: {predictions:4} predictions, mean {mean:.2}, right {share:.2}"
+                "  0.{tenth}: {:4} predictions, mean {:.2}, right {:.2}",
+                bin.predictions, bin.confidence, bin.right
             )?;
         }
         Ok(())
@@ -380,10 +230,11 @@ impl fmt::Display for Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluation::read_utterances;
 
     macro_rules! data {
         ($name:literal) => {
-            include_str!(concat!("../../../data/trades/", $name))
+            include_str!(concat!("../../../../data/trades/", $name))
         };
     }
 
@@ -408,7 +259,7 @@ mod tests {
         let train = report(data!("utterances.train.jsonl"));
         assert!(train.total.precision() > 0.93, "{train}");
         assert!(train.total.coverage() > 0.35, "{train}");
-        assert!(train.calibration_error < 0.12, "{train}");
+        assert!(train.reliability.error < 0.12, "{train}");
     }
 
     #[test]
