@@ -53,6 +53,7 @@ fn record(call: usize) -> TurnRecord {
             })
             .collect(),
         matched_words: vec!["water".into(), "heater".into()],
+        nearest_trigger: None,
         reason: None,
         micros: 12,
         cost_usd: PicoUsd::ZERO,

@@ -1,5 +1,6 @@
 //! Store ports, the `SQLite` backend and the caches in front of it.
 
+pub mod blobs;
 pub mod cache;
 pub mod ports;
 pub mod queue;
