@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use frontdesk_callflow::{CallFlow, Deps, Route, Webhook, limits::Limits, settings};
+use frontdesk_callflow::{CallFlow, Deps, Route, Webhook, flow::Run, limits::Limits, meaning::Meanings, settings};
 use frontdesk_domain::{
     alert::{Alert, Notifier},
     clock::Clock as _,
@@ -156,6 +156,7 @@ async fn flow(scenarios: usize, folder: &std::path::Path) -> (CallFlow, TaskSet)
         notifier: Arc::new(Deaf),
         sealer,
         clock: Arc::new(SystemClock),
+        meanings: Arc::new(Meanings::none()),
     };
     (CallFlow::new(deps), tasks)
 }
@@ -248,7 +249,7 @@ fn main() {
         });
         measure("  decide (a dry run, steps 2 to 6, trace)", "limit p99 50 µs", |turn| {
             let words = words.get(turn).map(String::as_str).unwrap_or_default();
-            let decided = flow.route(COMPANY.parse().expect("an id"), words, None, true);
+            let decided = flow.route(COMPANY.parse().expect("an id"), words, None, Run::Dry(None));
             black_box(runtime.block_on(decided).is_ok());
         });
         let clock = SystemClock;

@@ -1,6 +1,7 @@
 //! Step 2: the company, with everything that its turns need, from the cache, else the store.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     sync::{
         Arc, LazyLock, Mutex, MutexGuard, PoisonError,
@@ -12,9 +13,9 @@ use std::{
 use frontdesk_domain::{
     call_state::Choosable,
     confidence::Confidence,
-    decision::{Offer, Versions},
+    decision::{Offer, Tier, Versions},
     documents::{
-        company::{CompanySecrets, Status},
+        company::{Company, CompanySecrets, Status, Thresholds},
         prompts::{PhraseName, PromptName, Prompts},
         qna::Qna,
         template::{Scenario, ScenarioStatus},
@@ -28,7 +29,7 @@ use frontdesk_matching::{
     knowledge::{Knowledge, Parts},
     language::Language,
     phrases::Phrases,
-    safety::{EMBEDDED, SafetyMatcher},
+    safety::{EMBEDDED, SafetyMatcher, embedded_rules},
 };
 use frontdesk_store::{
     cache::{CachedStore, KnowledgeDocuments, PlatformDocuments, Settings, bounded::Bounded},
@@ -43,6 +44,7 @@ use crate::{
     foreign::{Foreign, ForeignTemplates},
     hints,
     knowledge::CompiledPieces,
+    meaning::{Learnt, LearntDangers, Meanings},
 };
 
 /// Safety rules and prompts, compiled. There is always one: the embedded data if nothing else can be read.
@@ -50,6 +52,8 @@ use crate::{
 pub struct Platform {
     documents: Arc<PlatformDocuments>,
     stored: Option<SafetyMatcher>,
+    /// The dangers of the rules in force, by their meaning.
+    pub(crate) dangers: Arc<LearntDangers>,
     /// By language.
     phrases: BTreeMap<Arc<str>, Phrases>,
 }
@@ -72,7 +76,7 @@ fn phrases_of(prompts: &Prompts) -> Phrases {
 }
 
 impl Platform {
-    fn compile(documents: Arc<PlatformDocuments>) -> Self {
+    fn compile(documents: Arc<PlatformDocuments>, meanings: &Meanings) -> Self {
         let compiled = documents.safety.as_ref().map(|rules| SafetyMatcher::compile(rules));
         let stored = match compiled {
             Some(Ok(matcher)) => Some(matcher),
@@ -90,8 +94,13 @@ impl Platform {
         LazyLock::force(&EMBEDDED_PHRASES);
         let languages = documents.prompts.iter();
         let phrases = languages.map(|(language, prompts)| (Arc::from(&**language), phrases_of(prompts)));
+        let rules = match (&stored, &documents.safety) {
+            (Some(_), Some(rules)) => Some(Cow::Borrowed(&**rules)),
+            _ => embedded_rules().ok().map(Cow::Owned),
+        };
         Self {
             phrases: phrases.collect(),
+            dangers: rules.map(|rules| meanings.of_rules(&rules)).unwrap_or_default(),
             documents,
             stored,
         }
@@ -101,6 +110,7 @@ impl Platform {
     fn embedded() -> Self {
         Self {
             documents: Arc::default(),
+            dangers: Arc::default(),
             stored: None,
             phrases: BTreeMap::new(),
         }
@@ -124,8 +134,21 @@ impl Platform {
     }
 }
 
+/// Thresholds that a dry run tries in place of those that a company and its templates set.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrialThresholds {
+    /// Of the company's own Q&A.
+    pub company_qna: Confidence,
+    /// Of its trades' Q&A.
+    pub trade_qna: Confidence,
+    /// Of templates by rules, where the scenario has none of its own.
+    pub tier1: Confidence,
+    /// Of templates by meaning, where the scenario has none of its own.
+    pub tier2: Confidence,
+}
+
 /// A company as its turns see it: settings, compiled knowledge, keys.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Tenant {
     /// Its settings.
     pub settings: Arc<Settings>,
@@ -133,6 +156,8 @@ pub struct Tenant {
     pub verifier: Verifier,
     pub(crate) platform: Arc<Platform>,
     pub(crate) knowledge: Arc<Knowledge>,
+    /// What its answers mean, once that is learnt.
+    pub(crate) learnt: Arc<Learnt>,
     /// Held so that other companies share them.
     _parts: Parts,
     pub(crate) versions: Arc<Versions>,
@@ -146,6 +171,26 @@ impl Tenant {
     #[must_use]
     pub fn id(&self) -> CompanyId {
         self.settings.company.id
+    }
+
+    /// The same company with other thresholds: to see what they would change, never to answer a call.
+    pub(crate) fn with_thresholds(&self, thresholds: TrialThresholds) -> Self {
+        let mut settings = Settings::clone(&self.settings);
+        let mut company = Company::clone(&settings.company);
+        let TrialThresholds {
+            company_qna,
+            trade_qna,
+            tier1,
+            tier2,
+        } = thresholds;
+        company.thresholds = Thresholds { company_qna, trade_qna };
+        company.gatekeeper.tier1_threshold = Some(tier1);
+        company.gatekeeper.tier2_threshold = Some(tier2);
+        settings.company = Arc::new(company);
+        Self {
+            settings: Arc::new(settings),
+            ..self.clone()
+        }
     }
 
     /// The number that a transfer dials: that of the first open destination which was not dialled in this call, for a
@@ -253,13 +298,14 @@ impl Tenant {
         offers
     }
 
-    /// The threshold that a template sets for tier 1.
-    pub(crate) fn template_threshold(&self, template: TemplateId) -> Option<Confidence> {
-        let documents = self.documents.templates.iter().map(|versioned| &versioned.document);
-        documents
-            .into_iter()
-            .find(|document| document.id == template)?
-            .tier1_threshold
+    /// The threshold that a template sets for a tier.
+    pub(crate) fn template_threshold(&self, template: TemplateId, tier: Tier) -> Option<Confidence> {
+        let mut documents = self.documents.templates.iter().map(|versioned| &versioned.document);
+        let document = documents.find(|document| document.id == template)?;
+        match tier {
+            Tier::Rules => document.tier1_threshold,
+            Tier::Semantic | Tier::Llm => document.tier2_threshold,
+        }
     }
 
     fn is_made_of(
@@ -278,6 +324,7 @@ impl Tenant {
 pub(crate) struct Companies {
     store: Arc<CachedStore>,
     pieces: CompiledPieces,
+    meanings: Arc<Meanings>,
     tenants: Arc<Bounded<CompanyId, Kept>>,
     compiling: Flights<PartsOfTenant, Arc<Tenant>>,
     started: Instant,
@@ -305,9 +352,10 @@ struct Kept {
 }
 
 impl Companies {
-    pub(crate) fn new(store: Arc<CachedStore>) -> Self {
+    pub(crate) fn new(store: Arc<CachedStore>, meanings: Arc<Meanings>) -> Self {
         Self {
             store,
+            meanings,
             pieces: CompiledPieces::default(),
             tenants: Arc::new(Bounded::new(MAX_TENANTS)),
             compiling: Flights::default(),
@@ -350,6 +398,7 @@ impl Companies {
         // What is compiled is kept by the thread that compiles it: a turn that gives up waiting does not waste it. Of
         // many turns that want the same one compiles.
         let (pieces, tenants) = (self.pieces.clone(), Arc::clone(&self.tenants));
+        let meanings = Arc::clone(&self.meanings);
         let parts = (
             id,
             Arc::as_ptr(&settings).addr(),
@@ -357,7 +406,7 @@ impl Companies {
             Arc::as_ptr(&platform).addr(),
         );
         let compiled = self.compiling.join_or_start(parts, move || {
-            let tenant = Arc::new(compile(&pieces, settings, documents, platform));
+            let tenant = Arc::new(compile(&pieces, &meanings, settings, documents, platform));
             let kept = Kept {
                 tenant: Arc::clone(&tenant),
                 generation: AtomicU64::new(generation),
@@ -402,11 +451,11 @@ impl Companies {
             return Arc::clone(platform);
         }
         // New rules take a tenth of a second to compile: too long for a thread that answers calls.
-        let place = Arc::clone(&self.platform);
+        let (place, meanings) = (Arc::clone(&self.platform), Arc::clone(&self.meanings));
         let compiled = self
             .compiling_platform
             .join_or_start(Arc::as_ptr(&documents).addr(), move || {
-                let platform = Arc::new(Platform::compile(documents));
+                let platform = Arc::new(Platform::compile(documents, &meanings));
                 *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&platform));
                 platform
             });
@@ -451,6 +500,7 @@ impl Companies {
 
 fn compile(
     pieces: &CompiledPieces,
+    meanings: &Meanings,
     settings: Arc<Settings>,
     documents: Arc<KnowledgeDocuments>,
     platform: Arc<Platform>,
@@ -474,6 +524,7 @@ fn compile(
     Tenant {
         verifier: verifier_of(&settings.secrets),
         knowledge: Arc::new(Knowledge::new(&parts, language)),
+        learnt: meanings.of_parts(&parts),
         _parts: parts,
         versions: Arc::new(versions),
         hints: hints::of(&settings.company, &documents, language),

@@ -32,8 +32,9 @@ use tracing::{error, warn};
 
 use crate::{
     answers::{Answers, CallKey},
-    company::{Companies, Platform, Tenant},
+    company::{Companies, Platform, Tenant, TrialThresholds},
     limits::{CallCounts, Limit, Limits},
+    meaning::Meanings,
     record::{self, Circumstances},
     safety, settings, speech,
     trace::Trace,
@@ -55,6 +56,8 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// Limits against abuse.
     pub limits: Limits,
+    /// Computes meanings.
+    pub meanings: Arc<Meanings>,
 }
 
 /// After a failure the store is not asked for a rotation number for so long.
@@ -95,11 +98,20 @@ impl fmt::Debug for CallFlow {
     }
 }
 
+/// How an utterance is decided that came by no call.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Run {
+    /// Spends and records nothing; with these thresholds, if there are any.
+    Dry(Option<TrialThresholds>),
+    /// A real turn.
+    Real,
+}
+
 impl CallFlow {
     /// The call path over these parts.
     #[must_use]
     pub fn new(deps: Deps) -> Self {
-        let companies = Companies::new(Arc::clone(&deps.store));
+        let companies = Companies::new(Arc::clone(&deps.store), Arc::clone(&deps.meanings));
         Self {
             counts: CallCounts::new(deps.limits),
             answers: Answers::default(),
@@ -271,11 +283,15 @@ impl CallFlow {
         company: CompanyId,
         utterance: &str,
         call: Option<CallId>,
-        dry_run: bool,
+        run: Run,
     ) -> Result<Option<Decision>, StoreError> {
-        let Some(tenant) = self.tenant(company).await? else {
+        let Some(mut tenant) = self.tenant(company).await? else {
             return Ok(None);
         };
+        if let Run::Dry(Some(thresholds)) = run {
+            tenant = Arc::new(tenant.with_thresholds(thresholds));
+        }
+        let dry_run = matches!(run, Run::Dry(_));
         let nonce: u64 = rand::random();
         let mut state = CallState::default();
         if let (Some(call), false) = (&call, dry_run) {
@@ -335,6 +351,12 @@ impl CallFlow {
 
     pub(crate) fn store(&self) -> &CachedStore {
         self.companies.store()
+    }
+
+    /// Computes meanings.
+    #[must_use]
+    pub fn meanings(&self) -> &Meanings {
+        &self.deps.meanings
     }
 
     pub(crate) const fn companies(&self) -> &Companies {

@@ -1,4 +1,4 @@
-//! Step 6: the template gatekeeper. Tier 1 by rules; tiers 2 and 3 say why they are not asked.
+//! Step 6: the template gatekeeper. Tier 1 by rules, tier 2 by meaning; tier 3 says why it is not asked.
 
 use frontdesk_domain::{
     call_state::Choosable,
@@ -10,6 +10,8 @@ use frontdesk_matching::knowledge::Source;
 use crate::{
     answer::Answer,
     company::Tenant,
+    flow::CallFlow,
+    meaning,
     rules::{Asked, Verdict},
     settings,
     trace::Trace,
@@ -51,8 +53,9 @@ impl Miss {
     }
 }
 
-/// The answer of a template.
-pub(crate) fn answer(
+/// The answer of a template by rules; else of any source by meaning.
+pub(crate) async fn answer(
+    flow: &CallFlow,
     tenant: &Tenant,
     turn: &Turn<'_>,
     asked: &Asked<'_>,
@@ -63,23 +66,20 @@ pub(crate) fn answer(
         Verdict::Answer(answer) => return Ok(answer),
         Verdict::Below(nearest) => miss.note(nearest),
     }
-    skip_tiers_2_and_3(tenant, turn, trace);
+    if let Some(answer) = meaning::ladder::answer(flow, tenant, turn, asked, &mut miss, trace).await {
+        return Ok(answer);
+    }
+    skip_tier_3(tenant, turn, trace);
     if miss.near {
         miss.close = asked.two_close();
     }
     Err(miss)
 }
 
-/// Says why meaning and the LLM are not asked.
-pub(crate) fn skip_tiers_2_and_3(tenant: &Tenant, turn: &Turn<'_>, trace: &mut Trace) {
+/// Says why the LLM is not asked.
+pub(crate) fn skip_tier_3(tenant: &Tenant, turn: &Turn<'_>, trace: &mut Trace) {
     let gatekeeper = &tenant.settings.company.gatekeeper;
-    let tier2 = if gatekeeper.enabled {
-        SkipReason::NotBuilt
-    } else {
-        SkipReason::Disabled
-    };
-    trace.skipped(Step::Tier2, Some(Tier::Semantic), tier2);
-    let tier3 = if !gatekeeper.enabled || !gatekeeper.llm_enabled {
+    let reason = if !gatekeeper.enabled || !gatekeeper.llm_enabled {
         SkipReason::Disabled
     } else if turn.normalized().is_empty() {
         SkipReason::NoWords
@@ -88,5 +88,5 @@ pub(crate) fn skip_tiers_2_and_3(tenant: &Tenant, turn: &Turn<'_>, trace: &mut T
     } else {
         SkipReason::NotBuilt
     };
-    trace.skipped(Step::Llm, Some(Tier::Llm), tier3);
+    trace.skipped(Step::Llm, Some(Tier::Llm), reason);
 }

@@ -1,4 +1,4 @@
-//! Asks the compiled rules once for all three sources, and chooses among what they found.
+//! Asks the compiled rules once for all three sources, and chooses among what they, or meanings, found.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -22,7 +22,7 @@ use tracing::error;
 use crate::{
     answer::{Answer, AnsweredBy},
     company::Tenant,
-    settings,
+    meaning, settings,
     trace::{Found, Trace},
     turn::Turn,
 };
@@ -43,6 +43,15 @@ pub(crate) enum Verdict {
     Answer(Answer),
     /// None was; the nearest one and its threshold.
     Below(Option<(Confidence, Confidence)>),
+}
+
+impl Verdict {
+    const fn outcome(&self) -> StepOutcome {
+        match self {
+            Self::Answer(_) => StepOutcome::Matched,
+            Self::Below(_) => StepOutcome::BelowThreshold,
+        }
+    }
 }
 
 impl<'t> Asked<'t> {
@@ -66,10 +75,10 @@ impl<'t> Asked<'t> {
     /// The first source in ladder order that holds what the utterance equals: it answers whatever the threshold.
     pub(crate) fn equal(&self, trace: &mut Trace) -> Option<Answer> {
         self.findings.equal.iter().find_map(|candidate| {
-            let threshold = self.threshold(candidate)?;
+            let threshold = self.threshold(candidate, Tier::Rules)?;
             let answer = self.answer(candidate, Confidence::CERTAIN, threshold)?;
             let found = self.found(candidate.source, Some((candidate, threshold)));
-            trace.asked(step(candidate.source), StepOutcome::Matched, found);
+            trace.asked(step(candidate.source, Tier::Rules), StepOutcome::Matched, found);
             Some(answer)
         })
     }
@@ -77,40 +86,74 @@ impl<'t> Asked<'t> {
     /// The best candidate of a source that clears its threshold and can be spoken.
     pub(crate) fn best(&self, source: Source, trace: &mut Trace) -> Verdict {
         let candidates = self.findings.of(source);
-        for candidate in candidates {
-            let Some(threshold) = self.threshold(candidate) else {
+        let (verdict, decisive) = self.first_sure(candidates.iter(), Tier::Rules);
+        trace.asked(
+            step(source, Tier::Rules),
+            verdict.outcome(),
+            self.found(source, decisive),
+        );
+        verdict
+    }
+
+    /// The same by meaning.
+    pub(crate) fn best_meant(&self, asked: &meaning::Asked, source: Source, trace: &mut Trace) -> Verdict {
+        let meant = asked.meant.of(source);
+        let (verdict, decisive) = self.first_sure(meant.iter().map(|meant| &meant.candidate), Tier::Semantic);
+        let knowledge = &self.tenant.knowledge;
+        let nearest = decisive.and_then(|(candidate, _)| meant.iter().find(|meant| meant.candidate == *candidate));
+        let nearest = nearest.and_then(|meant| asked.meaning.nearest_wording(knowledge, meant));
+        let found = Found {
+            tier: Some(Tier::Semantic),
+            confidence: decisive.map(|(candidate, _)| candidate.confidence),
+            threshold: decisive.map(|(_, threshold)| threshold),
+            candidates: self.listed(meant.iter().map(|meant| &meant.candidate)),
+            nearest_trigger: nearest.map(Into::into),
+            ..Found::default()
+        };
+        trace.asked(step(source, Tier::Semantic), verdict.outcome(), found);
+        verdict
+    }
+
+    /// The first candidate that clears its threshold and can be spoken; with the candidate that decided, or the nearest.
+    fn first_sure<'c>(
+        &self,
+        candidates: impl Iterator<Item = &'c Candidate> + Clone,
+        tier: Tier,
+    ) -> (Verdict, Option<(&'c Candidate, Confidence)>) {
+        for candidate in candidates.clone() {
+            let Some(threshold) = self.threshold(candidate, tier) else {
                 continue;
             };
             if candidate.confidence < threshold {
                 continue;
             }
-            if let Some(answer) = self.answer(candidate, candidate.confidence, threshold) {
-                trace.asked(
-                    step(source),
-                    StepOutcome::Matched,
-                    self.found(source, Some((candidate, threshold))),
-                );
-                return Verdict::Answer(answer);
+            if let Some(mut answer) = self.answer(candidate, candidate.confidence, threshold) {
+                answer.tier = Some(tier);
+                return (Verdict::Answer(answer), Some((candidate, threshold)));
             }
         }
-        let nearest = candidates
-            .iter()
-            .find_map(|candidate| Some((candidate, self.threshold(candidate)?)));
-        trace.asked(step(source), StepOutcome::BelowThreshold, self.found(source, nearest));
-        Verdict::Below(nearest.map(|(candidate, threshold)| (candidate.confidence, threshold)))
+        let mut candidates = candidates;
+        let nearest = candidates.find_map(|candidate| Some((candidate, self.threshold(candidate, tier)?)));
+        let below = nearest.map(|(candidate, threshold)| (candidate.confidence, threshold));
+        (Verdict::Below(below), nearest)
     }
 
     /// The threshold in force for a candidate: the scenario's own, else the company's, the template's, the platform's.
-    fn threshold(&self, candidate: &Candidate) -> Option<Confidence> {
+    fn threshold(&self, candidate: &Candidate, tier: Tier) -> Option<Confidence> {
         let company = &self.tenant.settings.company;
         Some(match self.tenant.knowledge.target(candidate)? {
             Target::Qna(_) if candidate.source == Source::TradeQna => company.thresholds.trade_qna,
             Target::Qna(_) => company.thresholds.company_qna,
             Target::Scenario { template, scenario } => {
-                let platform = Confidence::clamped(settings::TIER1_THRESHOLD);
-                if company.gatekeeper.enabled {
-                    let set = scenario.min_confidence.or(company.gatekeeper.tier1_threshold);
-                    set.or_else(|| self.tenant.template_threshold(*template))
+                let gatekeeper = &company.gatekeeper;
+                let (platform, own) = match tier {
+                    Tier::Rules => (settings::TIER1_THRESHOLD, gatekeeper.tier1_threshold),
+                    Tier::Semantic | Tier::Llm => (settings::TIER2_THRESHOLD, gatekeeper.tier2_threshold),
+                };
+                let platform = Confidence::clamped(platform);
+                if gatekeeper.enabled {
+                    let set = scenario.min_confidence.or(own);
+                    set.or_else(|| self.tenant.template_threshold(*template, tier))
                         .unwrap_or(platform)
                 } else {
                     platform
@@ -158,7 +201,7 @@ impl<'t> Asked<'t> {
             .iter()
             .flat_map(|source| self.findings.of(*source))
             .filter_map(|candidate| {
-                let threshold = self.threshold(candidate)?;
+                let threshold = self.threshold(candidate, Tier::Rules)?;
                 let is_near = candidate.confidence.get() >= threshold.get() - settings::NEAR;
                 let speakable = is_near && self.answer(candidate, candidate.confidence, threshold).is_some();
                 let option = match self.tenant.knowledge.target(candidate)? {
@@ -181,23 +224,26 @@ impl<'t> Asked<'t> {
         reply(self.tenant, self.turn, scenario)
     }
 
-    fn found(&self, source: Source, best: Option<(&Candidate, Confidence)>) -> Found {
-        let knowledge = &self.tenant.knowledge;
-        let candidates = self.findings.of(source).iter().filter_map(|candidate| {
-            let target = knowledge.target(candidate)?;
-            let (id, kind) = named(target);
+    /// Candidates as the trace shows them.
+    fn listed<'c>(&self, candidates: impl Iterator<Item = &'c Candidate>) -> Vec<TraceCandidate> {
+        let listed = candidates.filter_map(|candidate| {
+            let (id, kind) = named(self.tenant.knowledge.target(candidate)?);
             Some(TraceCandidate {
                 id,
                 kind,
                 confidence: candidate.confidence,
             })
         });
+        listed.collect()
+    }
+
+    fn found(&self, source: Source, best: Option<(&Candidate, Confidence)>) -> Found {
         let normalized = self.turn.normalized();
         Found {
             tier: Some(Tier::Rules),
             confidence: best.map(|(candidate, _)| candidate.confidence),
             threshold: best.map(|(_, threshold)| threshold),
-            candidates: candidates.collect(),
+            candidates: self.listed(self.findings.of(source).iter()),
             matched_words: best.map_or_else(Vec::new, |(candidate, _)| {
                 self.findings
                     .matched_words(candidate, normalized)
@@ -205,6 +251,7 @@ impl<'t> Asked<'t> {
                     .map(Into::into)
                     .collect()
             }),
+            nearest_trigger: None,
         }
     }
 }
@@ -262,11 +309,14 @@ fn guarded(
     })
 }
 
-const fn step(source: Source) -> Step {
-    match source {
-        Source::CompanyQna => Step::CompanyQna,
-        Source::TradeQna => Step::TradeQna,
-        Source::Template => Step::Tier1,
+/// The step at which a source is asked.
+pub(crate) const fn step(source: Source, tier: Tier) -> Step {
+    match (source, tier) {
+        (Source::CompanyQna, _) => Step::CompanyQna,
+        (Source::TradeQna, _) => Step::TradeQna,
+        (Source::Template, Tier::Rules) => Step::Tier1,
+        (Source::Template, Tier::Semantic) => Step::Tier2,
+        (Source::Template, Tier::Llm) => Step::Llm,
     }
 }
 

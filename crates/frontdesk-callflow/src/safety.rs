@@ -1,9 +1,11 @@
 //! Step 3: life-safety rules, before anything else.
 
+use std::sync::Arc;
+
 use frontdesk_domain::{
     confidence::Confidence,
-    decision::{CandidateKind, Step, StepOutcome, TraceCandidate},
-    documents::template::Action,
+    decision::{CandidateKind, Step, StepOutcome, Tier, TraceCandidate},
+    documents::{safety::SafetyCategory, template::Action},
     phone::PhoneNumber,
     time::Timestamp,
 };
@@ -11,7 +13,9 @@ use frontdesk_domain::{
 use crate::{
     answer::{Answer, AnsweredBy},
     company::{Platform, Tenant},
+    meaning::Danger,
     trace::{Found, Trace},
+    turn::Turn,
 };
 
 /// The answer to words of danger. Asked with or without a company: without one nobody can be dialled.
@@ -43,6 +47,41 @@ pub(crate) fn answer(
             ..Found::default()
         },
     );
+    Some(spoken(tenant, category, now, dialled))
+}
+
+/// The answer to a danger that the rules have no words for.
+pub(crate) fn answer_by_meaning(
+    tenant: &Tenant,
+    turn: &Turn<'_>,
+    danger: &Danger,
+    trace: &mut Trace,
+) -> Option<Answer> {
+    let categories = tenant.platform.safety().categories();
+    let category = categories.iter().find(|category| category.id == danger.id)?;
+    trace.asked(
+        Step::Safety,
+        StepOutcome::Matched,
+        Found {
+            tier: Some(Tier::Semantic),
+            confidence: Some(danger.confidence),
+            candidates: vec![TraceCandidate {
+                id: category.id.shared(),
+                kind: CandidateKind::Safety,
+                confidence: danger.confidence,
+            }],
+            nearest_trigger: Some(Arc::clone(&danger.nearest)),
+            ..Found::default()
+        },
+    );
+    let mut answer = spoken(Some(tenant), category, turn.arrived, &turn.state.dialled);
+    answer.tier = Some(Tier::Semantic);
+    answer.confidence = danger.confidence;
+    Some(answer)
+}
+
+/// What a caller in danger hears, and what is done.
+fn spoken(tenant: Option<&Tenant>, category: &SafetyCategory, now: Timestamp, dialled: &[PhoneNumber]) -> Answer {
     let can_transfer = tenant.is_some_and(|tenant| tenant.next_number(now, dialled).is_some());
     // A transfer that cannot be made becomes a message: the sentence without transfer asks for one.
     let (sentence, action) = match category.action {
@@ -51,5 +90,5 @@ pub(crate) fn answer(
     };
     let mut answer = Answer::certain(AnsweredBy::Safety(category.id.clone()), sentence.clone(), action);
     answer.emergency = true;
-    Some(answer)
+    answer
 }

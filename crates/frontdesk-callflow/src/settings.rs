@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Tier 1's threshold where scenario, company and template set none.
 pub const TIER1_THRESHOLD: f64 = 0.70;
 
+/// Tier 2's threshold where scenario, company and template set none.
+pub const TIER2_THRESHOLD: f64 = 0.60;
+
 /// A candidate at most this far below its threshold is near: the caller is asked to say it in other words.
 pub const NEAR: f64 = 0.25;
 
@@ -22,6 +25,9 @@ pub const STORE_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Nothing on the call path waits longer for what is only a cache.
 pub const CACHE_DEADLINE: Duration = Duration::from_millis(50);
+
+/// A turn waits at most so long for the meaning of its utterance.
+pub const MEANING_DEADLINE: Duration = Duration::from_millis(250);
 
 /// How long a destination rings before the caller is asked for a message.
 pub const DIAL_SECONDS: u32 = 25;

@@ -22,6 +22,7 @@ pub(crate) struct Found {
     pub(crate) threshold: Option<Confidence>,
     pub(crate) candidates: Vec<TraceCandidate>,
     pub(crate) matched_words: Vec<Arc<str>>,
+    pub(crate) nearest_trigger: Option<Arc<str>>,
 }
 
 impl Trace {
@@ -40,6 +41,7 @@ impl Trace {
             threshold,
             candidates,
             matched_words,
+            nearest_trigger,
         } = found;
         let micros = self.lap();
         self.entries.push(TraceEntry {
@@ -50,6 +52,7 @@ impl Trace {
             threshold,
             candidates,
             matched_words,
+            nearest_trigger,
             reason: None,
             micros,
             cost_usd: PicoUsd::ZERO,

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use frontdesk_domain::{
     alert::Stage,
     call_state::{CallState, Question},
-    decision::{Decision, Matcher, Step, StepOutcome, Tier},
+    decision::{Decision, Step, StepOutcome, Tier},
     documents::{prompts::PromptName, template::Action},
     ids::{CallId, TurnId},
     money::PicoUsd,
@@ -141,7 +141,7 @@ pub(crate) async fn handle_turn(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_
     };
     let answer = match conversed {
         Conversed::Answered(answer) => answer,
-        Conversed::LeftToOthers(steering) => match (look_up(flow, tenant, turn, &mut trace), steering) {
+        Conversed::LeftToOthers(steering) => match (look_up(flow, tenant, turn, &mut trace).await, steering) {
             (Ok(answer), Some(name)) => conversation::accompany(flow, tenant, turn, name, answer).await,
             (Ok(answer), None) => answer,
             (Err(miss), _) => fallback::choose(flow, tenant, turn, miss, &mut trace).await,
@@ -150,8 +150,8 @@ pub(crate) async fn handle_turn(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_
     decided(tenant, turn, answer, trace, started)
 }
 
-/// Looks the utterance up: what equals it, company Q&A, trade Q&A, templates.
-fn look_up(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, trace: &mut Trace) -> Result<Answer, Miss> {
+/// Looks the utterance up: what equals it; by rules company Q&A, trade Q&A, templates; then by meaning in the same order.
+async fn look_up(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, trace: &mut Trace) -> Result<Answer, Miss> {
     let asked = match Asked::ask(tenant, turn) {
         Ok(asked) => asked,
         Err(RulesFailed) => return Err(rules_failed(flow, tenant, turn, trace)),
@@ -165,7 +165,7 @@ fn look_up(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, trace: &mut Trace)
     };
     match priority::answer(&asked, trace) {
         Ok(answer) => Ok(answer),
-        Err(miss) => gatekeeper::answer(tenant, turn, &asked, miss, trace),
+        Err(miss) => gatekeeper::answer(flow, tenant, turn, &asked, miss, trace).await,
     }
 }
 
@@ -177,7 +177,7 @@ fn rules_failed(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, trace: &mut T
         ..Found::default()
     };
     trace.asked(Step::Tier1, StepOutcome::Error, found);
-    gatekeeper::skip_tiers_2_and_3(tenant, turn, trace);
+    gatekeeper::skip_tier_3(tenant, turn, trace);
     Miss {
         failed: true,
         ..Miss::default()
@@ -234,7 +234,7 @@ pub(crate) fn decided(tenant: &Tenant, turn: &Turn<'_>, answer: Answer, trace: T
         response: answer.response,
         action: answer.action,
         emergency: answer.emergency,
-        matcher: Matcher::Lexical,
+        matcher: tenant.learnt.matcher(),
         fallback_type: by.fallback(),
         escalation: answer.escalation,
         cost_usd: PicoUsd::ZERO,

@@ -252,6 +252,9 @@ pub struct TraceEntry {
     pub candidates: Vec<TraceCandidate>,
     /// The words of the utterance that matched the best candidate.
     pub matched_words: Vec<Arc<str>>,
+    /// The wording of the best candidate that is nearest in meaning; null for rules.
+    #[serde(default)]
+    pub nearest_trigger: Option<Arc<str>>,
     /// Why it was skipped.
     pub reason: Option<SkipReason>,
     /// How long it took.

@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
-use frontdesk_callflow::{CallFlow, Deps, Route, Webhook, company::Tenant, limits::Limits, settings};
+use frontdesk_callflow::{
+    CallFlow, Deps, Route, Webhook, company::Tenant, limits::Limits, meaning::Meanings, settings,
+};
 use frontdesk_domain::{
     alert::{Alert, Notifier},
     clock::Clock,
@@ -103,6 +105,7 @@ impl Desk {
             sealer,
             clock,
             limits: Limits::NONE,
+            meanings: Arc::new(Meanings::none()),
         };
         drop(entered);
         let desk = Self {

@@ -45,7 +45,7 @@ async fn each_step_that_was_not_asked_says_why() {
             (Step::CompanyQna, StepOutcome::BelowThreshold, None),
             (Step::TradeQna, StepOutcome::BelowThreshold, None),
             (Step::Tier1, StepOutcome::BelowThreshold, None),
-            (Step::Tier2, StepOutcome::Skipped, Some(SkipReason::NotBuilt)),
+            (Step::Tier2, StepOutcome::Skipped, Some(SkipReason::NoModel)),
             (Step::Llm, StepOutcome::Skipped, Some(SkipReason::DryRun)),
             (Step::Fallback, StepOutcome::Matched, None),
         ]

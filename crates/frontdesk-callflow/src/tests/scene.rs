@@ -12,7 +12,7 @@ use std::{
 use frontdesk_domain::{
     alert::{Alert, AlertCode, Notifier},
     clock::Clock,
-    decision::Decision,
+    decision::{Decision, Matcher},
     documents::{
         Mode,
         company::{Company, CompanySecrets},
@@ -25,6 +25,7 @@ use frontdesk_domain::{
     time::Timestamp,
 };
 use frontdesk_store::{
+    blobs::BlobFile,
     cache::CachedStore,
     ports::{
         CallLog as _, CompanyStore as _, CompanyWrite, MessageFilter, MessageStore as _, Page, QnaOwner, QnaStore as _,
@@ -39,9 +40,10 @@ use serde_json::{Value, json};
 
 use super::{
     caller::Caller,
+    concepts::Concepts,
     faults::{Fault, Faults, Faulty, Part},
 };
-use crate::{CallFlow, Deps, company::Tenant, limits::Limits};
+use crate::{CallFlow, Deps, company::Tenant, flow::Run, limits::Limits, meaning::Meanings};
 
 pub(super) const COMPANY: &str = "507f1f77bcf86cd799439011";
 pub(super) const TEMPLATE: &str = "65f123000000000000000001";
@@ -77,6 +79,7 @@ pub(super) struct Scene {
     tasks: TaskSet,
     faults: Arc<Faults>,
     limits: Limits,
+    encoder: Option<Arc<Concepts>>,
     folder: Arc<tempfile::TempDir>,
 }
 
@@ -90,12 +93,20 @@ impl Scene {
     pub(super) fn with_limits(limits: Limits) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let clock = Arc::new(SetClock(AtomicI64::new(NOON)));
-        Self::over(folder, clock, limits)
+        Self::over(folder, clock, limits, None)
+    }
+
+    /// A store without documents, and an encoder; what it computes is kept beside the store.
+    pub(super) fn with_encoder(encoder: &Arc<Concepts>) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let clock = Arc::new(SetClock(AtomicI64::new(NOON)));
+        Self::over(folder, clock, Limits::NONE, Some(Arc::clone(encoder)))
     }
 
     /// One more process on the same file at the same time.
     pub(super) fn beside(&self) -> Self {
-        Self::over(Arc::clone(&self.folder), Arc::clone(&self.clock), self.limits)
+        let (folder, clock) = (Arc::clone(&self.folder), Arc::clone(&self.clock));
+        Self::over(folder, clock, self.limits, self.encoder.clone())
     }
 
     /// Ends in order and starts again on the same file.
@@ -104,7 +115,12 @@ impl Scene {
         self.beside()
     }
 
-    fn over(folder: Arc<tempfile::TempDir>, clock: Arc<SetClock>, limits: Limits) -> Self {
+    fn over(
+        folder: Arc<tempfile::TempDir>,
+        clock: Arc<SetClock>,
+        limits: Limits,
+        encoder: Option<Arc<Concepts>>,
+    ) -> Self {
         let sealer = Arc::new(Sealer::from_key([7; 32]));
         let path = folder.path().join("frontdesk.db");
         let options = SqliteOptions::default();
@@ -125,6 +141,7 @@ impl Scene {
             sealer,
             clock: Arc::clone(&clock) as _,
             limits,
+            meanings: Arc::new(meanings(encoder.clone(), folder.path())),
         };
         Self {
             flow: Arc::new(CallFlow::new(deps)),
@@ -134,6 +151,7 @@ impl Scene {
             tasks,
             faults,
             limits,
+            encoder,
             folder,
         }
     }
@@ -245,11 +263,23 @@ impl Scene {
         panic!("the company cannot be loaded");
     }
 
+    /// Waits until the company's answers are learnt.
+    pub(super) async fn has_learnt(&self) {
+        for _ in 0..2_000 {
+            let tenant = self.tenant(COMPANY).await;
+            if tenant.learnt.matcher() == Matcher::Semantic && self.flow.meanings().training() == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("nothing is learnt");
+    }
+
     /// What a dry run decides.
     pub(super) async fn decide(&self, utterance: &str) -> Decision {
         self.tenant(COMPANY).await;
         self.flow
-            .route(COMPANY.parse().unwrap(), utterance, None, true)
+            .route(COMPANY.parse().unwrap(), utterance, None, Run::Dry(None))
             .await
             .unwrap()
             .unwrap()
@@ -293,11 +323,19 @@ impl Scene {
     }
 }
 
+fn meanings(encoder: Option<Arc<Concepts>>, folder: &Path) -> Meanings {
+    let Some(encoder) = encoder else {
+        return Meanings::none();
+    };
+    let blobs = BlobFile::open(&folder.join("meaning.db"), NOON).unwrap();
+    Meanings::start(Box::new(move || Some(encoder)), Some(Arc::new(blobs))).unwrap()
+}
+
 pub(super) fn scenario(id: &str, triggers: &[&str], reply: &str) -> Value {
     json!({ "id": id, "name": id, "status": "live", "priority": 10, "triggers": triggers, "fullReplies": [reply] })
 }
 
-fn scenarios() -> Value {
+pub(super) fn scenarios() -> Value {
     let mut book = scenario("book", &["schedule a visit", "book an appointment"], "I can book that.");
     book["action"] = json!("takeMessage");
     let mut person = scenario("person", &["let me talk to a person"], "I'll connect you.");

@@ -1,0 +1,560 @@
+//! Learns what companies' answers mean, on a thread of its own.
+//!
+//! What is learnt is named by a hash of what it is learnt from, so that equal knowledge is learnt once: looked for in
+//! memory, then on disk, then learnt. First by words alone, which is quick, then with embeddings. Work whose company was
+//! edited meanwhile is dropped: nobody holds its place any more.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::Hash,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use frontdesk_domain::documents::safety::SafetyRules;
+use frontdesk_encoder::{Encoder, EncoderError};
+use frontdesk_matching::{
+    knowledge::Parts,
+    meaning::{
+        Meaning,
+        embedding::Embedding,
+        safety::{COEFFICIENTS, EXAMPLES, Lesson, SafetyByMeaning, lessons},
+        train::{Background, Embeddings, NotTrained, OwnHead, SharedHead},
+        wordings::{Key, OwnWordings, SharedWordings},
+    },
+};
+use frontdesk_store::{
+    blobs::{BlobCache, BlobKey},
+    cache::bounded::Bounded,
+};
+use sha2::{Digest as _, Sha256};
+use tracing::{debug, error, warn};
+
+use super::{Learnt, LearntDangers, LoadEncoder, pool::step_back};
+
+/// Learning has this lower priority than answering calls.
+const NICENESS: i32 = 10;
+
+/// So many embeddings of wordings stay in memory, so that an edit does not read them back.
+const KEPT_EMBEDDINGS: usize = 8_192;
+
+/// What many companies share to learn from.
+struct SharedSet {
+    wordings: SharedWordings,
+    /// Held so that no other piece gets the address of one of these.
+    _parts: Parts,
+}
+
+/// A company that waits.
+struct Job {
+    place: Weak<Learnt>,
+    shared: Arc<SharedSet>,
+    own: OwnWordings,
+}
+
+/// Safety rules that wait.
+struct DangerJob {
+    place: Weak<LearntDangers>,
+    lessons: Vec<Lesson>,
+}
+
+/// What is learnt next.
+enum Next {
+    Dangers(DangerJob),
+    Words(Job),
+    Meaning(Job),
+}
+
+/// Who waits: first those who have nothing yet, which takes milliseconds; then dangers; then meaning.
+#[derive(Default)]
+struct Waiting {
+    dangers: VecDeque<DangerJob>,
+    for_words: VecDeque<Job>,
+    for_meaning: VecDeque<Job>,
+    /// A job is being worked on.
+    busy: bool,
+}
+
+impl Waiting {
+    /// The next one that somebody still waits for.
+    fn take(&mut self) -> Option<Next> {
+        while let Some(job) = self.for_words.pop_front() {
+            if job.place.strong_count() > 0 {
+                return Some(Next::Words(job));
+            }
+        }
+        while let Some(job) = self.dangers.pop_front() {
+            if job.place.strong_count() > 0 {
+                return Some(Next::Dangers(job));
+            }
+        }
+        while let Some(job) = self.for_meaning.pop_front() {
+            if job.place.strong_count() > 0 {
+                return Some(Next::Meaning(job));
+            }
+        }
+        None
+    }
+}
+
+/// What is in memory as long as a company uses it.
+struct Known<K, V>(Mutex<HashMap<K, Weak<V>>>);
+
+impl<K, V> Default for Known<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash, V> Known<K, V> {
+    fn find(&self, key: &K) -> Option<Arc<V>> {
+        lock(&self.0).get(key)?.upgrade()
+    }
+
+    fn note(&self, key: K, value: &Arc<V>) {
+        let mut known = lock(&self.0);
+        if known.len() == known.capacity() {
+            known.retain(|_, value| value.strong_count() > 0);
+        }
+        known.insert(key, Arc::downgrade(value));
+    }
+}
+
+/// The thread that learns, and what it has learnt.
+pub(super) struct Trainer {
+    /// Set once it was looked for.
+    encoder: OnceLock<Option<Arc<dyn Encoder>>>,
+    cache: Option<Arc<dyn BlobCache>>,
+    waiting: Mutex<Waiting>,
+    woken: Condvar,
+    stopping: AtomicBool,
+    /// By the addresses of their pieces.
+    sets: Known<Vec<usize>, SharedSet>,
+    shared: Known<Key, SharedHead>,
+    own: Known<Key, OwnHead>,
+    embeddings: Bounded<BlobKey, Embedding>,
+}
+
+impl Trainer {
+    /// Starts the thread, which loads the encoder first.
+    pub(super) fn start(load: LoadEncoder, cache: Option<Arc<dyn BlobCache>>) -> io::Result<Arc<Self>> {
+        let trainer = Arc::new(Self {
+            encoder: OnceLock::new(),
+            cache,
+            waiting: Mutex::default(),
+            woken: Condvar::new(),
+            stopping: AtomicBool::new(false),
+            sets: Known::default(),
+            shared: Known::default(),
+            own: Known::default(),
+            embeddings: Bounded::new(KEPT_EMBEDDINGS),
+        });
+        let learner = Arc::clone(&trainer);
+        thread::Builder::new().name("training".into()).spawn(move || {
+            let encoder = load();
+            // Nobody else sets it.
+            _ = learner.encoder.set(encoder);
+            step_back(NICENESS);
+            learner.run();
+        })?;
+        Ok(trainer)
+    }
+
+    pub(super) fn encoder(&self) -> Option<Arc<dyn Encoder>> {
+        self.encoder.get()?.clone()
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        let waiting = lock(&self.waiting);
+        let alive = |jobs: &VecDeque<Job>| jobs.iter().filter(|job| job.place.strong_count() > 0).count();
+        let dangers = waiting
+            .dangers
+            .iter()
+            .filter(|job| job.place.strong_count() > 0)
+            .count();
+        dangers + alive(&waiting.for_words) + alive(&waiting.for_meaning) + usize::from(waiting.busy)
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.woken.notify_all();
+    }
+
+    /// A place for what these pieces mean; filled at once if it is in memory.
+    pub(super) fn learn(&self, parts: &Parts) -> Arc<Learnt> {
+        let place = Arc::<Learnt>::default();
+        let job = Job {
+            place: Arc::downgrade(&place),
+            shared: self.set_of(parts),
+            own: OwnWordings::of(parts),
+        };
+        let model = self.encoder().map(|encoder| name_of(&*encoder));
+        if let Some(meaning) = model.and_then(|model| self.in_memory(&job, &model)) {
+            place.set(Arc::new(meaning));
+            return place;
+        }
+        if let Some(meaning) = self.in_memory(&job, "") {
+            place.set(Arc::new(meaning));
+        }
+        lock(&self.waiting).for_words.push_back(job);
+        self.woken.notify_all();
+        place
+    }
+
+    /// The shared wordings of these pieces, read once for all companies that have the same.
+    fn set_of(&self, parts: &Parts) -> Arc<SharedSet> {
+        let trades = parts.trade_qna.iter().map(|qna| Arc::as_ptr(qna).addr());
+        let templates = parts.templates.iter().map(|template| Arc::as_ptr(template).addr());
+        // A zero between, so that a trade's Q&A is not taken for a template.
+        let key: Vec<usize> = trades.chain([0]).chain(templates).collect();
+        if let Some(known) = self.sets.find(&key) {
+            return known;
+        }
+        let set = Arc::new(SharedSet {
+            wordings: SharedWordings::of(parts),
+            _parts: Parts {
+                company_qna: None,
+                overlay: None,
+                ..parts.clone()
+            },
+        });
+        self.sets.note(key, &set);
+        set
+    }
+
+    fn in_memory(&self, job: &Job, model: &str) -> Option<Meaning> {
+        let key = job.shared.wordings.key(model);
+        let shared = self.shared.find(&key)?;
+        let own = self.own.find(&job.own.key(&key))?;
+        Some(Meaning::new(shared, own))
+    }
+
+    /// A place for what these rules call a danger.
+    pub(super) fn learn_dangers(&self, rules: &SafetyRules) -> Arc<LearntDangers> {
+        let place = Arc::<LearntDangers>::default();
+        let job = DangerJob {
+            place: Arc::downgrade(&place),
+            lessons: lessons(rules, &EXAMPLES),
+        };
+        lock(&self.waiting).dangers.push_back(job);
+        self.woken.notify_all();
+        place
+    }
+
+    fn run(&self) {
+        let mut desk = Desk::default();
+        while let Some(next) = self.next() {
+            let outcome = catch_unwind(AssertUnwindSafe(|| match &next {
+                Next::Dangers(job) => self.work_on_dangers(job),
+                Next::Words(job) => self.learn_words(job, &mut desk),
+                Next::Meaning(job) => self.learn_meaning(job, &mut desk),
+            }));
+            match outcome {
+                Ok(Ok(())) => {}
+                Ok(Err(NotTrained::Stopped)) => debug!("learning was given up: what it was for is not there any more"),
+                Ok(Err(failure)) => error!(
+                    error = &failure as &dyn std::error::Error,
+                    "what answers mean cannot be learnt"
+                ),
+                Err(_) => error!("learning what answers mean panicked"),
+            }
+            let mut waiting = lock(&self.waiting);
+            waiting.busy = false;
+            if let Next::Words(job) = next
+                && self.encoder().is_some()
+                && job.place.strong_count() > 0
+            {
+                waiting.for_meaning.push_back(job);
+            }
+            if waiting.for_words.is_empty() && waiting.for_meaning.is_empty() {
+                desk = Desk::default();
+            }
+        }
+    }
+
+    /// What is next; `None` when the process ends.
+    fn next(&self) -> Option<Next> {
+        let mut waiting = lock(&self.waiting);
+        loop {
+            if self.stopping.load(Ordering::Relaxed) {
+                return None;
+            }
+            if let Some(next) = waiting.take() {
+                waiting.busy = true;
+                return Some(next);
+            }
+            waiting = self.woken.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn work_on_dangers(&self, job: &DangerJob) -> Result<(), NotTrained> {
+        let Some(encoder) = self.encoder() else { return Ok(()) };
+        if encoder.weights() != COEFFICIENTS.model_sha256 {
+            warn!("this encoder is not the one that dangers are told by; safety goes by rules alone");
+            return Ok(());
+        }
+        let stop = || job.place.strong_count() == 0 || self.stopping.load(Ordering::Relaxed);
+        let model = name_of(&*encoder);
+        let texts = job.lessons.iter().map(|lesson| &*lesson.text);
+        let embeddings = self.embed(&*encoder, &model, texts.collect(), &stop)?;
+        let in_order = job.lessons.iter().filter_map(|lesson| embeddings.get(&*lesson.text));
+        let in_order: Vec<Embedding> = in_order.map(|embedding| Embedding::clone(embedding)).collect();
+        let learnt = SafetyByMeaning::learn(&job.lessons, &in_order, &COEFFICIENTS, &stop);
+        if let (Some(learnt), Some(place)) = (learnt, job.place.upgrade()) {
+            place.set(Arc::new(learnt));
+        }
+        Ok(())
+    }
+
+    /// By words alone, if there is nothing yet; with embeddings if that is on disk.
+    fn learn_words(&self, job: &Job, desk: &mut Desk) -> Result<(), NotTrained> {
+        let Some(place) = job.place.upgrade() else {
+            return Ok(());
+        };
+        let model = self.encoder().map(|encoder| name_of(&*encoder));
+        if let Some(meaning) = model.and_then(|model| self.on_disk(job, &model)) {
+            place.set(Arc::new(meaning));
+            return Ok(());
+        }
+        if place.get().is_some() {
+            return Ok(());
+        }
+        // From here on only the company holds it, so that an edit ends the work.
+        drop(place);
+        let meaning = self.meaning(job, "", None, desk)?;
+        publish(job, meaning);
+        Ok(())
+    }
+
+    fn learn_meaning(&self, job: &Job, desk: &mut Desk) -> Result<(), NotTrained> {
+        let Some(encoder) = self.encoder() else {
+            return Ok(());
+        };
+        let is_done = |place: &Arc<Learnt>| place.get().is_some_and(|meaning| !meaning.is_lexical());
+        if job.place.upgrade().as_ref().is_some_and(is_done) {
+            return Ok(());
+        }
+        let model = name_of(&*encoder);
+        let texts = job.shared.wordings.texts().chain(job.own.texts());
+        let embeddings = self.embed(&*encoder, &model, texts.collect(), &|| self.is_stopped(job))?;
+        let meaning = self.meaning(job, &model, Some(&embeddings), desk)?;
+        publish(job, meaning);
+        Ok(())
+    }
+
+    fn is_stopped(&self, job: &Job) -> bool {
+        job.place.strong_count() == 0 || self.stopping.load(Ordering::Relaxed)
+    }
+
+    fn meaning(
+        &self,
+        job: &Job,
+        model: &str,
+        embeddings: Option<&HashMap<&str, Arc<Embedding>>>,
+        desk: &mut Desk,
+    ) -> Result<Meaning, NotTrained> {
+        let stop = || self.is_stopped(job);
+        let find = |text: &str| embeddings?.get(text).map(Arc::clone);
+        let find: Option<Embeddings<'_>> = embeddings.is_some().then_some(&find);
+        let wordings = &job.shared.wordings;
+        let key = wordings.key(model);
+        let shared = match self.known_shared(&key) {
+            Some(shared) => shared,
+            None => {
+                // Never from what was learnt before: the same knowledge gives the same head, whatever was there.
+                let learnt = Arc::new(SharedHead::train(wordings, find, None, &stop)?);
+                self.keep(&key, || learnt.to_bytes());
+                self.shared.note(key, &learnt);
+                learnt
+            }
+        };
+        let own_key = job.own.key(&key);
+        if let Some(own) = self.known_own(&own_key) {
+            return Ok(Meaning::new(shared, own));
+        }
+        let background = match desk.background.take_if(|(of, _)| *of == key) {
+            Some((_, background)) => background,
+            None => shared.background(wordings, find)?,
+        };
+        let own = OwnHead::train(&job.own, &shared, &background, find, &stop);
+        desk.background = Some((key, background));
+        let own = Arc::new(own?);
+        self.keep(&own_key, || own.to_bytes());
+        self.own.note(own_key, &own);
+        Ok(Meaning::new(shared, own))
+    }
+
+    fn on_disk(&self, job: &Job, model: &str) -> Option<Meaning> {
+        let key = job.shared.wordings.key(model);
+        let shared = self.known_shared(&key)?;
+        let own = self.known_own(&job.own.key(&key))?;
+        Some(Meaning::new(shared, own))
+    }
+
+    fn known_shared(&self, key: &Key) -> Option<Arc<SharedHead>> {
+        self.shared.find(key).or_else(|| {
+            let read = Arc::new(self.read(key, SharedHead::from_bytes)?);
+            self.shared.note(*key, &read);
+            Some(read)
+        })
+    }
+
+    fn known_own(&self, key: &Key) -> Option<Arc<OwnHead>> {
+        self.own.find(key).or_else(|| {
+            let read = Arc::new(self.read(key, OwnHead::from_bytes)?);
+            self.own.note(*key, &read);
+            Some(read)
+        })
+    }
+
+    /// What is kept on disk under a key, unless it is damaged.
+    fn read<T, E: std::error::Error + 'static>(&self, key: &Key, parse: impl Fn(&[u8]) -> Result<T, E>) -> Option<T> {
+        let bytes = self.cache.as_ref()?.get(&[*key]).pop().flatten()?;
+        match parse(&bytes) {
+            Ok(read) => Some(read),
+            Err(damage) => {
+                warn!(
+                    error = &damage as &dyn std::error::Error,
+                    "a kept head is damaged and is learnt again"
+                );
+                None
+            }
+        }
+    }
+
+    fn keep(&self, key: &Key, bytes: impl FnOnce() -> Vec<u8>) {
+        if let Some(cache) = &self.cache {
+            cache.put(&[(*key, bytes())]);
+        }
+    }
+
+    /// The embeddings of texts: from memory, from disk, else computed.
+    fn embed<'t>(
+        &self,
+        encoder: &dyn Encoder,
+        model: &str,
+        texts: Vec<&'t str>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<HashMap<&'t str, Arc<Embedding>>, NotTrained> {
+        let mut found: HashMap<&str, Arc<Embedding>> = HashMap::with_capacity(texts.len());
+        let mut missing: Vec<(&str, BlobKey)> = Vec::new();
+        for text in texts {
+            let key = key_of(model, text);
+            match self.embeddings.get(&key, Arc::clone) {
+                Some(known) => _ = found.insert(text, known),
+                None => missing.push((text, key)),
+            }
+        }
+        missing.sort_unstable();
+        missing.dedup();
+        if let Some(cache) = self.cache.as_ref().filter(|_| !missing.is_empty()) {
+            let keys: Vec<BlobKey> = missing.iter().map(|(_, key)| *key).collect();
+            let kept = cache.get(&keys).into_iter();
+            let read = kept.map(|bytes| bytes.and_then(|bytes| from_bytes(&bytes, encoder.dimensions())));
+            let read: Vec<Option<Embedding>> = read.collect();
+            let mut read = read.into_iter();
+            missing.retain(|(text, key)| match read.next().flatten() {
+                Some(embedding) => {
+                    self.note(text, *key, embedding, &mut found);
+                    false
+                }
+                None => true,
+            });
+        }
+        // Stored as they come, so that work which is given up is not lost.
+        for some in missing.chunks(SOME) {
+            let texts: Vec<&str> = some.iter().map(|(text, _)| *text).collect();
+            let computed = match encoder.embed_all(&texts, stop) {
+                Ok(computed) => computed,
+                Err(EncoderError::Stopped) => return Err(NotTrained::Stopped),
+                Err(failure) => {
+                    error!(
+                        error = &failure as &dyn std::error::Error,
+                        "wordings could not be embedded"
+                    );
+                    return Err(NotTrained::NoEmbedding(
+                        texts.first().copied().unwrap_or_default().to_owned(),
+                    ));
+                }
+            };
+            if let Some(cache) = &self.cache {
+                let bytes = computed.iter().map(to_bytes);
+                let values: Vec<_> = some.iter().map(|(_, key)| *key).zip(bytes).collect();
+                cache.put(&values);
+            }
+            for ((text, key), embedding) in some.iter().zip(computed) {
+                self.note(text, *key, embedding, &mut found);
+            }
+        }
+        Ok(found)
+    }
+
+    fn note<'t>(
+        &self,
+        text: &'t str,
+        key: BlobKey,
+        embedding: Embedding,
+        found: &mut HashMap<&'t str, Arc<Embedding>>,
+    ) {
+        let embedding = Arc::new(embedding);
+        self.embeddings.insert(key, Arc::clone(&embedding));
+        found.insert(text, embedding);
+    }
+}
+
+/// So many texts are embedded before they are kept.
+const SOME: usize = 256;
+
+/// What is worth keeping from one company to the next.
+#[derive(Default)]
+struct Desk {
+    background: Option<(Key, Background)>,
+}
+
+fn publish(job: &Job, meaning: Meaning) {
+    if let Some(place) = job.place.upgrade() {
+        place.set(Arc::new(meaning));
+    }
+}
+
+/// The name under which what an encoder computes is kept.
+fn name_of(encoder: &dyn Encoder) -> String {
+    encoder.model().whole()
+}
+
+/// Names the embedding of a text.
+fn key_of(model: &str, text: &str) -> BlobKey {
+    let mut hash = Sha256::new();
+    hash.update(b"embedding\0");
+    hash.update(model);
+    hash.update([0]);
+    hash.update(text);
+    hash.finalize().into()
+}
+
+fn to_bytes(embedding: &Embedding) -> Vec<u8> {
+    embedding
+        .as_slice()
+        .iter()
+        .flat_map(|number| number.to_le_bytes())
+        .collect()
+}
+
+/// `None` for what is no embedding of this encoder.
+fn from_bytes(bytes: &[u8], dimensions: usize) -> Option<Embedding> {
+    let (numbers, rest) = bytes.as_chunks::<4>();
+    let numbers: Vec<f32> = numbers.iter().map(|number| f32::from_le_bytes(*number)).collect();
+    if numbers.len() != dimensions || !rest.is_empty() {
+        return None;
+    }
+    Embedding::from_unit(numbers)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
