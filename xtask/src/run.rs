@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::step::{build_release, command, note, root, say};
+use crate::step::{build_release, command, must, note, root, say};
 
 /// How long the server may take to answer for the first time.
 const START: Duration = Duration::from_secs(20);
@@ -23,6 +23,7 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 /// Builds, serves and, on a terminal, calls.
 pub(crate) fn serve(arguments: &[String]) -> Result<ExitCode> {
     let frontdesk = build_release("frontdesk", "frontdesk")?;
+    install_model(&frontdesk);
     let address = listen_address(arguments);
     let mut server = command(&frontdesk);
     server.args(["serve", "--demo"]).args(arguments);
@@ -60,9 +61,21 @@ pub(crate) fn serve(arguments: &[String]) -> Result<ExitCode> {
 /// Builds and calls.
 pub(crate) fn call(arguments: &[String]) -> Result<ExitCode> {
     let frontdesk = build_release("frontdesk", "frontdesk")?;
+    install_model(&frontdesk);
     say("calling; a server that listens is used, else one is started for this call");
     let mut phone: Command = command(frontdesk);
     Err(phone.arg("call").args(arguments).exec()).context("cannot start `frontdesk call`")
+}
+
+/// Gets the sentence encoder. Frontdesk works without it, by words alone.
+fn install_model(frontdesk: &Path) {
+    let installed = must(
+        "getting the sentence encoder behind tier 2, if it is not there",
+        command(frontdesk).args(["model", "install"]),
+    );
+    if installed.is_err() {
+        note("it goes on without the encoder: words alone decide, and every decision says `lexical`");
+    }
 }
 
 /// The address in the arguments of `serve`, else the default one.

@@ -21,6 +21,10 @@ pub(crate) fn all() -> Result<ExitCode> {
         command("python3").args([ORACLE, "--requests", "1000", "--mutations", "10000", "--profile", "dev"]),
     )?;
     must(
+        "getting the sentence encoder, which some tests need",
+        &mut cargo(["run", "--quiet", "-p", "frontdesk", "--", "model", "install"]),
+    )?;
+    must(
         "testing the examples in the documentation",
         &mut cargo(["test", "--quiet", "--workspace", "--doc"]),
     )?;

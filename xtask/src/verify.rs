@@ -14,6 +14,9 @@ use crate::{
 const NODE_ORACLE: &str = "crates/frontdesk-twilio/tests/node_oracle.py";
 const DOCUMENTS: &str = "crates/frontdesk-twilio/tests/documents.py";
 
+/// A run of `frontdesk eval` on the training utterances, saved with `--save`. Save it again when a gain should be kept.
+const BASELINE: &str = "data/trades/baseline.train.json";
+
 /// Runs the long checks; each target is fuzzed for so long.
 pub(crate) fn all(fuzz_seconds: u64) -> Result<ExitCode> {
     must(
@@ -28,6 +31,20 @@ pub(crate) fn all(fuzz_seconds: u64) -> Result<ExitCode> {
             .arg(tools.join("twilio-node")),
     )?;
     let frontdesk = build_release("frontdesk", "frontdesk")?;
+    must(
+        "getting the sentence encoder, if it is not there",
+        command(&frontdesk).args(["model", "install"]),
+    )?;
+    must(
+        "evaluating the training utterances against what was measured before",
+        command(&frontdesk).args(["eval", "data/trades", "--split", "train", "--baseline", BASELINE]),
+    )?;
+    for split in ["dev", "asr"] {
+        must(
+            "evaluating utterances that nothing was fitted on",
+            command(&frontdesk).args(["eval", "data/trades", "--split", split]),
+        )?;
+    }
     let shapes = build_release("frontdesk-testkit", "shapes")?;
     let documents = tools.join("documents");
     must(

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use frontdesk_callflow::CallFlow;
 use frontdesk_domain::{
-    decision::{Decision, Source, Tier},
+    decision::{self, Decision, Source, Tier},
     record::TurnRecord,
 };
 use frontdesk_store::{
@@ -40,6 +40,11 @@ pub const ALERTS_DROPPED: &str = "frontdesk_alerts_dropped_total";
 
 /// States of calls that came back and could not be unsealed: made with another key, cut off or forged.
 pub const STATES_UNSEALED: &str = "frontdesk_call_states_unsealed_total";
+
+/// 1 while the encoder stands behind tier 2, 0 while words alone do.
+pub const MATCHER_SEMANTIC: &str = "frontdesk_matcher_semantic";
+/// Companies whose answers are still being learnt.
+pub const TRAINING: &str = "frontdesk_companies_training";
 
 /// Values that caches served from memory, by `cache`.
 pub const CACHE_HITS: &str = "frontdesk_cache_hits_total";
@@ -126,7 +131,13 @@ impl Metrics {
     /// Shows what the call path counts by itself.
     #[must_use]
     pub fn with_flow(self, flow: Arc<CallFlow>) -> Self {
-        self.with(move || metrics::counter!(STATES_UNSEALED).absolute(flow.unsealed_states()))
+        self.with(move || {
+            metrics::counter!(STATES_UNSEALED).absolute(flow.unsealed_states());
+            let is_semantic = flow.meanings().matcher() == decision::Matcher::Semantic;
+            metrics::gauge!(MATCHER_SEMANTIC).set(if is_semantic { 1.0 } else { 0.0 });
+            let training = u32::try_from(flow.meanings().training()).unwrap_or(u32::MAX);
+            metrics::gauge!(TRAINING).set(f64::from(training));
+        })
     }
 
     /// Shows the caches.
@@ -219,6 +230,8 @@ fn describe() {
     metrics::describe_counter!(TURNS_STORED, "turn records on disk");
     metrics::describe_counter!(TURNS_DROPPED, "turn records let go because the queue was full");
     metrics::describe_counter!(STATES_UNSEALED, "states of calls that could not be unsealed");
+    metrics::describe_gauge!(MATCHER_SEMANTIC, "1 while the encoder stands behind tier 2");
+    metrics::describe_gauge!(TRAINING, "companies whose answers are still being learnt");
     metrics::describe_counter!(ALERTS_RAISED, "alerts raised");
     metrics::describe_counter!(ALERTS_DROPPED, "alerts let go because too many waited");
 }

@@ -8,6 +8,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
+use frontdesk_domain::decision::Matcher;
 use frontdesk_store::{
     cache::CachedStore,
     ports::Ping,
@@ -282,8 +283,9 @@ fn exposition(app: &App) -> Response {
 #[derive(Debug, Serialize)]
 struct Readiness {
     status: &'static str,
-    matcher: &'static str,
-    training: u32,
+    matcher: Matcher,
+    /// Companies whose answers are still being learnt.
+    training: usize,
     checks: Vec<CheckView>,
 }
 
@@ -312,8 +314,8 @@ impl Readiness {
         };
         Self {
             status,
-            matcher: "lexical",
-            training: 0,
+            matcher: app.flow.meanings().matcher(),
+            training: app.flow.meanings().training(),
             checks,
         }
     }

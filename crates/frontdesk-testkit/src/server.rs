@@ -128,6 +128,8 @@ impl Server {
             .env("FRONTDESK_HTTP__LISTEN", self.address.to_string())
             .env("FRONTDESK_HTTP__PUBLIC_URL", PUBLIC_URL)
             .env("FRONTDESK_ADMIN__TOKEN", &self.token)
+            // Words alone: these tests are about other things, and each starts on an empty store.
+            .env("FRONTDESK_MODEL__PATH", "/nonexistent/model")
             // A load is no abuse.
             .env("FRONTDESK_LIMITS__TURNS_PER_CALL", "0")
             .env("FRONTDESK_LIMITS__SECONDS_PER_CALL", "0")

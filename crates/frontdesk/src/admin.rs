@@ -10,6 +10,8 @@ use crate::http_client::{BaseUrl, Reply, Unreachable};
 /// So many items of a list are asked for at once; the server gives no more.
 const PAGE: usize = 200;
 
+const MERGE_PATCH: &str = "application/merge-patch+json";
+
 /// A server's admin API, with the token for it.
 #[derive(Debug, Clone)]
 pub struct Admin {
@@ -66,11 +68,22 @@ impl Admin {
     /// The server cannot be reached, or refuses.
     pub async fn send(&self, method: &str, path: &str, document: &Value) -> Result<Value, AdminError> {
         let kind = if method == "PATCH" {
-            "application/merge-patch+json"
+            MERGE_PATCH
         } else {
             "application/json"
         };
         self.ask(method, path, kind, document.to_string().into_bytes()).await
+    }
+
+    /// Changes a document by a merge patch, if it still has this revision.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or refuses: somebody else changed the document, or a value is not allowed.
+    pub async fn patch(&self, path: &str, rev: u64, patch: &Value) -> Result<Value, AdminError> {
+        let revision = format!("\"{rev}\"");
+        let body = patch.to_string().into_bytes();
+        let reply = self.reply_if("PATCH", path, MERGE_PATCH, Some(&revision), body).await?;
+        self.read(&reply)
     }
 
     /// Imports JSON lines.
@@ -117,8 +130,12 @@ impl Admin {
 
     async fn ask(&self, method: &str, path: &str, kind: &str, body: Vec<u8>) -> Result<Value, AdminError> {
         let reply = self.reply(method, path, kind, body).await?;
+        self.read(&reply)
+    }
+
+    fn read(&self, reply: &Reply) -> Result<Value, AdminError> {
         if !reply.is_success() {
-            return Err(self.refusal(&reply));
+            return Err(self.refusal(reply));
         }
         if reply.body.is_empty() {
             return Ok(Value::Null);
@@ -127,6 +144,17 @@ impl Admin {
     }
 
     async fn reply(&self, method: &str, path: &str, kind: &str, body: Vec<u8>) -> Result<Reply, Unreachable> {
+        self.reply_if(method, path, kind, None, body).await
+    }
+
+    async fn reply_if(
+        &self,
+        method: &str,
+        path: &str,
+        kind: &str,
+        revision: Option<&str>,
+        body: Vec<u8>,
+    ) -> Result<Reply, Unreachable> {
         let bearer = self
             .token
             .as_ref()
@@ -136,6 +164,7 @@ impl Admin {
             ("accept", "application/json, application/problem+json"),
         ];
         headers.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
+        headers.extend(revision.map(|revision| ("if-match", revision)));
         self.server.send(method, path, &headers, body).await
     }
 

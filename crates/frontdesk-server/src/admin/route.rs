@@ -1,7 +1,9 @@
 //! Asks what a caller would hear.
 
 use axum::{Json, extract::State};
+use frontdesk_callflow::{company::TrialThresholds, flow::Run};
 use frontdesk_domain::{
+    confidence::Confidence,
     decision::Decision,
     documents::{Fault, Faults, nearest},
     ids::CallId,
@@ -31,8 +33,8 @@ pub(crate) async fn route(
     scope: CompanyScope,
     JsonBody(body): JsonBody,
 ) -> Answer<Json<Decision>> {
-    let Utterance { text, call, dry_run } = read(&body)?;
-    let decision = app.flow.route(scope.id, &text, call, dry_run).await?;
+    let Utterance { text, call, run } = read(&body)?;
+    let decision = app.flow.route(scope.id, &text, call, run).await?;
     decision
         .map(Json)
         .ok_or_else(|| Problem::not_found(Code::CompanyNotFound, "company", scope.id))
@@ -41,11 +43,11 @@ pub(crate) async fn route(
 struct Utterance {
     text: String,
     call: Option<CallId>,
-    dry_run: bool,
+    run: Run,
 }
 
 fn read(body: &Value) -> Result<Utterance, Faults> {
-    const KNOWN: [&str; 3] = ["utterance", "callId", "dryRun"];
+    const KNOWN: [&str; 4] = ["utterance", "callId", "dryRun", "thresholds"];
     let mut faults = Vec::new();
     let mut refuse = |name: &str, detail: String| {
         let pointer = if name.is_empty() {
@@ -95,9 +97,36 @@ fn read(body: &Value) -> Result<Utterance, Faults> {
             true
         }
     };
+    let thresholds = match fields.get("thresholds") {
+        None | Some(Value::Null) => None,
+        Some(_) if !dry_run => {
+            refuse("thresholds", "can be tried in a dry run only".into());
+            None
+        }
+        Some(given) => trial(given).or_else(|| {
+            refuse("thresholds", TRIAL.into());
+            None
+        }),
+    };
+    let run = if dry_run { Run::Dry(thresholds) } else { Run::Real };
     if faults.is_empty() {
-        Ok(Utterance { text, call, dry_run })
+        Ok(Utterance { text, call, run })
     } else {
         Err(Faults(faults))
     }
+}
+
+const TRIAL: &str = "should be `companyQnA`, `tradeQnA`, `tier1Threshold` and `tier2Threshold`, each from 0 to 1";
+
+/// All four thresholds and nothing else.
+fn trial(given: &Value) -> Option<TrialThresholds> {
+    let fields = given.as_object()?;
+    let of = |name: &str| Confidence::new(fields.get(name)?.as_f64()?);
+    let thresholds = TrialThresholds {
+        company_qna: of("companyQnA")?,
+        trade_qna: of("tradeQnA")?,
+        tier1: of("tier1Threshold")?,
+        tier2: of("tier2Threshold")?,
+    };
+    (fields.len() == 4).then_some(thresholds)
 }

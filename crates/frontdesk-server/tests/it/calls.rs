@@ -262,6 +262,39 @@ async fn recorded_turns_are_counted_by_source_and_tier() {
     panic!("{wanted:?} in\n{numbers}");
 }
 
+fn trial(threshold: f64) -> Value {
+    json!({ "companyQnA": threshold, "tradeQnA": threshold, "tier1Threshold": threshold, "tier2Threshold": threshold })
+}
+
+#[tokio::test]
+async fn a_dry_run_tries_thresholds_and_changes_none() {
+    let app = TestApp::start().await;
+    let company = app.company("+15551234567").await;
+    let question = json!({ "question": "do you work on saturdays", "answer": "Until noon." });
+    let made = app.post(&format!("{company}/qna"), question).await;
+    assert_eq!(made.status, 201);
+    let route = async |thresholds: Value| {
+        let body =
+            json!({ "utterance": "hello I wonder whether you do work on a saturday or two", "thresholds": thresholds });
+        app.route(&company, body).await
+    };
+    let before = route(Value::Null).await;
+    let (low, high) = (route(trial(0.0)).await, route(trial(1.0)).await);
+    assert_eq!(low["source"], "company_qna", "{low}");
+    assert_eq!(high["source"], "fallback", "{high}");
+    assert_eq!(
+        high["trace"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|entry| entry["threshold"] == 1.0)
+            .count(),
+        1,
+        "{high}"
+    );
+    assert_eq!(route(Value::Null).await["source"], before["source"]);
+}
+
 #[tokio::test]
 async fn a_question_that_is_no_question_is_pointed_to() {
     let app = TestApp::start().await;
@@ -272,6 +305,15 @@ async fn a_question_that_is_no_question_is_pointed_to() {
         (json!({ "utterance": "x", "dryrun": false }), "/dryrun"),
         (json!({ "utterance": "x", "dryRun": "no" }), "/dryRun"),
         (json!({ "utterance": "x", "callId": "" }), "/callId"),
+        (
+            json!({ "utterance": "x", "thresholds": { "companyQnA": 1 } }),
+            "/thresholds",
+        ),
+        (
+            json!({ "utterance": "x", "dryRun": false, "thresholds": trial(0.5) }),
+            "/thresholds",
+        ),
+        (json!({ "utterance": "x", "thresholds": trial(1.5) }), "/thresholds"),
         (json!("x"), ""),
     ] {
         assert_eq!(app.post(&route, body).await.refused(), [pointer]);
@@ -325,6 +367,7 @@ pub(crate) async fn seed(app: &TestApp, company: CompanyId) {
             confidence: Confidence::CERTAIN,
         }],
         matched_words: Vec::new(),
+        nearest_trigger: None,
         reason: Some(SkipReason::NoWords),
         micros: 1,
         cost_usd: PicoUsd::ZERO,

@@ -146,6 +146,7 @@ impl TestApp {
             notifier: Arc::new(alerts.clone()),
             sealer,
             clock: clock.clone(),
+            meanings: Arc::new(frontdesk_callflow::meaning::Meanings::none()),
         }));
         let lifecycle = Arc::new(Lifecycle::default());
         lifecycle.set_loaded();

@@ -4,6 +4,8 @@ use std::{fs, path::Path};
 
 use anyhow::{Result, bail};
 
+use frontdesk_encoder::files;
+
 use super::{Context, admin_of, doctor_twilio, runtime};
 use crate::{
     admin::{AdminError, text},
@@ -40,6 +42,7 @@ pub(super) fn run(context: &Context, doctor: &DoctorArguments) -> Result<()> {
             token_file(&config)
         }],
     )?;
+    report(output, &mut worst, &[encoder(&config)])?;
     report(output, &mut worst, open_files::inspect().as_slice())?;
     let StoreUrl::Sqlite(path) = &config.store;
     report(output, &mut worst, &files(&config, path))?;
@@ -84,6 +87,20 @@ fn configuration(context: &Context) -> Finding {
         variables.join(", ")
     };
     Finding::fine(format!("the configuration is well formed: {file}, {variables}"))
+}
+
+/// Whether meaning can be asked.
+fn encoder(config: &Config) -> Finding {
+    match files::find(&config.model.folders()) {
+        Some(folder) => Finding::fine(format!(
+            "the encoder behind tier 2 is in {} (semantic)",
+            folder.display()
+        )),
+        None => Finding::warning(
+            "no encoder is there: tier 2 goes by words alone (lexical)",
+            "run `frontdesk model install`, or set FRONTDESK_MODEL__PATH to the folder that has it",
+        ),
+    }
 }
 
 fn public_url(config: &Config) -> Vec<Finding> {

@@ -17,11 +17,14 @@ mod call;
 mod companies;
 mod doctor;
 mod doctor_twilio;
+mod eval;
 mod export;
 mod fallback_documents;
 mod import;
+mod model;
 mod route;
 mod serve;
+mod tune;
 mod why;
 
 /// What every command has at hand.
@@ -54,6 +57,9 @@ pub fn run(cli: Cli, environment: Vec<(String, String)>, terminal: Terminal) -> 
         Command::Export(arguments) => export::run(&context, &arguments),
         Command::Doctor(arguments) => doctor::run(&context, &arguments),
         Command::FallbackDocuments(arguments) => fallback_documents::run(&context, &arguments),
+        Command::Model(arguments) => model::run(&context, &arguments),
+        Command::Eval(arguments) => eval::run(&context, &arguments),
+        Command::Tune(arguments) => tune::run(&context, &arguments),
         Command::Config => Ok(context.output.part(DEFAULT)?),
         Command::Bench(arguments) => bench::run(&context, &arguments),
     }

@@ -31,10 +31,7 @@ pub(super) fn line(decision: &Value) -> String {
         .iter()
         .rev()
         .find(|entry| text(entry, "outcome") == "matched");
-    let matched = answered.map(words).unwrap_or_default();
-    if !matched.is_empty() {
-        parts.push(format!("matched: {matched}"));
-    }
+    parts.extend(answered.and_then(ground));
     if decision.pointer("/escalation/required").and_then(Value::as_bool) == Some(true) {
         parts.push("a person is needed".to_owned());
     }
@@ -66,7 +63,7 @@ pub(super) fn trace(decision: &Value) -> Vec<String> {
         "confidence",
         "threshold",
         "candidates",
-        "matched words",
+        "because of",
         "reason",
         "µs",
     ];
@@ -98,10 +95,22 @@ fn row(entry: &Value) -> [String; 9] {
         score("confidence"),
         score("threshold"),
         shown.collect::<Vec<_>>().join(", "),
-        words(entry),
+        ground(entry).unwrap_or_default(),
         text(entry, "reason").to_owned(),
         number(entry, "micros").map_or_else(String::new, |micros| micros.to_string()),
     ]
+}
+
+/// What speaks for the best candidate: the words that matched, or the wording that means nearly the same.
+fn ground(entry: &Value) -> Option<String> {
+    let (matched, nearest) = (words(entry), text(entry, "nearestTrigger"));
+    if !matched.is_empty() {
+        Some(format!("matched: {matched}"))
+    } else if !nearest.is_empty() {
+        Some(format!("like: {nearest}"))
+    } else {
+        None
+    }
 }
 
 fn words(entry: &Value) -> String {
@@ -133,6 +142,21 @@ mod tests {
             ],
         });
         let want = "company_qna, tier 1 · confidence 0.97 (threshold 0.80) · qna-fee · matched: service call fee · 143 µs · $0";
+        assert_eq!(line(&decision), want);
+    }
+
+    #[test]
+    fn an_answer_by_meaning_names_the_wording_that_is_nearest() {
+        let decision = json!({
+            "source": "template", "tier": 2, "confidence": 0.83, "threshold": 0.6, "scenarioId": "cooling",
+            "latencyMicros": 5100, "costUsd": "0",
+            "trace": [
+                { "step": "tier1", "outcome": "below_threshold", "matchedWords": ["box"], "nearestTrigger": null },
+                { "step": "tier2", "outcome": "matched", "matchedWords": [], "nearestTrigger": "AC not cooling" },
+            ],
+        });
+        let want =
+            "template, tier 2 · confidence 0.83 (threshold 0.60) · cooling · like: AC not cooling · 5100 µs · $0";
         assert_eq!(line(&decision), want);
     }
 

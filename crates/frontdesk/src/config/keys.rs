@@ -6,7 +6,7 @@ use frontdesk_domain::documents::nearest;
 pub(super) const PREFIX: &str = "FRONTDESK_";
 
 /// The keys of this version, as `section.key`.
-pub(super) const KEYS: [&str; 15] = [
+pub(super) const KEYS: [&str; 16] = [
     "admin.token",
     "cache.url",
     "http.listen",
@@ -17,6 +17,7 @@ pub(super) const KEYS: [&str; 15] = [
     "limits.seconds_per_call",
     "limits.turns_per_call",
     "log.format",
+    "model.path",
     "secrets.key",
     "secrets.previous_key",
     "store.url",
@@ -25,7 +26,7 @@ pub(super) const KEYS: [&str; 15] = [
 ];
 
 /// Sections whose keys come with later versions. A setting that does nothing would be worse than a refused one.
-const LATER: [&str; 2] = ["llm", "model"];
+const LATER: [&str; 1] = ["llm"];
 
 /// Keys of later versions in sections of this one.
 const LATER_KEYS: [&str; 1] = ["limits.llm_calls_per_call"];
@@ -83,11 +84,7 @@ mod tests {
 
     #[test]
     fn keys_of_later_versions_are_refused_as_such() {
-        for name in [
-            "FRONTDESK_LIMITS__LLM_CALLS_PER_CALL",
-            "FRONTDESK_LLM__API_KEY",
-            "FRONTDESK_MODEL__PATH",
-        ] {
+        for name in ["FRONTDESK_LIMITS__LLM_CALLS_PER_CALL", "FRONTDESK_LLM__API_KEY"] {
             assert!(
                 refusal(&of_variable(name).unwrap(), variable)
                     .unwrap()

@@ -42,6 +42,8 @@ pub struct Config {
     pub secrets: Secrets,
     /// Limits against abuse.
     pub limits: Limits,
+    /// Where the encoder is.
+    pub model: Model,
     /// How the log looks; absent: as fits where it goes.
     pub log_format: Option<LogFormat>,
 }
@@ -71,6 +73,54 @@ pub struct Twilio {
     pub auth_token: Option<SecretString>,
     /// Whether signatures are checked.
     pub verify: bool,
+}
+
+/// Where the encoder is looked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Model {
+    /// The folder that is set; the others are not looked at then.
+    pub path: Option<PathBuf>,
+    /// The folder of the user's caches.
+    pub caches: Option<PathBuf>,
+}
+
+impl Model {
+    /// The folder of Frontdesk's own caches.
+    #[must_use]
+    pub fn cache_folder(&self) -> Option<PathBuf> {
+        Some(self.caches.as_ref()?.join("frontdesk"))
+    }
+
+    /// Where `frontdesk model install` puts models.
+    #[must_use]
+    pub fn install_folder(&self) -> Option<PathBuf> {
+        Some(self.cache_folder()?.join("models"))
+    }
+
+    /// The folders in which the encoder may be, in the order in which they are looked at.
+    #[must_use]
+    pub fn folders(&self) -> Vec<PathBuf> {
+        if let Some(path) = &self.path {
+            return vec![path.clone()];
+        }
+        let executable = std::env::current_exe().ok();
+        let beside = executable
+            .as_deref()
+            .and_then(Path::parent)
+            .map(|folder| folder.join("models"));
+        beside.into_iter().chain(self.install_folder()).collect()
+    }
+}
+
+/// The folder of the user's caches, by the XDG base directory specification.
+fn caches(environment: &[(String, String)]) -> Option<PathBuf> {
+    let find = |name: &str| {
+        let found = environment.iter().find(|(known, _)| known == name);
+        found
+            .map(|(_, value)| PathBuf::from(value))
+            .filter(|path| path.is_absolute())
+    };
+    find("XDG_CACHE_HOME").or_else(|| Some(find("HOME")?.join(".cache")))
 }
 
 /// What seals secrets.
@@ -107,7 +157,8 @@ pub struct Flag {
 pub struct Origins {
     /// The file named on the command line.
     pub file: Option<PathBuf>,
-    /// Variables of the environment; only those that begin with `FRONTDESK_` are looked at.
+    /// Variables of the environment; those that begin with `FRONTDESK_` are settings, and `XDG_CACHE_HOME` and `HOME` say
+    /// where caches are.
     pub environment: Vec<(String, String)>,
     /// Settings on the command line.
     pub flags: Vec<Flag>,
@@ -145,12 +196,12 @@ impl Config {
         layers.add_file(origins.file.as_deref());
         layers.add_environment(&origins.environment);
         layers.add_flags(&origins.flags);
-        let config = Self::check(&mut layers);
+        let config = Self::check(&mut layers, caches(&origins.environment));
         layers.finish(config)
     }
 
     /// Every setting as its type; what cannot be one is a fault and counts as unset.
-    fn check(layers: &mut Layers) -> Option<Self> {
+    fn check(layers: &mut Layers, caches: Option<PathBuf>) -> Option<Self> {
         let listen = layers.take("http.listen", socket_address);
         let public_url = layers.take("http.public_url", public_url);
         let metrics_listen = layers.take("http.metrics_listen", socket_address);
@@ -166,6 +217,7 @@ impl Config {
         let calls_per_caller_per_hour = layers.take("limits.calls_per_caller_per_hour", count);
         let concurrent_calls_per_company = layers.take("limits.concurrent_calls_per_company", count);
         let log_format = layers.take("log.format", log_format);
+        let path = layers.take("model.path", folder);
         Some(Self {
             http: Http {
                 listen: listen?,
@@ -186,6 +238,7 @@ impl Config {
                 concurrent_calls_per_company: concurrent_calls_per_company?,
             },
             log_format,
+            model: Model { path, caches },
         })
     }
 
@@ -262,6 +315,10 @@ fn switch(setting: &Setting) -> Result<bool, String> {
 
 fn seal_key(setting: &Setting) -> Result<SealKey, String> {
     SealKey::from_text(setting.text()?).map_err(|error| error.to_string())
+}
+
+fn folder(setting: &Setting) -> Result<PathBuf, String> {
+    Ok(setting.text()?.into())
 }
 
 fn log_format(setting: &Setting) -> Result<LogFormat, String> {

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use axum::Router;
-use frontdesk_callflow::{CallFlow, Deps};
+use frontdesk_callflow::{CallFlow, Deps, meaning::Meanings};
 use frontdesk_domain::{alert::Notifier, clock::Clock, ids::CompanyId};
 use frontdesk_server::{
     App, Lifecycle, Parts,
@@ -21,6 +21,7 @@ use frontdesk_server::{
     voice::{self, Voice},
 };
 use frontdesk_store::{
+    blobs::{BlobCache, BlobFile},
     cache::{CachedStore, KnowledgeDocuments, Settings},
     ports::{CompanyStore as _, Page, Ping, StoreError, StoredCompany},
     queue::{AlertQueue, TurnCounts, TurnQueue, TurnQueueOptions},
@@ -45,6 +46,7 @@ use crate::{
 
 mod change_feed;
 mod demo;
+pub mod encoder;
 mod listen;
 pub mod log;
 pub mod open_files;
@@ -122,6 +124,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         sealer,
         clock: Arc::clone(&clock),
         limits: config.limits,
+        meanings: Arc::new(meanings(config, &clock)?),
     }));
     let lifecycle = Arc::<Lifecycle>::default();
     let metrics = Metrics::install(&tasks).context("cannot collect metrics")?;
@@ -176,6 +179,25 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         closing,
         serving,
     })
+}
+
+/// What computes meanings: the encoder, if it is there, and the file of what was computed before.
+fn meanings(config: &Config, clock: &Arc<dyn Clock>) -> Result<Meanings> {
+    let folders = config.model.folders();
+    let load = Box::new(move || encoder::load(&folders));
+    let path = config.folder().join("meaning.db");
+    let cache: Option<Arc<dyn BlobCache>> = match BlobFile::open(&path, clock.now().as_second()) {
+        Ok(file) => Some(Arc::new(file)),
+        Err(error) => {
+            warn!(
+                file = %path.display(),
+                error = &error as &dyn std::error::Error,
+                "what is learnt cannot be kept: each start learns it again"
+            );
+            None
+        }
+    };
+    Meanings::start(load, cache).context("cannot start the threads that compute meanings")
 }
 
 /// What the voice routes are made of.
@@ -382,6 +404,8 @@ pub async fn fallback_documents(config: &Config) -> Result<Vec<(String, String)>
         sealer,
         clock,
         limits: config.limits,
+        // These documents answer whatever was said.
+        meanings: Arc::new(Meanings::none()),
     });
     let mut documents = Vec::new();
     for id in all_companies(&store).await? {

@@ -87,6 +87,8 @@ async fn measure_in(arguments: &BenchArguments, corpus: Corpus, folder: &Path) -
     }
 
     let at_start = server.memory("VmRSS")?;
+    complain("waiting until the server has learnt what answers mean");
+    server.has_learnt().await?;
     complain("warming up");
     send(arguments, &plan(16, 2.0))?;
     server.drained().await?;

@@ -18,6 +18,8 @@ use crate::{admin::Admin, http_client::BaseUrl};
 pub(super) const WRITER: &str = "sqlite-writer";
 const TOKEN: &str = "token-of-the-benchmark";
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How long learning may take.
+const LEARNING: Duration = Duration::from_mins(20);
 
 /// A server process; killed when it is dropped.
 pub(super) struct Server {
@@ -118,6 +120,26 @@ impl Server {
             "the server was not ready in time: {}",
             fs::read_to_string(&self.log).unwrap_or_default()
         )
+    }
+
+    /// Waits until nothing is left to learn; the first start learns what all answers mean, beside the calls.
+    pub(super) async fn has_learnt(&self) -> Result<()> {
+        let until = Instant::now() + LEARNING;
+        let mut calm = 0;
+        while calm < 5 {
+            if Instant::now() > until {
+                bail!(
+                    "the server still learns what answers mean after {} s",
+                    LEARNING.as_secs()
+                );
+            }
+            let reply = self.admin.server.send("GET", "/readyz", &[], Vec::new()).await?;
+            let readiness: serde_json::Value = serde_json::from_slice(&reply.body)?;
+            let is_calm = readiness.get("training").and_then(serde_json::Value::as_u64) == Some(0);
+            calm = if is_calm { calm + 1 } else { 0 };
+            sleep(Duration::from_millis(200)).await;
+        }
+        Ok(())
     }
 
     /// Turn records so far.
