@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use frontdesk_callflow::{CallFlow, Deps, Route, Webhook, flow::Run, limits::Limits, meaning::Meanings, settings};
+use frontdesk_callflow::{CallFlow, Deps, Route, Webhook, flow::Run, limits::Limits, llm::Llm, meaning::Meanings, settings};
 use frontdesk_domain::{
     alert::{Alert, Notifier},
     clock::Clock as _,
@@ -157,6 +157,7 @@ async fn flow(scenarios: usize, folder: &std::path::Path) -> (CallFlow, TaskSet)
         sealer,
         clock: Arc::new(SystemClock),
         meanings: Arc::new(Meanings::none()),
+        llm: Arc::new(Llm::none()),
     };
     (CallFlow::new(deps), tasks)
 }

@@ -10,6 +10,8 @@ use frontdesk_domain::{
     ids::{QnaId, SafetyId, ScenarioId},
 };
 
+use crate::llm::Consulted;
+
 /// What answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AnsweredBy {
@@ -94,6 +96,8 @@ pub(crate) struct Answer {
     pub(crate) pace: Pace,
     /// Said beside the matter: who wants the last words again means those before it.
     pub(crate) is_aside: bool,
+    /// What became of asking the LLM, if it was asked.
+    pub(crate) consulted: Option<Consulted>,
 }
 
 /// How an answer is spoken and waited for.
@@ -126,6 +130,7 @@ impl Answer {
             asks: Question::None,
             pace: Pace::Usual,
             is_aside: false,
+            consulted: None,
         }
     }
 

@@ -28,7 +28,7 @@ use crate::{
 
 /// Chooses what a caller hears whom no step could answer.
 pub(crate) async fn choose(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, miss: Miss, trace: &mut Trace) -> Answer {
-    let close = miss.close.clone();
+    let (close, consulted) = (miss.close.clone(), miss.consulted.clone());
     let claim = foreign::claims(flow, tenant, turn, miss.best).await;
     let kind = kind_of(&miss, &claim);
     let number = rotation_number(flow, tenant, turn, kind).await;
@@ -63,7 +63,10 @@ pub(crate) async fn choose(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, mi
     }) = spoken
     else {
         flow.report_failure(tenant.id(), &turn.call, Stage::Fallback);
-        return emergency::answer(tenant, turn);
+        return Answer {
+            consulted,
+            ..emergency::answer(tenant, turn)
+        };
     };
     let mut answer = Answer::certain(AnsweredBy::Fallback(kind), response, action);
     answer.confidence = Confidence::NONE;
@@ -71,6 +74,7 @@ pub(crate) async fn choose(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, mi
     answer.rotation = Some(number);
     answer.variation = variation;
     answer.catalogue = claim.catalogue;
+    answer.consulted = consulted;
     answer.asking(asks, follow)
 }
 
@@ -78,7 +82,7 @@ pub(crate) async fn choose(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, mi
 const fn kind_of(miss: &Miss, claim: &Claim) -> FallbackKind {
     if miss.failed {
         FallbackKind::TechnicalIssue
-    } else if claim.holds {
+    } else if claim.holds || miss.out_of_scope {
         FallbackKind::OutOfScope
     } else if miss.near {
         FallbackKind::ClarificationNeeded

@@ -34,6 +34,7 @@ use crate::{
     answers::{Answers, CallKey},
     company::{Companies, Platform, Tenant, TrialThresholds},
     limits::{CallCounts, Limit, Limits},
+    llm::Llm,
     meaning::Meanings,
     record::{self, Circumstances},
     safety, settings, speech,
@@ -58,6 +59,8 @@ pub struct Deps {
     pub limits: Limits,
     /// Computes meanings.
     pub meanings: Arc<Meanings>,
+    /// Asks the LLM.
+    pub llm: Arc<Llm>,
 }
 
 /// After a failure the store is not asked for a rotation number for so long.
@@ -309,6 +312,7 @@ impl CallFlow {
             key: nonce,
             call,
             arrived: self.deps.clock.now(),
+            deadline: tokio::time::Instant::now() + settings::TURN_DEADLINE,
             from: None,
             said: if words.trim().is_empty() {
                 Said::Silence
@@ -357,6 +361,12 @@ impl CallFlow {
     #[must_use]
     pub fn meanings(&self) -> &Meanings {
         &self.deps.meanings
+    }
+
+    /// Asks the LLM.
+    #[must_use]
+    pub fn llm(&self) -> &Llm {
+        &self.deps.llm
     }
 
     pub(crate) const fn companies(&self) -> &Companies {

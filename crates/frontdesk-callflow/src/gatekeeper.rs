@@ -1,16 +1,13 @@
-//! Step 6: the template gatekeeper. Tier 1 by rules, tier 2 by meaning; tier 3 says why it is not asked.
+//! Step 6: the template gatekeeper. Tier 1 by rules, tier 2 by meaning, tier 3 by the LLM.
 
-use frontdesk_domain::{
-    call_state::Choosable,
-    confidence::Confidence,
-    decision::{SkipReason, Step, Tier},
-};
+use frontdesk_domain::{call_state::Choosable, confidence::Confidence};
 use frontdesk_matching::knowledge::Source;
 
 use crate::{
     answer::Answer,
     company::Tenant,
     flow::CallFlow,
+    llm::{self, Consulted},
     meaning,
     rules::{Asked, Verdict},
     settings,
@@ -29,6 +26,10 @@ pub(crate) struct Miss {
     pub(crate) best: Confidence,
     /// Two close candidates that nothing decided between.
     pub(crate) close: Option<Vec<Choosable>>,
+    /// The LLM holds it for no matter of this business.
+    pub(crate) out_of_scope: bool,
+    /// What became of asking the LLM, if it was asked.
+    pub(crate) consulted: Option<Consulted>,
 }
 
 impl Default for Miss {
@@ -38,6 +39,8 @@ impl Default for Miss {
             near: false,
             best: Confidence::NONE,
             close: None,
+            out_of_scope: false,
+            consulted: None,
         }
     }
 }
@@ -53,7 +56,7 @@ impl Miss {
     }
 }
 
-/// The answer of a template by rules; else of any source by meaning.
+/// The answer of a template by rules; else of what is above them.
 pub(crate) async fn answer(
     flow: &CallFlow,
     tenant: &Tenant,
@@ -66,27 +69,27 @@ pub(crate) async fn answer(
         Verdict::Answer(answer) => return Ok(answer),
         Verdict::Below(nearest) => miss.note(nearest),
     }
-    if let Some(answer) = meaning::ladder::answer(flow, tenant, turn, asked, &mut miss, trace).await {
+    above_rules(flow, tenant, turn, asked, miss, trace).await
+}
+
+/// The answer of any source by meaning; else by the LLM's choice.
+pub(crate) async fn above_rules(
+    flow: &CallFlow,
+    tenant: &Tenant,
+    turn: &Turn<'_>,
+    asked: &Asked<'_>,
+    mut miss: Miss,
+    trace: &mut Trace,
+) -> Result<Answer, Miss> {
+    let meant = match meaning::ladder::answer(flow, tenant, turn, asked, &mut miss, trace).await {
+        Ok(answer) => return Ok(answer),
+        Err(meant) => meant,
+    };
+    if let Some(answer) = llm::answer(flow, tenant, turn, asked, meant.as_ref(), &mut miss, trace).await {
         return Ok(answer);
     }
-    skip_tier_3(tenant, turn, trace);
     if miss.near {
         miss.close = asked.two_close();
     }
     Err(miss)
-}
-
-/// Says why the LLM is not asked.
-pub(crate) fn skip_tier_3(tenant: &Tenant, turn: &Turn<'_>, trace: &mut Trace) {
-    let gatekeeper = &tenant.settings.company.gatekeeper;
-    let reason = if !gatekeeper.enabled || !gatekeeper.llm_enabled {
-        SkipReason::Disabled
-    } else if turn.normalized().is_empty() {
-        SkipReason::NoWords
-    } else if turn.dry_run {
-        SkipReason::DryRun
-    } else {
-        SkipReason::NotBuilt
-    };
-    trace.skipped(Step::Llm, Some(Tier::Llm), reason);
 }

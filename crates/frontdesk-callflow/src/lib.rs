@@ -6,6 +6,7 @@
 pub mod company;
 pub mod flow;
 pub mod limits;
+pub mod llm;
 pub mod meaning;
 pub mod settings;
 pub mod state;

@@ -41,12 +41,13 @@ pub(crate) fn enqueue(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, decided
         digits: around.digits,
         decision: decided.decision,
         variation: decided.variation.and_then(|index| u32::try_from(index).ok()),
-        tokens: None,
+        tokens: decided.consulted.as_ref().and_then(|consulted| consulted.tokens),
         outcome,
         replay: ReplayInputs {
             call_state: turn.state.for_replay(),
             rotation: decided.rotation,
             catalogue: decided.catalogue,
+            llm: decided.consulted.and_then(|consulted| consulted.result),
         },
         document: around.document,
     };

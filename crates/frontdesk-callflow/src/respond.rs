@@ -90,6 +90,7 @@ impl CallFlow {
             call,
             key,
             arrived: webhook.arrived,
+            deadline: webhook.deadline,
             from: heard.from.as_deref(),
             said,
             state: &state,
@@ -118,7 +119,11 @@ impl CallFlow {
             speech_confidence: parameters.confidence,
             document: Some(Arc::clone(&document)),
         };
+        let is_paid = decided.consulted.is_some();
         record::enqueue(self, tenant, &incoming, decided, around);
+        if is_paid {
+            self.wait_until_stored(tenant, webhook.deadline).await;
+        }
         let counts = self.turns().counts();
         claim.give(
             call_key,
@@ -127,6 +132,14 @@ impl CallFlow {
             webhook.arrived.as_second(),
         );
         document
+    }
+
+    /// A paid answer is on disk before it is spoken: the same webhook gets it after a crash as well, and pays nothing. Who
+    /// waits for an answer is not left without one because the disk is slow.
+    async fn wait_until_stored(&self, tenant: &Tenant, deadline: Instant) {
+        if !matches!(timeout_at(deadline, self.turns().stored()).await, Ok(true)) {
+            warn!(company.id = %tenant.id(), "a paid answer was spoken before its record was on disk");
+        }
     }
 
     /// Takes a turn to answer, or waits for the answer that another webhook with its key gets.
@@ -371,6 +384,9 @@ fn next_state(turn: &Turn<'_>, decided: &Decided) -> CallState {
     } else {
         0
     };
+    if decided.consulted.is_some() {
+        next.llm_calls = state.llm_calls.saturating_add(1);
+    }
     next.slowly |= decided.pace == Pace::Slow;
     if let Some(number) = decided.dials {
         next.dialled.push(number);

@@ -61,6 +61,15 @@ impl<'t> Asked<'t> {
         Ok(Self { tenant, turn, findings })
     }
 
+    /// What is known where rules failed: nothing.
+    pub(crate) fn of_nothing(tenant: &'t Tenant, turn: &'t Turn<'t>) -> Self {
+        Self {
+            tenant,
+            turn,
+            findings: Findings::default(),
+        }
+    }
+
     /// Asks on where what the utterance equals cannot be spoken.
     pub(crate) fn without_equal(self) -> Result<Self, RulesFailed> {
         let Self { tenant, turn, findings } = self;
@@ -193,13 +202,30 @@ impl<'t> Asked<'t> {
         Some(answer)
     }
 
+    /// The candidates of all sources.
+    pub(crate) fn candidates(&self) -> Vec<Candidate> {
+        let of_sources = Source::ALL.into_iter().flat_map(|source| self.findings.of(source));
+        of_sources.copied().collect()
+    }
+
+    /// Whether anything of a candidate can be spoken now.
+    pub(crate) fn can_be_spoken(&self, candidate: &Candidate) -> bool {
+        self.answer(candidate, Confidence::NONE, Confidence::NONE).is_some()
+    }
+
+    /// The answer that the LLM chose.
+    pub(crate) fn chosen(&self, candidate: &Candidate, confidence: Confidence, threshold: Confidence) -> Option<Answer> {
+        let mut answer = self.answer(candidate, confidence, threshold)?;
+        answer.tier = Some(Tier::Llm);
+        Some(answer)
+    }
+
     /// The two best candidates of all sources, if both are near their thresholds and close to each other, and both
     /// can be spoken: what the caller may have meant.
     pub(crate) fn two_close(&self) -> Option<Vec<Choosable>> {
-        let sources = [Source::CompanyQna, Source::TradeQna, Source::Template];
-        let mut near: Vec<(&Candidate, Choosable)> = sources
-            .iter()
-            .flat_map(|source| self.findings.of(*source))
+        let mut near: Vec<(&Candidate, Choosable)> = Source::ALL
+            .into_iter()
+            .flat_map(|source| self.findings.of(source))
             .filter_map(|candidate| {
                 let threshold = self.threshold(candidate, Tier::Rules)?;
                 let is_near = candidate.confidence.get() >= threshold.get() - settings::NEAR;
@@ -251,7 +277,7 @@ impl<'t> Asked<'t> {
                     .map(Into::into)
                     .collect()
             }),
-            nearest_trigger: None,
+            ..Found::default()
         }
     }
 }
@@ -320,7 +346,7 @@ pub(crate) const fn step(source: Source, tier: Tier) -> Step {
     }
 }
 
-fn named(target: &Target) -> (Arc<str>, CandidateKind) {
+pub(crate) fn named(target: &Target) -> (Arc<str>, CandidateKind) {
     match target {
         Target::Qna(qna) => (qna.id.shared(), CandidateKind::Qna),
         Target::Scenario { scenario, .. } => (scenario.id.shared(), CandidateKind::Scenario),

@@ -80,6 +80,14 @@ pub(crate) fn answer_by_meaning(
     Some(answer)
 }
 
+/// The answer to a danger that the LLM heard.
+pub(crate) fn chosen(tenant: &Tenant, turn: &Turn<'_>, category: &SafetyCategory, confidence: Confidence) -> Answer {
+    let mut answer = spoken(Some(tenant), category, turn.arrived, &turn.state.dialled);
+    answer.tier = Some(Tier::Llm);
+    answer.confidence = confidence;
+    answer
+}
+
 /// What a caller in danger hears, and what is done.
 fn spoken(tenant: Option<&Tenant>, category: &SafetyCategory, now: Timestamp, dialled: &[PhoneNumber]) -> Answer {
     let can_transfer = tenant.is_some_and(|tenant| tenant.next_number(now, dialled).is_some());

@@ -8,6 +8,9 @@ pub const TIER1_THRESHOLD: f64 = 0.70;
 /// Tier 2's threshold where scenario, company and template set none.
 pub const TIER2_THRESHOLD: f64 = 0.60;
 
+/// The LLM's choice is taken from this confidence on.
+pub const TIER3_THRESHOLD: f64 = 0.60;
+
 /// A candidate at most this far below its threshold is near: the caller is asked to say it in other words.
 pub const NEAR: f64 = 0.25;
 
@@ -28,6 +31,18 @@ pub const CACHE_DEADLINE: Duration = Duration::from_millis(50);
 
 /// A turn waits at most so long for the meaning of its utterance.
 pub const MEANING_DEADLINE: Duration = Duration::from_millis(250);
+
+/// A turn waits at most so long for the LLM.
+pub const LLM_WAIT: Duration = Duration::from_millis(2_500);
+
+/// A request to the LLM runs on so long at most, so that its bill is known.
+pub const LLM_REQUEST: Duration = Duration::from_secs(10);
+
+/// What is left of a turn's time once the LLM was waited for: a fallback and its record need it.
+pub const LLM_MARGIN: Duration = Duration::from_millis(400);
+
+/// So many answers are offered to the LLM at most, dangers aside.
+pub const LLM_OFFERED: usize = 24;
 
 /// How long a destination rings before the caller is asked for a message.
 pub const DIAL_SECONDS: u32 = 25;

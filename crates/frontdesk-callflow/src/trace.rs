@@ -23,6 +23,7 @@ pub(crate) struct Found {
     pub(crate) candidates: Vec<TraceCandidate>,
     pub(crate) matched_words: Vec<Arc<str>>,
     pub(crate) nearest_trigger: Option<Arc<str>>,
+    pub(crate) cost: PicoUsd,
 }
 
 impl Trace {
@@ -42,6 +43,7 @@ impl Trace {
             candidates,
             matched_words,
             nearest_trigger,
+            cost,
         } = found;
         let micros = self.lap();
         self.entries.push(TraceEntry {
@@ -55,7 +57,7 @@ impl Trace {
             nearest_trigger,
             reason: None,
             micros,
-            cost_usd: PicoUsd::ZERO,
+            cost_usd: cost,
         });
     }
 
@@ -72,6 +74,12 @@ impl Trace {
         if let Some(entry) = self.entries.last_mut() {
             entry.reason = Some(reason);
         }
+    }
+
+    /// What all steps cost together.
+    pub(crate) fn cost(&self) -> PicoUsd {
+        let costs = self.entries.iter().map(|entry| entry.cost_usd);
+        costs.fold(PicoUsd::ZERO, |sum, cost| sum + cost)
     }
 
     pub(crate) fn into_entries(self) -> Vec<TraceEntry> {

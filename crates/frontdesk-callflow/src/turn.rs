@@ -5,10 +5,9 @@ use std::{sync::Arc, time::Instant};
 use frontdesk_domain::{
     alert::Stage,
     call_state::{CallState, Question},
-    decision::{Decision, Step, StepOutcome, Tier},
+    decision::{Decision, Source, Step, StepOutcome, Tier},
     documents::{prompts::PromptName, template::Action},
     ids::{CallId, TurnId},
-    money::PicoUsd,
     phone::PhoneNumber,
     time::Timestamp,
 };
@@ -21,7 +20,9 @@ use crate::{
     fallback,
     flow::CallFlow,
     gatekeeper::{self, Miss},
-    limits, priority,
+    limits,
+    llm::Consulted,
+    priority,
     rules::{Asked, RulesFailed},
     safety, status,
     trace::{Found, Trace},
@@ -57,6 +58,8 @@ pub(crate) struct Turn<'t> {
     pub(crate) key: u64,
     /// When it arrived.
     pub(crate) arrived: Timestamp,
+    /// Until then it is to be answered.
+    pub(crate) deadline: tokio::time::Instant,
     /// The caller, redacted, as Twilio names them.
     pub(crate) from: Option<&'t str>,
     /// What the caller did.
@@ -119,6 +122,8 @@ pub(crate) struct Decided {
     pub(crate) is_aside: bool,
     /// Who is dialled.
     pub(crate) dials: Option<PhoneNumber>,
+    /// What became of asking the LLM, if it was asked.
+    pub(crate) consulted: Option<Consulted>,
 }
 
 /// Answers one turn of a call: steps 3 to 7 of DESIGN section 1, in order. Never fails.
@@ -154,14 +159,14 @@ pub(crate) async fn handle_turn(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_
 async fn look_up(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, trace: &mut Trace) -> Result<Answer, Miss> {
     let asked = match Asked::ask(tenant, turn) {
         Ok(asked) => asked,
-        Err(RulesFailed) => return Err(rules_failed(flow, tenant, turn, trace)),
+        Err(RulesFailed) => return without_rules(flow, tenant, turn, trace).await,
     };
     if let Some(answer) = asked.equal(trace) {
         return Ok(answer);
     }
     let asked = match asked.without_equal() {
         Ok(asked) => asked,
-        Err(RulesFailed) => return Err(rules_failed(flow, tenant, turn, trace)),
+        Err(RulesFailed) => return without_rules(flow, tenant, turn, trace).await,
     };
     match priority::answer(&asked, trace) {
         Ok(answer) => Ok(answer),
@@ -169,19 +174,19 @@ async fn look_up(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, trace: &mut 
     }
 }
 
-/// Notes that tier 1 failed: the next steps answer.
-fn rules_failed(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, trace: &mut Trace) -> Miss {
+/// Tier 1 failed: the next tiers answer.
+async fn without_rules(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, trace: &mut Trace) -> Result<Answer, Miss> {
     flow.report_failure(tenant.id(), &turn.call, Stage::Tier1);
     let found = Found {
         tier: Some(Tier::Rules),
         ..Found::default()
     };
     trace.asked(Step::Tier1, StepOutcome::Error, found);
-    gatekeeper::skip_tier_3(tenant, turn, trace);
-    Miss {
+    let miss = Miss {
         failed: true,
         ..Miss::default()
-    }
+    };
+    gatekeeper::above_rules(flow, tenant, turn, &Asked::of_nothing(tenant, turn), miss, trace).await
 }
 
 /// The decision that an answer makes.
@@ -224,7 +229,11 @@ pub(crate) fn decided(tenant: &Tenant, turn: &Turn<'_>, answer: Answer, trace: T
         company_id: tenant.id(),
         utterance: turn.utterance().into(),
         normalized: turn.normalized().into(),
-        source: by.source(),
+        source: if answer.tier == Some(Tier::Llm) {
+            Source::Llm
+        } else {
+            by.source()
+        },
         tier: answer.tier,
         confidence: answer.confidence,
         threshold: answer.threshold,
@@ -237,7 +246,7 @@ pub(crate) fn decided(tenant: &Tenant, turn: &Turn<'_>, answer: Answer, trace: T
         matcher: tenant.learnt.matcher(),
         fallback_type: by.fallback(),
         escalation: answer.escalation,
-        cost_usd: PicoUsd::ZERO,
+        cost_usd: trace.cost(),
         latency_micros: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
         versions: Arc::clone(&tenant.versions),
         trace: trace.into_entries(),
@@ -253,5 +262,6 @@ pub(crate) fn decided(tenant: &Tenant, turn: &Turn<'_>, answer: Answer, trace: T
         pace,
         is_aside: answer.is_aside,
         dials,
+        consulted: answer.consulted,
     }
 }

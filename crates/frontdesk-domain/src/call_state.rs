@@ -54,6 +54,9 @@ pub struct CallState {
     /// The key of the turn before, for who wants its answer again.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<u64>,
+    /// How often the LLM was asked in this call.
+    #[serde(rename = "k", default, skip_serializing_if = "is_zero")]
+    pub llm_calls: u8,
     /// Which numbers were dialled in this call.
     #[serde(rename = "x", default, skip_serializing_if = "Vec::is_empty")]
     pub dialled: Vec<PhoneNumber>,

@@ -124,14 +124,12 @@ pub enum SkipReason {
     CallsPerCall,
     /// The model has no price.
     NoPrice,
-    /// No model is there.
+    /// No model is there, or none is configured.
     NoModel,
     /// The caller said nothing.
     NoWords,
     /// All places are taken.
     Busy,
-    /// This build does not have the step yet.
-    NotBuilt,
 }
 
 /// Which matcher stood behind tier 2.

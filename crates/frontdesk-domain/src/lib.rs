@@ -11,6 +11,7 @@ pub mod decision;
 pub mod documents;
 pub mod fnv;
 pub mod ids;
+pub mod ledger;
 pub mod money;
 pub mod phone;
 pub mod record;

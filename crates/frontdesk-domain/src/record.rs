@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     alert::{AlertCode, Severity},
     call_state::CallState,
+    confidence::Confidence,
     decision::Decision,
     ids::{CallId, CompanyId, MessageId, NotificationId, TurnId},
 };
@@ -30,6 +31,20 @@ pub enum TurnOutcome {
     Hangup,
 }
 
+/// What the LLM said of a turn: a key that was offered to it, or none.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LlmResult {
+    /// The model that was asked.
+    pub model: Arc<str>,
+    /// What it chose; null if nothing that was offered fits, or its answer could not be used.
+    pub choice: Option<Arc<str>>,
+    /// Whether it holds the matter for none of this business.
+    pub out_of_scope: bool,
+    /// How sure it was; null if its answer could not be used.
+    pub confidence: Option<Confidence>,
+}
+
 /// What a replay needs beside the decision: the inputs that are not the caller's words.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,6 +55,8 @@ pub struct ReplayInputs {
     pub rotation: Option<u64>,
     /// Which catalogue of other trades' templates was asked, if a fallback was chosen: a hash of ids and revisions.
     pub catalogue: Option<u64>,
+    /// What the LLM said, if it was asked and answered in time.
+    pub llm: Option<LlmResult>,
 }
 
 /// One turn of a call (the seed's `v2AIAgentCallLog`), its words redacted.

@@ -290,6 +290,22 @@ impl Knowledge {
     }
 }
 
+impl Knowledge {
+    /// Everything that could answer, in ladder order: what the company switched off is left out.
+    pub fn candidates(&self) -> impl Iterator<Item = Candidate> {
+        let enabled = (0..).zip(&self.units).filter(|(_, place)| !place.disabled);
+        enabled.map(|(unit, place)| Candidate::of_unit(unit, place.source))
+    }
+
+    /// Leaves out what an utterance in normal form rules out: it says the contrary, or has a negative trigger.
+    pub fn retain_possible(&self, utterance: &str, candidates: &mut Vec<Candidate>) {
+        let mut said = Vec::with_capacity(candidates.len());
+        self.said_of(utterance, candidates.iter().map(|candidate| candidate.unit), &mut said);
+        let mut said = said.into_iter();
+        candidates.retain(|_| said.next().is_some_and(|said| said != Said::Contrary));
+    }
+}
+
 fn judge(knowledge: &Knowledge, scratch: &Scratch, unit: u32, odds: impl Fn(&Features) -> f64) -> Said {
     let source = knowledge.source_of(unit);
     let Some(place) = knowledge.place(unit).filter(|_| !scratch.is_ruled_out(unit)) else {

@@ -11,7 +11,7 @@ use utoipa::openapi::OpenApi;
 const WRITTEN: &str = include_str!("../data/openapi.json");
 
 /// Lists of these are answered too.
-const LISTED: [&str; 6] = ["Company", "Template", "Qna", "Call", "Message", "Notification"];
+const LISTED: [&str; 7] = ["Company", "Template", "Qna", "Call", "Message", "LedgerEntry", "Notification"];
 
 /// Operations that need no token.
 const PUBLIC: [&str; 2] = ["/healthz", "/readyz"];
@@ -44,8 +44,8 @@ pub(crate) mod schema {
     }
 
     written_schemas! {
-        Call CallList Company CompanyList Decision ImportReport Message MessageChange MessageList Notification
-        NotificationList Overlay Problem Prompts Qna QnaList Readiness RouteRequest SafetyRules Template TemplateList
+        Budget Call CallList Company CompanyList Decision ImportReport LedgerEntryList LlmHealth LlmTrial Message
+        MessageChange MessageList Notification NotificationList Overlay Problem Prompts Qna QnaList Readiness RouteRequest SafetyRules Template TemplateList
     }
 }
 

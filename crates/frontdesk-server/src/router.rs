@@ -12,7 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     admin::{
-        calls, companies, export, import, messages, notifications, overlay, prompts, qna, route, safety, templates,
+        budget, calls, companies, export, import, llm, messages, notifications, overlay, prompts, qna, route, safety, templates,
     },
     docs,
     extract::{DOCUMENT_BYTES, IMPORT_BYTES},
@@ -75,6 +75,8 @@ fn admin() -> OpenApiRouter<App> {
         .routes(routes!(messages::list_messages))
         .routes(routes!(messages::patch_message))
         .routes(routes!(messages::show_audio))
+        .routes(routes!(budget::show_budget))
+        .routes(routes!(budget::list_ledger))
         // /api/v1/trades/{trade}/qna
         .routes(routes!(qna::list_trade_qna, qna::create_trade_qna))
         .routes(routes!(
@@ -96,6 +98,9 @@ fn admin() -> OpenApiRouter<App> {
         // /api/v1/notifications
         .routes(routes!(notifications::list_notifications))
         .routes(routes!(notifications::acknowledge_notification))
+        // /api/v1/llm
+        .routes(routes!(llm::show_llm_health))
+        .routes(routes!(llm::test_connection))
         // /api/v1/export
         .routes(routes!(export::export))
         .layer(DefaultBodyLimit::max(DOCUMENT_BYTES))

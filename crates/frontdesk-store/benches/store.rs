@@ -113,6 +113,7 @@ fn record(call: usize) -> TurnRecord {
             call_state: CallState::default(),
             rotation: None,
             catalogue: None,
+            llm: None,
         },
         document: Some("<Response><Say/></Response>".repeat(30).into()),
     }

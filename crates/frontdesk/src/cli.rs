@@ -1,8 +1,9 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use frontdesk_domain::money::PicoUsd;
 
 use crate::{
     config::{Flag, Origins},
@@ -123,6 +124,10 @@ Examples:
   frontdesk tune --company norvell --labels labels.jsonl --max-wrong 3%
   frontdesk tune --company norvell --labels labels.jsonl --max-wrong 3% --apply")]
     Tune(TuneArguments),
+    /// Shows and sets what the LLM may cost, and checks the ledger.
+    Budget(BudgetArguments),
+    /// Stand-ins for what is not on this machine, for trials.
+    Dev(DevArguments),
     /// Prints the default configuration, which explains every setting.
     Config,
     /// Measures a server of its own under load.
@@ -416,6 +421,100 @@ impl std::str::FromStr for Percent {
             _ => Err("give percent from 0 to 50, such as 3%"),
         }
     }
+}
+
+/// Arguments of `budget`.
+#[derive(Debug, Args)]
+pub struct BudgetArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: BudgetCommand,
+}
+
+/// What can be done about budgets.
+#[derive(Debug, Subcommand)]
+pub enum BudgetCommand {
+    /// Shows what the LLM may cost this month and did.
+    Show(BudgetShowArguments),
+    /// Sets what the LLM may cost a company in a month; 0 switches it off.
+    #[command(after_help = "\
+Example:
+  frontdesk budget set --company norvell 25")]
+    Set(BudgetSetArguments),
+    /// Announces the month that counts: drops what is cached of the companies. A new month begins by itself.
+    Reset(BudgetResetArguments),
+    /// Adds every entry of the ledger up again, in the store on this machine; exit code 1 if any figure is wrong.
+    Verify,
+}
+
+/// Arguments of `budget show`.
+#[derive(Debug, Args)]
+pub struct BudgetShowArguments {
+    /// Which server.
+    #[command(flatten)]
+    pub server: ServerArguments,
+    /// Of which company: an id, or a part of the name [default: all]
+    #[arg(long, value_name = "NAME|ID")]
+    pub company: Option<String>,
+    /// Prints one JSON object a company
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `budget set`.
+#[derive(Debug, Args)]
+pub struct BudgetSetArguments {
+    /// Which server.
+    #[command(flatten)]
+    pub server: ServerArguments,
+    /// Of which company: an id, or a part of the name
+    #[arg(long, value_name = "NAME|ID")]
+    pub company: String,
+    /// USD a month
+    #[arg(value_name = "USD", value_parser = budget)]
+    pub amount: PicoUsd,
+}
+
+/// Arguments of `budget reset`.
+#[derive(Debug, Args)]
+pub struct BudgetResetArguments {
+    /// Which server.
+    #[command(flatten)]
+    pub server: ServerArguments,
+    /// Of which company: an id, or a part of the name [default: all]
+    #[arg(long, value_name = "NAME|ID")]
+    pub company: Option<String>,
+}
+
+fn budget(text: &str) -> Result<PicoUsd, String> {
+    match text.strip_prefix('$').unwrap_or(text).parse::<PicoUsd>() {
+        Ok(amount) if amount >= PicoUsd::ZERO => Ok(amount),
+        Ok(_) => Err("give 0 or more".to_owned()),
+        Err(error) => Err(format!("{text} {error}")),
+    }
+}
+
+/// Arguments of `dev`.
+#[derive(Debug, Args)]
+pub struct DevArguments {
+    /// What to stand in for.
+    #[command(subcommand)]
+    pub command: DevCommand,
+}
+
+/// What can be stood in for.
+#[derive(Debug, Subcommand)]
+pub enum DevCommand {
+    /// A double of an LLM's provider: answers sensibly, breaks on demand, keeps its own bill.
+    Llm(DevLlmArguments),
+}
+
+/// Arguments of `dev llm`.
+#[derive(Debug, Args)]
+pub struct DevLlmArguments {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8089")]
+    pub listen: SocketAddr,
 }
 
 /// Arguments of `bench`.

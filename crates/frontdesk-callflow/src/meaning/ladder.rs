@@ -18,7 +18,7 @@ use crate::{
     turn::Turn,
 };
 
-/// The answer of the first source that is sure enough of what the utterance means.
+/// The answer of the first source that is sure enough of what the utterance means; else what it may mean.
 pub(crate) async fn answer(
     flow: &CallFlow,
     tenant: &Tenant,
@@ -26,20 +26,20 @@ pub(crate) async fn answer(
     asked: &Asked<'_>,
     miss: &mut Miss,
     trace: &mut Trace,
-) -> Option<Answer> {
+) -> Result<Answer, Option<Meaning>> {
     let meaning = match flow.meanings().ask(tenant, turn.utterance(), turn.normalized()).await {
         Ok(meaning) => meaning,
         Err(why) => {
             not_asked(flow, tenant, turn, why, miss, trace);
-            return None;
+            return Err(None);
         }
     };
     if let Some(danger) = &meaning.danger
         && let Some(answer) = safety::answer_by_meaning(tenant, turn, danger, trace)
     {
-        return Some(answer);
+        return Ok(answer);
     }
-    by_source(tenant, asked, &meaning, miss, trace)
+    by_source(tenant, asked, &meaning, miss, trace).ok_or(Some(meaning))
 }
 
 fn by_source(

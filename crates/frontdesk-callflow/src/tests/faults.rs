@@ -67,7 +67,7 @@ pub(super) struct Faulty {
 
 forward!(
     CompanyStore, TemplateStore, QnaStore, SingletonStore, SnapshotStore, ChangeFeed, ImportStore, NotificationStore,
-    SpendStore, AudioStore, RetentionStore, Ping for Faulty through store
+    LedgerStore, AudioStore, RetentionStore, Ping for Faulty through store
 );
 
 #[async_trait]

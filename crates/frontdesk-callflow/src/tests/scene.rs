@@ -43,7 +43,7 @@ use super::{
     concepts::Concepts,
     faults::{Fault, Faults, Faulty, Part},
 };
-use crate::{CallFlow, Deps, company::Tenant, flow::Run, limits::Limits, meaning::Meanings};
+use crate::{CallFlow, Deps, company::Tenant, flow::Run, limits::Limits, llm::Llm, meaning::Meanings};
 
 pub(super) const COMPANY: &str = "507f1f77bcf86cd799439011";
 pub(super) const TEMPLATE: &str = "65f123000000000000000001";
@@ -142,6 +142,7 @@ impl Scene {
             clock: Arc::clone(&clock) as _,
             limits,
             meanings: Arc::new(meanings(encoder.clone(), folder.path())),
+            llm: Arc::new(Llm::none()),
         };
         Self {
             flow: Arc::new(CallFlow::new(deps)),

@@ -11,6 +11,7 @@ use frontdesk_domain::{
         place_id,
     },
     ids::CompanyId,
+    ledger::Account,
     time::{MonthKey, TimeZone, zone},
 };
 use frontdesk_store::ports::{CompanyWrite, StoreError, StoredCompany};
@@ -200,11 +201,7 @@ pub(crate) async fn add_server_owned(app: &App, company: &mut Map<String, Value>
         .unwrap_or(TimeZone::UTC);
     let now = app.clock.now();
     let month = MonthKey::of(now, &zone);
-    let spend = app
-        .store
-        .imported_spend(id, &month)
-        .await?
-        .map_or_else(|| "0".to_owned(), |spend| spend.amount.to_string());
+    let spend = app.store.spend(Account::Company(id), month).await?.spent.to_string();
     let first_day = zone.to_datetime(now).date().first_of_month();
     let month_begins = zone
         .to_timestamp(first_day.at(0, 0, 0, 0))

@@ -21,11 +21,13 @@ use crate::{
     state::App,
 };
 
+pub(crate) mod budget;
 pub(crate) mod calls;
 pub(crate) mod companies;
 pub(crate) mod export;
 mod filters;
 pub(crate) mod import;
+pub(crate) mod llm;
 pub(crate) mod messages;
 pub(crate) mod notifications;
 pub(crate) mod overlay;

@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use frontdesk_domain::{
     documents::nearest,
-    ids::{CallId, CompanyId, MessageId, NotificationId, QnaId, TemplateId},
+    ids::{CallId, CompanyId, LedgerEntryId, MessageId, NotificationId, QnaId, TemplateId},
 };
 use frontdesk_store::ports::{CallCursor, Page};
 use http::request::Parts;
@@ -133,6 +133,7 @@ cursors! {
     CompanyId, "companies", |text: &str| text.parse().ok(), ToString::to_string;
     TemplateId, "templates", |text: &str| text.parse().ok(), ToString::to_string;
     QnaId, "qna", |text: &str| Some(QnaId::new(text)), ToString::to_string;
+    LedgerEntryId, "ledger", |text: &str| text.parse().ok(), ToString::to_string;
     MessageId, "messages", |text: &str| text.parse().ok(), ToString::to_string;
     NotificationId, "notifications", |text: &str| text.parse().ok(), ToString::to_string;
     CallCursor, "calls", |text: &str| {

@@ -75,6 +75,9 @@ problem_codes! {
     /// No audio of that message.
     AudioNotFound = "audio-not-found", NOT_FOUND, "There is no audio of this message",
         "The message's `audio` says whether it is still due; ask again once it is `stored`.";
+    /// No LLM is configured.
+    LlmNotConfigured = "llm-not-configured", NOT_FOUND, "No LLM is configured",
+        "Set FRONTDESK_LLM__API_KEY (or OPENAI_API_KEY), or FRONTDESK_LLM__BASE_URL for a server that needs no key, and start again.";
     /// No such notification.
     NotificationNotFound = "notification-not-found", NOT_FOUND, "There is no such notification",
         "GET /api/v1/notifications lists them.";

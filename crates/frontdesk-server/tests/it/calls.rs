@@ -62,6 +62,7 @@ fn turn(company: CompanyId, call: &str, turn: u32, at: &str, words: &str, outcom
             call_state: CallState::default(),
             rotation: None,
             catalogue: None,
+            llm: None,
         },
         document: None,
     }

@@ -22,7 +22,7 @@ use crate::{
 };
 
 forward!(
-    SnapshotStore, ChangeFeed, TurnLog, CallLog, MessageStore, AudioStore, RetentionStore, NotificationStore, SpendStore,
+    SnapshotStore, ChangeFeed, TurnLog, CallLog, MessageStore, AudioStore, RetentionStore, NotificationStore, LedgerStore,
     Ping
     for CachedStore through backend
 );

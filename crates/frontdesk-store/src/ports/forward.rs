@@ -121,9 +121,16 @@ macro_rules! forward {
             last_spoken(company: CompanyId) -> Result<Vec<(FallbackKind, u32)>, StoreError>;
         });
     };
-    (@SpendStore, $type:ident, $field:ident) => {
-        $crate::forward!(@@SpendStore, $type, $field, {
-            imported_spend(company: CompanyId, month: &MonthKey) -> Result<Option<ImportedSpend>, StoreError>;
+    (@LedgerStore, $type:ident, $field:ident) => {
+        $crate::forward!(@@LedgerStore, $type, $field, {
+            reserve(hold: Hold) -> Result<Reserved, StoreError>;
+            settle(id: LedgerEntryId, bill: Bill) -> Result<bool, StoreError>;
+            void(id: LedgerEntryId, at: Timestamp) -> Result<bool, StoreError>;
+            reap(now: Timestamp) -> Result<Vec<(Account, LedgerEntry)>, StoreError>;
+            spend(account: Account, month: MonthKey) -> Result<Spend, StoreError>;
+            entries(account: Account, filter: LedgerFilter, page: Page<LedgerEntryId>)
+                -> Result<Vec<LedgerEntry>, StoreError>;
+            audit() -> Result<Audit, StoreError>;
         });
     };
     (@Ping, $type:ident, $field:ident) => {

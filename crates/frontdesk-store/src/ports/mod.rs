@@ -18,15 +18,17 @@ use frontdesk_domain::{
 use serde_json::{Map, Value};
 
 mod forward;
+mod ledger;
 mod messages;
 mod records;
 
+pub use ledger::{Audit, Bill, Drift, Hold, LedgerFilter, LedgerStore, Reserved};
 pub use messages::{
     Audio, AudioStore, DueAudio, FoundAudio, MessageFilter, MessageStore, Purged, RecordKeeper, RetentionStore,
 };
 pub use records::{
-    CallCursor, CallEnd, CallFilter, CallLog, GivenAnswer, ImportedSpend, NotificationStore, RaisedAlert, Recalled,
-    RotationStore, SpendStore, StoredCall, TurnLog, TurnsOfCall,
+    CallCursor, CallEnd, CallFilter, CallLog, GivenAnswer, NotificationStore, RaisedAlert, Recalled,
+    RotationStore, StoredCall, TurnLog, TurnsOfCall,
 };
 
 /// Every name in the ports' signatures, for [`forward!`](crate::forward).
@@ -37,7 +39,8 @@ pub mod signatures {
     pub use frontdesk_domain::{
         decision::FallbackKind,
         documents::{company::Company, trade::TradeName},
-        ids::{CallId, CompanyId, MessageId, NotificationId, QnaId, TemplateId, TurnId},
+        ids::{CallId, CompanyId, LedgerEntryId, MessageId, NotificationId, QnaId, TemplateId, TurnId},
+        ledger::{Account, LedgerEntry, Spend},
         record::{Message, MessageState, Notification, TurnRecord},
         time::{MonthKey, Timestamp},
     };
@@ -426,7 +429,7 @@ pub trait Backend:
     + RetentionStore
     + NotificationStore
     + RotationStore
-    + SpendStore
+    + LedgerStore
     + Ping
 {
 }
@@ -446,7 +449,7 @@ impl<T> Backend for T where
         + RetentionStore
         + NotificationStore
         + RotationStore
-        + SpendStore
+        + LedgerStore
         + Ping
 {
 }

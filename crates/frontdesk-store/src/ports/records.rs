@@ -1,4 +1,4 @@
-//! The ports of what calls leave behind: turns, notifications, rotation, spend.
+//! The ports of what calls leave behind: turns, notifications, rotation.
 
 use std::sync::Arc;
 
@@ -6,10 +6,9 @@ use async_trait::async_trait;
 use frontdesk_domain::{
     alert::Alert,
     decision::FallbackKind,
-    ids::{CallId, CompanyId, LedgerEntryId, NotificationId, TurnId},
-    money::PicoUsd,
+    ids::{CallId, CompanyId, NotificationId, TurnId},
     record::{Notification, TurnRecord},
-    time::{MonthKey, Timestamp},
+    time::Timestamp,
 };
 use serde_json::Value;
 
@@ -190,24 +189,4 @@ pub trait RotationStore: Send + Sync {
     async fn peek_rotation(&self, company: CompanyId, kind: FallbackKind) -> Result<u64, StoreError>;
     /// The index spoken last of each kind, as imported or as the stored turns say (`lastUsedIndex`).
     async fn last_spoken(&self, company: CompanyId) -> Result<Vec<(FallbackKind, u32)>, StoreError>;
-}
-
-/// An `imported` entry of the ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImportedSpend {
-    /// Its id.
-    pub id: LedgerEntryId,
-    /// The month it belongs to.
-    pub month: MonthKey,
-    /// How much had been spent.
-    pub amount: PicoUsd,
-    /// When it was imported.
-    pub at: Timestamp,
-}
-
-/// What is there of the ledger before the LLM tier: imported spend.
-#[async_trait]
-pub trait SpendStore: Send + Sync {
-    /// A company's imported spend of a month.
-    async fn imported_spend(&self, company: CompanyId, month: &MonthKey) -> Result<Option<ImportedSpend>, StoreError>;
 }

@@ -10,7 +10,10 @@ use std::{
 };
 
 use frontdesk_domain::record::TurnRecord;
-use tokio::{sync::mpsc, time};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time,
+};
 use tracing::{error, info};
 
 use super::{FIRST_PAUSE, LONGEST_PAUSE};
@@ -67,6 +70,8 @@ struct Counters {
 enum Entry {
     Turn(TurnRecord),
     End(CallEnd),
+    /// Somebody waits until what was pushed before is stored.
+    Mark(oneshot::Sender<()>),
 }
 
 /// Takes turn records and the ends of calls; cheap to clone.
@@ -114,6 +119,13 @@ impl TurnQueue {
     #[must_use = "an end that is dropped is to be told"]
     pub fn push_end(&self, end: CallEnd) -> bool {
         self.sender.try_send(Entry::End(end)).is_ok()
+    }
+
+    /// Waits until every record that was pushed before is on disk. `false` if that cannot be told: the queue is full or
+    /// has ended. Without a deadline of its own: while the store does not answer, it waits.
+    pub async fn stored(&self) -> bool {
+        let (mark, reached) = oneshot::channel();
+        self.sender.try_send(Entry::Mark(mark)).is_ok() && reached.await.is_ok()
     }
 
     /// How many records went through.
@@ -171,8 +183,9 @@ impl Flusher {
                 return batch;
             }
         }
-        // Others come meanwhile, and nobody wakes for each of them.
-        if batch.len() < self.options.batch {
+        // Others come meanwhile, and nobody wakes for each of them; but somebody may wait for these.
+        let is_awaited = batch.iter().any(|entry| matches!(entry, Entry::Mark(_)));
+        if batch.len() < self.options.batch && !is_awaited {
             _ = time::timeout(self.options.gather, self.stopping.wait()).await;
             while batch.len() < self.options.batch
                 && let Ok(record) = self.receiver.try_recv()
@@ -185,11 +198,12 @@ impl Flusher {
 
     /// Stores a batch, trying until it is stored or shutdown aborts this task.
     async fn store(&self, batch: Vec<Entry>) {
-        let (mut turns, mut ends) = (Vec::with_capacity(batch.len()), Vec::new());
+        let (mut turns, mut ends, mut marks) = (Vec::with_capacity(batch.len()), Vec::new(), Vec::new());
         for entry in batch {
             match entry {
                 Entry::Turn(turn) => turns.push(turn),
                 Entry::End(end) => ends.push(end),
+                Entry::Mark(mark) => marks.push(mark),
             }
         }
         if !turns.is_empty() {
@@ -199,6 +213,10 @@ impl Flusher {
             })
             .await;
             self.counters.stored.fetch_add(turns.len() as u64, Ordering::Relaxed);
+        }
+        for mark in marks {
+            // Whoever waited may have given up.
+            _ = mark.send(());
         }
         if !ends.is_empty() {
             let ends = Arc::new(ends);

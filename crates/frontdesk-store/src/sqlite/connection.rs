@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001-first.sql"),
     include_str!("../../migrations/0002-answers.sql"),
     include_str!("../../migrations/0003-audio.sql"),
+    include_str!("../../migrations/0004-ledger.sql"),
 ];
 
 /// How long opening waits for another process that opens the same file.

@@ -5,6 +5,8 @@ mod cache;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod ledger;
+#[cfg(test)]
 mod queues;
 #[cfg(test)]
 mod sqlite;

@@ -187,6 +187,7 @@ pub(crate) fn turn(company: u32, call: &str, turn: u32, utterance: &str) -> Turn
             call_state: CallState::default(),
             rotation: None,
             catalogue: None,
+            llm: None,
         },
         document: Some(format!("<Response>{utterance}</Response>").into()),
     }

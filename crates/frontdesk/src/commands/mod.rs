@@ -13,8 +13,10 @@ use crate::{
 };
 
 mod bench;
+mod budget;
 mod call;
 mod companies;
+mod dev;
 mod doctor;
 mod doctor_twilio;
 mod eval;
@@ -60,6 +62,8 @@ pub fn run(cli: Cli, environment: Vec<(String, String)>, terminal: Terminal) -> 
         Command::Model(arguments) => model::run(&context, &arguments),
         Command::Eval(arguments) => eval::run(&context, &arguments),
         Command::Tune(arguments) => tune::run(&context, &arguments),
+        Command::Budget(arguments) => budget::run(&context, &arguments),
+        Command::Dev(arguments) => dev::run(&context, &arguments),
         Command::Config => Ok(context.output.part(DEFAULT)?),
         Command::Bench(arguments) => bench::run(&context, &arguments),
     }

@@ -6,7 +6,7 @@ use frontdesk_domain::documents::nearest;
 pub(super) const PREFIX: &str = "FRONTDESK_";
 
 /// The keys of this version, as `section.key`.
-pub(super) const KEYS: [&str; 16] = [
+pub(super) const KEYS: [&str; 25] = [
     "admin.token",
     "cache.url",
     "http.listen",
@@ -14,8 +14,17 @@ pub(super) const KEYS: [&str; 16] = [
     "http.public_url",
     "limits.calls_per_caller_per_hour",
     "limits.concurrent_calls_per_company",
+    "limits.llm_calls_per_call",
     "limits.seconds_per_call",
     "limits.turns_per_call",
+    "llm.allow_plain_http",
+    "llm.api_key",
+    "llm.base_url",
+    "llm.lease_seconds",
+    "llm.model",
+    "llm.platform_budget",
+    "llm.prices",
+    "llm.reasoning_effort",
     "log.format",
     "model.path",
     "secrets.key",
@@ -25,20 +34,10 @@ pub(super) const KEYS: [&str; 16] = [
     "twilio.verify",
 ];
 
-/// Sections whose keys come with later versions. A setting that does nothing would be worse than a refused one.
-const LATER: [&str; 1] = ["llm"];
-
-/// Keys of later versions in sections of this one.
-const LATER_KEYS: [&str; 1] = ["limits.llm_calls_per_call"];
-
 /// Why a key is refused; `None` for a key of this version. `name` is the key as it was written.
 pub(super) fn refusal(key: &str, spell: impl Fn(&str) -> String) -> Option<String> {
     if KEYS.contains(&key) {
         return None;
-    }
-    let section = key.split('.').next().unwrap_or_default();
-    if LATER.contains(&section) || LATER_KEYS.contains(&key) {
-        return Some("is not in this version and would do nothing; remove it".to_owned());
     }
     let hint = nearest(key, KEYS).map_or_else(
         || format!("the settings are {}", KEYS.map(&spell).join(", ")),
@@ -80,16 +79,5 @@ mod tests {
         assert!(refused("FRONTDESK_HTTP__LISTN").contains("FRONTDESK_HTTP__LISTEN?"));
         assert!(refused("FRONTDESK_ADMIN_TOKEN").contains("FRONTDESK_ADMIN__TOKEN?"));
         assert!(refused("FRONTDESK_COFFEE__MACHINE").contains("the settings are"));
-    }
-
-    #[test]
-    fn keys_of_later_versions_are_refused_as_such() {
-        for name in ["FRONTDESK_LIMITS__LLM_CALLS_PER_CALL", "FRONTDESK_LLM__API_KEY"] {
-            assert!(
-                refusal(&of_variable(name).unwrap(), variable)
-                    .unwrap()
-                    .contains("not in this version")
-            );
-        }
     }
 }

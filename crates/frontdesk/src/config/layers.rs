@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
+use frontdesk_llm::client::api_key;
+use secrecy::SecretString;
 use toml::{Table, Value};
 
 use super::{Config, ConfigError, DEFAULT_FILE, Flag, SettingFault, keys};
@@ -131,6 +133,19 @@ impl Layers {
         }
     }
 
+    /// The LLM's key under the name that `OpenAI`'s own tools know.
+    pub(super) fn api_key_of_openai(&mut self, environment: &[(String, String)]) -> Option<SecretString> {
+        const NAME: &str = "OPENAI_API_KEY";
+        let (_, key) = environment.iter().find(|(name, key)| name == NAME && !key.is_empty())?;
+        match api_key(key) {
+            Ok(key) => Some(key),
+            Err(error) => {
+                self.fault(NAME, error.to_string());
+                None
+            }
+        }
+    }
+
     /// The configuration, if nothing is wrong.
     pub(super) fn finish(mut self, config: Option<Config>) -> Result<Config, ConfigError> {
         match config {
@@ -148,6 +163,12 @@ impl Layers {
 fn is_secret(key: &str) -> bool {
     matches!(
         key,
-        "admin.token" | "twilio.auth_token" | "secrets.key" | "secrets.previous_key" | "cache.url"
+        "admin.token"
+            | "twilio.auth_token"
+            | "secrets.key"
+            | "secrets.previous_key"
+            | "cache.url"
+            | "llm.api_key"
+            | "llm.base_url"
     )
 }

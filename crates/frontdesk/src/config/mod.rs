@@ -7,9 +7,15 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use frontdesk_callflow::limits::Limits;
+use frontdesk_domain::{ledger::PriceRow, money::PicoUsd};
+use frontdesk_llm::{
+    client::{self, Endpoint},
+    prices::parse_rows,
+};
 use frontdesk_store::seal::SealKey;
 use frontdesk_twilio::signature::PublicUrl;
 use secrecy::SecretString;
@@ -44,6 +50,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where the encoder is.
     pub model: Model,
+    /// Who is asked what no rule and no meaning answers.
+    pub llm: LlmConfig,
     /// How the log looks; absent: as fits where it goes.
     pub log_format: Option<LogFormat>,
 }
@@ -123,6 +131,35 @@ fn caches(environment: &[(String, String)]) -> Option<PathBuf> {
     find("XDG_CACHE_HOME").or_else(|| Some(find("HOME")?.join(".cache")))
 }
 
+/// Who is asked what no rule and no meaning answers.
+#[derive(Debug, Clone)]
+pub struct LlmConfig {
+    /// Where.
+    pub endpoint: Endpoint,
+    /// The key.
+    pub api_key: Option<SecretString>,
+    /// Which model.
+    pub model: Arc<str>,
+    /// Prices of models that the program does not know, or that cost less here.
+    pub prices: Vec<PriceRow>,
+    /// How long a model that reasons may do so; empty if nothing is to be said of it.
+    pub reasoning_effort: Arc<str>,
+    /// Whoever does not settle within this time is charged in full.
+    pub lease: Duration,
+    /// What the platform's own account may spend in a month.
+    pub platform_budget: PicoUsd,
+    /// How often a call may ask; 0 for as often as it likes.
+    pub calls_per_call: u32,
+}
+
+impl LlmConfig {
+    /// Whether anybody can be asked: an endpoint that needs a key has one.
+    #[must_use]
+    pub const fn is_usable(&self) -> bool {
+        self.api_key.is_some() || !self.endpoint.needs_a_key()
+    }
+}
+
 /// What seals secrets.
 #[derive(Debug, Clone)]
 pub struct Secrets {
@@ -196,7 +233,12 @@ impl Config {
         layers.add_file(origins.file.as_deref());
         layers.add_environment(&origins.environment);
         layers.add_flags(&origins.flags);
-        let config = Self::check(&mut layers, caches(&origins.environment));
+        let mut config = Self::check(&mut layers, caches(&origins.environment));
+        if let Some(config) = &mut config
+            && config.llm.api_key.is_none()
+        {
+            config.llm.api_key = layers.api_key_of_openai(&origins.environment);
+        }
         layers.finish(config)
     }
 
@@ -218,6 +260,7 @@ impl Config {
         let concurrent_calls_per_company = layers.take("limits.concurrent_calls_per_company", count);
         let log_format = layers.take("log.format", log_format);
         let path = layers.take("model.path", folder);
+        let llm = Self::check_llm(layers);
         Some(Self {
             http: Http {
                 listen: listen?,
@@ -239,6 +282,31 @@ impl Config {
             },
             log_format,
             model: Model { path, caches },
+            llm: llm?,
+        })
+    }
+
+    fn check_llm(layers: &mut Layers) -> Option<LlmConfig> {
+        let allow_plain_http = layers.take("llm.allow_plain_http", switch);
+        let endpoint = layers.take("llm.base_url", |setting| {
+            Endpoint::parse(setting.text()?, allow_plain_http.unwrap_or_default()).map_err(|error| error.to_string())
+        });
+        let api_key = layers.take("llm.api_key", api_key);
+        let model = layers.take("llm.model", name);
+        let prices = layers.take("llm.prices", prices);
+        let reasoning_effort = layers.take("llm.reasoning_effort", reasoning_effort);
+        let lease = layers.take("llm.lease_seconds", lease);
+        let platform_budget = layers.take("llm.platform_budget", money);
+        let calls_per_call = layers.take("limits.llm_calls_per_call", count);
+        Some(LlmConfig {
+            endpoint: endpoint?,
+            api_key,
+            model: model?,
+            prices: prices.unwrap_or_default(),
+            reasoning_effort: reasoning_effort?,
+            lease: lease?,
+            platform_budget: platform_budget?,
+            calls_per_call: calls_per_call?,
         })
     }
 
@@ -315,6 +383,45 @@ fn switch(setting: &Setting) -> Result<bool, String> {
 
 fn seal_key(setting: &Setting) -> Result<SealKey, String> {
     SealKey::from_text(setting.text()?).map_err(|error| error.to_string())
+}
+
+fn api_key(setting: &Setting) -> Result<SecretString, String> {
+    client::api_key(setting.text()?).map_err(|error| error.to_string())
+}
+
+fn name(setting: &Setting) -> Result<Arc<str>, String> {
+    match setting.text()?.trim() {
+        "" => Err("should be the name of a model, such as gpt-6-luna".to_owned()),
+        name => Ok(name.into()),
+    }
+}
+
+fn prices(setting: &Setting) -> Result<Vec<PriceRow>, String> {
+    parse_rows(setting.text()?).map_err(|error| error.to_string())
+}
+
+fn reasoning_effort(setting: &Setting) -> Result<Arc<str>, String> {
+    match setting.text()? {
+        "unsent" => Ok("".into()),
+        known @ ("none" | "minimal" | "low" | "medium" | "high") => Ok(known.into()),
+        _ => Err("should be none, minimal, low, medium, high, or unsent to send nothing of it".to_owned()),
+    }
+}
+
+fn lease(setting: &Setting) -> Result<Duration, String> {
+    const SHORTEST: u32 = 5;
+    match setting.count() {
+        Some(seconds) if seconds >= SHORTEST => Ok(Duration::from_secs(u64::from(seconds))),
+        _ => Err(format!("should be a whole number of seconds, at least {SHORTEST}")),
+    }
+}
+
+fn money(setting: &Setting) -> Result<PicoUsd, String> {
+    let amount: PicoUsd = setting.text()?.parse().map_err(|error| format!("{error}"))?;
+    if amount < PicoUsd::ZERO {
+        return Err("should not be less than 0".to_owned());
+    }
+    Ok(amount)
 }
 
 fn folder(setting: &Setting) -> Result<PathBuf, String> {

@@ -23,7 +23,7 @@ use frontdesk_server::{
 use frontdesk_store::{
     blobs::{BlobCache, BlobFile},
     cache::{CachedStore, KnowledgeDocuments, Settings},
-    ports::{CompanyStore as _, Page, Ping, StoreError, StoredCompany},
+    ports::{Audit, CompanyStore as _, LedgerStore as _, Page, Ping, StoreError, StoredCompany},
     queue::{AlertQueue, TurnCounts, TurnQueue, TurnQueueOptions},
     seal::{SealKey, Sealer, load_or_create_key_file},
     sqlite::{SqliteOptions, SqliteStore},
@@ -48,6 +48,7 @@ mod change_feed;
 mod demo;
 pub mod encoder;
 mod listen;
+mod llm;
 pub mod log;
 pub mod open_files;
 mod signals;
@@ -125,6 +126,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         clock: Arc::clone(&clock),
         limits: config.limits,
         meanings: Arc::new(meanings(config, &clock)?),
+        llm: Arc::new(llm::start(config, demo, &store, &notifier, &clock, &tasks).await?),
     }));
     let lifecycle = Arc::<Lifecycle>::default();
     let metrics = Metrics::install(&tasks).context("cannot collect metrics")?;
@@ -252,6 +254,7 @@ fn start_behind_calls(
         clock: Arc::clone(clock),
     };
     retention.start(tasks);
+    llm::reap(Arc::<SqliteStore>::clone(store), Arc::clone(clock), tasks);
 }
 
 /// What an operator wants to know at the start.
@@ -386,6 +389,19 @@ pub async fn inspect(config: &Config) -> Result<Vec<(Arc<Settings>, Arc<Knowledg
     Ok(found)
 }
 
+/// Adds up the ledger of the store on this machine, whether a server runs on it or not.
+///
+/// # Errors
+/// The store cannot be opened or read.
+pub async fn audit(config: &Config) -> Result<Audit> {
+    let StoreUrl::Sqlite(path) = &config.store;
+    if !path.exists() {
+        bail!("there is no store at {}", path.display());
+    }
+    let store = open_store(config, Arc::new(sealer(config)?), Arc::new(SystemClock)).await?;
+    Ok(store.audit().await?)
+}
+
 /// The files for Twilio's fallback URL of every company in the store on this machine, by their names, whether a server runs on the
 /// store or not.
 ///
@@ -406,6 +422,7 @@ pub async fn fallback_documents(config: &Config) -> Result<Vec<(String, String)>
         limits: config.limits,
         // These documents answer whatever was said.
         meanings: Arc::new(Meanings::none()),
+        llm: Arc::new(frontdesk_callflow::llm::Llm::none()),
     });
     let mut documents = Vec::new();
     for id in all_companies(&store).await? {

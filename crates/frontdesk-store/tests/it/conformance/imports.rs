@@ -7,10 +7,11 @@ use frontdesk_domain::{
         trade::TradeName,
     },
     ids::CompanyId,
+    ledger::{Account, EntryKind},
     money::PicoUsd,
     time::{MonthKey, Timestamp},
 };
-use frontdesk_store::ports::{Changed, CompanyWrite, ImportError, ImportItem, Page, QnaOwner, Singleton};
+use frontdesk_store::ports::{Changed, CompanyWrite, ImportError, ImportItem, LedgerFilter, Page, QnaOwner, Singleton};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
@@ -217,14 +218,21 @@ fn opened(spend: &str, last_reset: &str) -> ImportItem {
     opened_by(company(1), opening)
 }
 
+/// What was imported as spent in a month; the sum of the month says the same.
 async fn spend(given: &Given, month: &str) -> Option<PicoUsd> {
     let month: MonthKey = month.parse().unwrap();
-    given
-        .store
-        .imported_spend(id(1), &month)
-        .await
-        .unwrap()
-        .map(|entry| entry.amount)
+    let filter = LedgerFilter {
+        month: Some(month),
+        kind: Some(EntryKind::Imported),
+    };
+    let page = Page { after: None, limit: 9 };
+    let account = Account::Company(id(1));
+    let imported = given.store.entries(account, filter, page).await.unwrap();
+    assert!(imported.len() <= 1, "a month is opened once");
+    let amount = imported.first().map(|entry| entry.amount);
+    let sum = given.store.spend(account, month).await.unwrap();
+    assert_eq!(sum.spent, amount.unwrap_or_default());
+    amount
 }
 
 pub(crate) async fn an_import_opens_the_month_once(given: &Given) {

@@ -8,6 +8,7 @@ pub(crate) mod calls;
 pub(crate) mod companies;
 pub(crate) mod documents;
 pub(crate) mod imports;
+pub(crate) mod ledger;
 pub(crate) mod notices;
 pub(crate) mod recordings;
 pub(crate) mod snapshots;
@@ -40,6 +41,14 @@ macro_rules! run_all {
                 spend_of_an_earlier_month_opens_nothing, an_import_sets_the_rotation_going,
                 an_import_leaves_the_secrets_that_it_does_not_bring,
                 a_new_shared_key_without_its_secret_is_refused_with_its_place,
+            ],
+            ledger: [
+                a_hold_is_granted_if_it_fits_and_never_beyond, the_limit_in_force_is_that_of_the_document,
+                without_a_budget_nothing_is_held, a_turn_holds_once_an_attempt, a_bill_frees_what_it_does_not_need,
+                a_bill_without_usage_is_the_hold, a_void_costs_nothing, what_is_beyond_a_hold_is_posted_to_the_platform_once,
+                nobody_settles_and_the_hold_is_charged_in_full, a_month_is_paid_by_the_month_that_held,
+                an_import_counts_as_spent, entries_are_listed_newest_first_in_pages, companies_do_not_see_each_others_entries,
+                of_many_at_once_as_many_are_granted_as_fit,
             ],
             calls: [
                 a_turn_is_kept_once, calls_are_listed_newest_first_in_pages, calls_are_filtered,

@@ -1,0 +1,495 @@
+//! One question to the LLM and its money: hold, ask, settle. Runs in a task of its own, so that its bill is known although
+//! the caller has long been answered.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use frontdesk_domain::{
+    alert::{AlertCode, Stage},
+    ids::{CallId, CompanyId, LedgerEntryId, TurnId},
+    ledger::{Account, Spend, Usage},
+    money::PicoUsd,
+    time::MonthKey,
+};
+use frontdesk_llm::{
+    breaker::{Admission, Event},
+    completion::Completion,
+    prices::Prices,
+    provider::{Cut, Outcome, Progress},
+    question,
+};
+use frontdesk_store::ports::{Bill, Hold, LedgerStore as _, Reserved, StoreError};
+use jiff::{SignedDuration, tz::TimeZone};
+use serde::Serialize;
+use serde_json::json;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep, timeout, timeout_at},
+};
+use tracing::{error, warn};
+
+use super::Running;
+use crate::{company::Tenant, settings, turn::Turn};
+
+/// A turn asks at most so often.
+const ATTEMPTS: u32 = 2;
+/// Less time than this is not worth another attempt.
+const WORTH_A_RETRY: Duration = Duration::from_millis(600);
+/// A turn waits at most so long until its bill is on disk; the bill gets there all the same.
+const SETTLE_WAIT: Duration = Duration::from_millis(300);
+/// Between tries to settle.
+const SETTLE_PAUSE: Duration = Duration::from_millis(200);
+/// A request ends so long before its lease does.
+const BEFORE_LEASE_ENDS: Duration = Duration::from_secs(1);
+
+/// What is asked, and who pays.
+pub(super) struct Order {
+    account: Account,
+    company: Option<CompanyId>,
+    month: MonthKey,
+    turn: TurnId,
+    call: CallId,
+    prices: Prices,
+    body: Vec<u8>,
+    max_tokens: u64,
+}
+
+impl Order {
+    pub(super) fn of(running: &Running, tenant: &Tenant, turn: &Turn<'_>, prices: Prices, body: Vec<u8>) -> Self {
+        let zone = &tenant.settings.company.time_zone;
+        Self {
+            account: Account::Company(tenant.id()),
+            company: Some(tenant.id()),
+            month: MonthKey::of(running.parts.clock.now(), zone),
+            turn: turn.id(),
+            call: turn.call.clone(),
+            prices,
+            body,
+            max_tokens: question::MAX_TOKENS,
+        }
+    }
+
+    /// One token for the platform.
+    fn probe(running: &Running, prices: Prices) -> Self {
+        let name = format!("probe-{}", running.ids.make());
+        Self {
+            account: Account::Platform,
+            company: None,
+            month: MonthKey::of(running.parts.clock.now(), &TimeZone::UTC),
+            turn: TurnId::new(&name),
+            call: CallId::new(&name),
+            prices,
+            body: question::probe(&running.parts.style),
+            max_tokens: 1,
+        }
+    }
+}
+
+/// What became of an order.
+pub(super) struct Report {
+    pub(super) outcome: Result<Completion, Failure>,
+    /// What the provider says it used.
+    pub(super) usage: Option<Usage>,
+    /// What it costs; where the bill is not known yet, the most that it can be.
+    pub(super) cost: PicoUsd,
+    /// The account's month after the hold, and its limit.
+    pub(super) month: Option<(MonthKey, Spend, PicoUsd)>,
+}
+
+/// Why nothing was answered.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The hold does not fit into the month.
+    OverBudget {
+        month: MonthKey,
+        limit: PicoUsd,
+        spend: Spend,
+        hold: PicoUsd,
+    },
+    /// The ledger cannot answer.
+    Ledger,
+    /// This turn has an entry from before: a process died with it.
+    Known,
+    /// The provider failed.
+    Provider,
+    /// The provider did not answer while the turn waited.
+    Late,
+    /// The task failed.
+    Broken,
+}
+
+impl From<Failure> for Report {
+    fn from(failure: Failure) -> Self {
+        Self {
+            outcome: Err(failure),
+            usage: None,
+            cost: PicoUsd::ZERO,
+            month: None,
+        }
+    }
+}
+
+/// What the turn and the task of its question know of each other.
+#[derive(Default)]
+struct Shared {
+    /// The request is sent.
+    asks: AtomicBool,
+    /// The turn waits no longer.
+    gone: AtomicBool,
+    progress: Progress,
+}
+
+/// Asks, and waits for the answer until `wait`. What was begun is settled, whoever waits.
+pub(super) async fn ask(running: &Arc<Running>, order: Order, wait: Instant) -> Report {
+    let shared = Arc::<Shared>::default();
+    let (reply, answer) = oneshot::channel();
+    let worst = order.prices.worst(bound(&order.body), order.max_tokens);
+    let (task, shared_by_task) = (Arc::clone(running), Arc::clone(&shared));
+    running.parts.tasks.spawn("ask the LLM", async move {
+        run(&task, order, wait, &shared_by_task, reply).await;
+    });
+    match timeout_at(wait, answer).await {
+        Ok(Ok(report)) => report,
+        Ok(Err(_)) => Failure::Broken.into(),
+        Err(_) => {
+            shared.gone.store(true, Ordering::SeqCst);
+            if !shared.asks.load(Ordering::SeqCst) {
+                // It was the ledger that did not answer: nothing is sent any more.
+                return Failure::Ledger.into();
+            }
+            let event = if shared.progress.has_begun() {
+                Event::Cut
+            } else {
+                Event::CutWithoutAByte
+            };
+            running.health.note(event, &Cut::Late.to_string());
+            Report {
+                cost: worst.map_or(PicoUsd::ZERO, |(amount, _)| amount),
+                ..Failure::Late.into()
+            }
+        }
+    }
+}
+
+/// No tokenizer makes more tokens of a text than it has bytes.
+fn bound(body: &[u8]) -> u64 {
+    u64::try_from(body.len()).unwrap_or(u64::MAX)
+}
+
+async fn run(running: &Running, order: Order, wait: Instant, shared: &Shared, reply: oneshot::Sender<Report>) {
+    let mut reply = Some(reply);
+    for attempt in 1..=ATTEMPTS {
+        let held = match hold(running, &order, attempt).await {
+            Ok(held) => held,
+            Err(failure) => return tell(&mut reply, failure.into()),
+        };
+        if shared.gone.load(Ordering::SeqCst) {
+            return void(running, held.id).await;
+        }
+        shared.asks.store(true, Ordering::SeqCst);
+        let until = Instant::now() + settings::LLM_REQUEST.min(running.parts.lease.saturating_sub(BEFORE_LEASE_ENDS));
+        let sent = Instant::now();
+        let outcome = send(running, &order, until, &shared.progress).await;
+        judge(running, &outcome, sent.elapsed(), shared.gone.load(Ordering::SeqCst));
+        if outcome.is_free() {
+            // Nothing is billed: the hold must not stand in another turn's way longer than needed.
+            _ = timeout(SETTLE_WAIT, void(running, held.id)).await;
+            if attempt < ATTEMPTS && is_worth_a_retry(running, &outcome, wait) {
+                shared.asks.store(false, Ordering::SeqCst);
+                continue;
+            }
+            return tell(&mut reply, Failure::Provider.into());
+        }
+        let report = priced(running, &order, &held, outcome);
+        let settling = settle(running, &held, report.1);
+        tokio::pin!(settling);
+        let is_settled = timeout(SETTLE_WAIT, &mut settling).await.is_ok();
+        tell(&mut reply, report.0);
+        if !is_settled {
+            settling.await;
+        }
+        return;
+    }
+}
+
+fn tell(reply: &mut Option<oneshot::Sender<Report>>, report: Report) {
+    if let Some(reply) = reply.take() {
+        // Whoever asked may have given up.
+        _ = reply.send(report);
+    }
+}
+
+/// Sends the request. When the process ends it is cut: its bill is then not known and its hold is charged.
+async fn send(running: &Running, order: &Order, until: Instant, progress: &Progress) -> Outcome {
+    let mut stopping = running.parts.tasks.stopping();
+    let asked = running.parts.provider.ask(order.body.clone(), until, progress);
+    tokio::pin!(asked);
+    tokio::select! {
+        outcome = &mut asked => outcome,
+        () = stopping.wait() => {
+            // A turn in flight is still answered while the process drains.
+            let drain = Instant::now() + settings::LLM_WAIT;
+            timeout_at(drain, asked).await.unwrap_or(Outcome::Cut(Cut::Late))
+        }
+    }
+}
+
+/// Tells the breaker how a request went, unless its turn gave it up and told so.
+fn judge(running: &Running, outcome: &Outcome, took: Duration, was_given_up: bool) {
+    let event = match outcome {
+        Outcome::Answered(_) => Event::Answered,
+        Outcome::Refused(refusal) if refusal.kind.is_final() => Event::Rejected,
+        Outcome::Refused(_) | Outcome::NotConnected(_) | Outcome::Cut(_) => Event::Failed,
+    };
+    running.health.took(took);
+    if !was_given_up || event == Event::Rejected {
+        running.health.note(event, &outcome.complaint().unwrap_or_default());
+    }
+}
+
+fn is_worth_a_retry(running: &Running, outcome: &Outcome, wait: Instant) -> bool {
+    let left = wait.saturating_duration_since(Instant::now());
+    let may_pass = match outcome {
+        Outcome::NotConnected(_) => true,
+        // Who is asked to wait longer than a turn can does not come back within it.
+        Outcome::Refused(refusal) => refusal.kind.may_pass() && refusal.retry_after.is_none_or(|pause| pause.is_zero()),
+        Outcome::Answered(_) | Outcome::Cut(_) => false,
+    };
+    may_pass && left >= WORTH_A_RETRY && running.health.admission() == Admission::Allowed
+}
+
+/// A hold that was granted.
+struct Held {
+    id: LedgerEntryId,
+    amount: PicoUsd,
+    spend: Spend,
+    limit: PicoUsd,
+    lease_ends: Instant,
+}
+
+async fn hold(running: &Running, order: &Order, attempt: u32) -> Result<Held, Failure> {
+    let Some((amount, price)) = order.prices.worst(bound(&order.body), order.max_tokens) else {
+        return Err(Failure::Broken);
+    };
+    let id = LedgerEntryId::from(running.ids.make());
+    let at = running.parts.clock.now();
+    let lease = running.parts.lease;
+    let lease_ends = Instant::now() + lease;
+    let hold = Hold {
+        id,
+        account: order.account,
+        month: order.month,
+        turn: order.turn.clone(),
+        call: order.call.clone(),
+        attempt,
+        amount,
+        cap: running.parts.platform_cap,
+        model: (*running.parts.style.model).into(),
+        price,
+        at,
+        lease_until: at
+            .checked_add(SignedDuration::try_from(lease).unwrap_or(SignedDuration::from_mins(1)))
+            .unwrap_or(at),
+    };
+    match timeout(settings::STORE_DEADLINE, running.parts.store.reserve(hold)).await {
+        Ok(Ok(Reserved::Granted(spend, limit))) => Ok(Held {
+            id,
+            amount,
+            spend,
+            limit,
+            lease_ends,
+        }),
+        Ok(Ok(Reserved::Refused(spend, limit))) => Err(Failure::OverBudget {
+            month: order.month,
+            limit,
+            spend,
+            hold: amount,
+        }),
+        Ok(Ok(Reserved::Known(kind))) => {
+            warn!(turn.id = %order.turn, kind = kind.as_str(), "a turn that has a ledger entry already is not asked again");
+            Err(Failure::Known)
+        },
+        Ok(Err(failure)) => {
+            log(&failure, "a hold could not be made: the LLM is not asked");
+            Err(Failure::Ledger)
+        }
+        Err(_) => {
+            warn!("a hold was not made in time: the LLM is not asked");
+            Err(Failure::Ledger)
+        }
+    }
+}
+
+fn log(failure: &StoreError, what: &'static str) {
+    error!(error = failure as &dyn std::error::Error, "{what}");
+}
+
+/// What a request costs that may have been billed, as the turn hears it and as the ledger does.
+fn priced(running: &Running, order: &Order, held: &Held, outcome: Outcome) -> (Report, Bill) {
+    let usage = match &outcome {
+        Outcome::Answered(completion) => completion.usage,
+        _ => None,
+    };
+    let billed = usage.as_ref().and_then(|usage| order.prices.bill(usage));
+    let (amount, price) = billed.map_or((held.amount, None), |(amount, price)| (amount, Some(price)));
+    let overrun = PicoUsd::from_pico(amount.pico().saturating_sub(held.amount.pico()).max(0));
+    let amount = amount.min(held.amount);
+    if overrun > PicoUsd::ZERO {
+        overran(running, order, held, overrun);
+    }
+    let bill = Bill {
+        usage,
+        price,
+        amount,
+        overrun,
+        at: running.parts.clock.now(),
+    };
+    let report = Report {
+        outcome: match outcome {
+            Outcome::Answered(completion) => Ok(completion),
+            Outcome::Refused(_) | Outcome::NotConnected(_) | Outcome::Cut(_) => Err(Failure::Provider),
+        },
+        usage,
+        cost: amount,
+        month: Some((order.month, held.spend, held.limit)),
+    };
+    (report, bill)
+}
+
+/// The provider bills more than it can have used: nobody can say what the next call costs.
+fn overran(running: &Running, order: &Order, held: &Held, overrun: PicoUsd) {
+    running.health.switch_off();
+    let model = &running.parts.style.model;
+    let message = format!(
+        "the provider billed {overrun} USD more for one request to {model} than it can have used: the model is switched off until \
+         a connection test succeeds or the server starts again"
+    );
+    error!(model = %model, held = %held.amount, %overrun, "{message}");
+    running.parts.notifier.raise(frontdesk_domain::alert::Alert {
+        code: AlertCode::RoutingError,
+        company: order.company,
+        message,
+        details: json!({ "callId": order.call, "stage": Stage::Tier3Llm, "held": held.amount, "overrun": overrun }),
+    });
+}
+
+/// Settles until it is settled; after the lease the reaper charges the hold in full.
+async fn settle(running: &Running, held: &Held, bill: Bill) {
+    loop {
+        match running.parts.store.settle(held.id, bill.clone()).await {
+            Ok(_) => return,
+            Err(failure) if Instant::now() >= held.lease_ends => {
+                return log(&failure, "a bill could not be settled: its hold will be charged in full");
+            }
+            Err(_) => sleep(SETTLE_PAUSE).await,
+        }
+    }
+}
+
+async fn void(running: &Running, id: LedgerEntryId) {
+    if let Err(failure) = running.parts.store.void(id, running.parts.clock.now()).await {
+        log(&failure, "a hold could not be let go: it will be charged in full");
+    }
+}
+
+/// What a test of the connection showed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trial {
+    /// Whether the model answered.
+    pub ok: bool,
+    /// The model.
+    pub model: Arc<str>,
+    /// Where it was asked.
+    pub endpoint: Arc<str>,
+    /// How long the answer took, in milliseconds; null if nothing was sent.
+    pub latency_millis: Option<u64>,
+    /// What the test cost; the platform pays it.
+    pub cost_usd: PicoUsd,
+    /// What is wrong and what to do; null if it answered.
+    pub detail: Option<String>,
+}
+
+/// How a probe by one token went.
+pub struct Tried {
+    /// Whether the model answered.
+    pub ok: bool,
+    /// What is wrong, in plain words.
+    pub complaint: Option<String>,
+    took: Option<Duration>,
+    cost: PicoUsd,
+}
+
+impl Tried {
+    fn failed(complaint: String) -> Self {
+        Self {
+            ok: false,
+            complaint: Some(complaint),
+            took: None,
+            cost: PicoUsd::ZERO,
+        }
+    }
+}
+
+/// Tests the connection for an operator. If the model answers, it is on again.
+pub(super) async fn try_out(running: &Running) -> Trial {
+    let tried = one_token(running, Instant::now() + settings::LLM_REQUEST).await;
+    if tried.ok {
+        running.health.restored();
+    }
+    Trial {
+        ok: tried.ok,
+        model: (*running.parts.style.model).into(),
+        endpoint: running.parts.provider.endpoint().into(),
+        latency_millis: tried.took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+        cost_usd: tried.cost,
+        detail: tried.complaint,
+    }
+}
+
+/// Asks for one token, paid by the platform.
+pub(super) async fn one_token(running: &Running, until: Instant) -> Tried {
+    let Some(prices) = running.prices() else {
+        let model = &running.parts.style.model;
+        return Tried::failed(format!(
+            "the model {model} has no price, and nobody would know what it costs: name one that has, or add its price by \
+             FRONTDESK_LLM__PRICES"
+        ));
+    };
+    let order = Order::probe(running, prices);
+    let held = match hold(running, &order, 1).await {
+        Ok(held) => held,
+        Err(Failure::OverBudget { limit, spend, .. }) => {
+            return Tried::failed(format!(
+                "the platform's own account is used up for this month ({} of {limit} USD): raise FRONTDESK_LLM__PLATFORM_BUDGET",
+                spend.spent
+            ));
+        }
+        Err(_) => return Tried::failed("the ledger does not answer: look at the store".to_owned()),
+    };
+    let sent = Instant::now();
+    let until = until.min(sent + running.parts.lease.saturating_sub(BEFORE_LEASE_ENDS));
+    let outcome = send(running, &order, until, &Progress::default()).await;
+    let took = sent.elapsed();
+    let complaint = outcome.complaint();
+    if outcome.is_free() {
+        void(running, held.id).await;
+        return Tried {
+            took: Some(took),
+            ..Tried::failed(complaint.unwrap_or_default())
+        };
+    }
+    let (report, bill) = priced(running, &order, &held, outcome);
+    settle(running, &held, bill).await;
+    Tried {
+        ok: complaint.is_none(),
+        complaint,
+        took: Some(took),
+        cost: report.cost,
+    }
+}

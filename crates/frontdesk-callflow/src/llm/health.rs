@@ -1,0 +1,296 @@
+//! How the provider is: the breaker with a clock, the probes that close it again, and who is told.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use frontdesk_domain::{
+    alert::{Alert, AlertCode, Notifier},
+    ids::CompanyId,
+    money::PicoUsd,
+    time::{MonthKey, Timestamp},
+};
+use frontdesk_llm::{
+    breaker::{Admission, Breaker, Change, Event, Probe, State},
+    provider::{Outcome, Probed},
+};
+use frontdesk_store::tasks::Stopping;
+use serde::Serialize;
+use serde_json::json;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
+use tracing::{info, warn};
+
+use super::{
+    Running,
+    attempt::{self, Report},
+};
+use crate::settings;
+
+/// Between two checks while nothing is wrong.
+const CHECK: Duration = Duration::from_mins(10);
+/// An attempt or a check that takes longer is told.
+const SLOW: Duration = Duration::from_secs(3);
+/// So many calls that were cut within ten minutes are told.
+const CUTS: usize = 3;
+const CUTS_WITHIN: Duration = Duration::from_mins(10);
+
+/// How the provider is.
+pub(super) struct Health {
+    inner: Mutex<Inner>,
+    since: Instant,
+    /// The model bills what nobody can foresee.
+    switched_off: AtomicBool,
+    woken: Notify,
+    notifier: Arc<dyn Notifier>,
+    endpoint: Arc<str>,
+}
+
+#[derive(Default)]
+struct Inner {
+    breaker: Breaker,
+    cause: Option<Arc<str>>,
+    cuts: VecDeque<Duration>,
+    checked: Option<Checked>,
+    /// The month and limit of which each company was warned.
+    warned: HashMap<CompanyId, (MonthKey, PicoUsd)>,
+}
+
+/// The last check of the provider.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Checked {
+    /// When.
+    pub at: Timestamp,
+    /// Whether it answered.
+    pub ok: bool,
+    /// How long that took, in milliseconds.
+    pub latency_millis: u64,
+}
+
+/// How the provider is, for operators.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HealthReport {
+    /// `ok`, `suspect`, `down` or `disabled`.
+    pub status: &'static str,
+    /// `closed`, `suspect`, `open` or `probing`.
+    pub breaker: &'static str,
+    /// The model.
+    pub model: Arc<str>,
+    /// Where it is asked.
+    pub endpoint: Arc<str>,
+    /// What is wrong and what to do; null while nothing is.
+    pub cause: Option<Arc<str>>,
+    /// The last check; null before the first.
+    pub last_check: Option<Checked>,
+}
+
+/// That four fifths of a budget are spent.
+pub(super) struct BudgetWarning {
+    pub(super) month: MonthKey,
+    pub(super) limit: PicoUsd,
+    pub(super) spent: PicoUsd,
+}
+
+impl Health {
+    pub(super) fn new(notifier: Arc<dyn Notifier>, endpoint: &str) -> Self {
+        Self {
+            inner: Mutex::default(),
+            since: Instant::now(),
+            switched_off: AtomicBool::new(false),
+            woken: Notify::new(),
+            notifier,
+            endpoint: endpoint.into(),
+        }
+    }
+
+    pub(super) fn admission(&self) -> Admission {
+        self.lock().breaker.admission()
+    }
+
+    pub(super) fn is_switched_off(&self) -> bool {
+        self.switched_off.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn switch_off(&self) {
+        self.switched_off.store(true, Ordering::Relaxed);
+    }
+
+    /// Somebody saw the model answer at a price that fits.
+    pub(super) fn restored(&self) {
+        self.switched_off.store(false, Ordering::Relaxed);
+        let now = self.now();
+        let change = self.lock().breaker.reset(now);
+        self.tell(change, "");
+    }
+
+    /// Notes how a call went; `cause` says in plain words what went wrong.
+    pub(super) fn note(&self, event: Event, cause: &str) {
+        let now = self.now();
+        let change = self.lock().breaker.note(now, event);
+        self.tell(change, cause);
+        if matches!(event, Event::Cut | Event::CutWithoutAByte) {
+            let cuts = {
+                let mut inner = self.lock();
+                inner.cuts.push_back(now);
+                while inner.cuts.front().is_some_and(|at| *at + CUTS_WITHIN < now) {
+                    inner.cuts.pop_front();
+                }
+                inner.cuts.len()
+            };
+            if cuts >= CUTS {
+                self.slow(json!({ "cutInTenMinutes": cuts, "endpoint": self.endpoint }));
+            }
+        }
+    }
+
+    /// Notes how long a request took.
+    pub(super) fn took(&self, time: Duration) {
+        if time > SLOW {
+            let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+            self.slow(json!({ "latencyMillis": millis, "endpoint": self.endpoint }));
+        }
+    }
+
+    /// That four fifths of a company's budget are spent, once a month and limit.
+    pub(super) fn budget_warning(&self, company: CompanyId, report: &Report) -> Option<BudgetWarning> {
+        let (month, spend, limit) = report.month?;
+        let spent = spend.spent + report.cost;
+        if limit <= PicoUsd::ZERO || spent.pico() < limit.pico() / 5 * 4 {
+            return None;
+        }
+        let earlier = self.lock().warned.insert(company, (month, limit));
+        (earlier != Some((month, limit))).then_some(BudgetWarning { month, limit, spent })
+    }
+
+    pub(super) fn report(&self, model: &str) -> HealthReport {
+        let inner = self.lock();
+        let state = inner.breaker.state();
+        let status = match state {
+            _ if self.is_switched_off() => "disabled",
+            State::Closed => "ok",
+            _ if inner.breaker.admission() == Admission::Suspect => "suspect",
+            State::Suspect | State::Open | State::Probing => "down",
+        };
+        HealthReport {
+            status,
+            breaker: state.as_str(),
+            model: model.into(),
+            endpoint: Arc::clone(&self.endpoint),
+            cause: inner.cause.clone(),
+            last_check: inner.checked.clone(),
+        }
+    }
+
+    fn tell(&self, change: Option<Change>, cause: &str) {
+        match change {
+            None => return,
+            Some(Change::Suspected) => {
+                self.lock().cause = Some(cause.into());
+                info!(endpoint = %self.endpoint, "the LLM did not answer in time: a probe decides whether it is asked on");
+            }
+            Some(Change::Opened) => {
+                self.lock().cause = Some(cause.into());
+                warn!(endpoint = %self.endpoint, cause, "the LLM is down: it is not asked until a probe succeeds");
+                self.notifier.raise(Alert {
+                    code: AlertCode::LlmDown,
+                    company: None,
+                    message: format!("the LLM cannot be used, callers hear answers of tiers 1 and 2 only: {cause}"),
+                    details: json!({ "endpoint": self.endpoint, "cause": cause }),
+                });
+            }
+            Some(Change::Closed) => {
+                self.lock().cause = None;
+                info!(endpoint = %self.endpoint, "the LLM is asked again");
+            }
+        }
+        self.woken.notify_one();
+    }
+
+    fn slow(&self, details: serde_json::Value) {
+        self.notifier.raise(Alert {
+            code: AlertCode::LlmSlow,
+            company: None,
+            message: "the LLM answers late: callers wait, or hear a fallback".to_owned(),
+            details,
+        });
+    }
+
+    fn now(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Checks the provider every ten minutes and probes it while the breaker is not closed, until the process ends.
+pub(super) async fn probe(running: Arc<Running>, mut stopping: Stopping) {
+    let health = &running.health;
+    let mut check_at = Instant::now();
+    loop {
+        let next = health.lock().breaker.next_probe().map(|due| health.since + due);
+        let wake = next.map_or(check_at, |due| due.min(check_at));
+        tokio::select! {
+            () = stopping.wait() => return,
+            () = health.woken.notified() => {}
+            () = sleep_until(wake) => {}
+        }
+        let due = health.lock().breaker.due(health.now());
+        if let Some(kind) = due {
+            let complaint = probed(&running, kind).await;
+            let now = health.now();
+            let change = health.lock().breaker.probed(now, kind, complaint.is_none());
+            health.tell(change, complaint.as_deref().unwrap_or_default());
+            check_at = Instant::now() + CHECK;
+        } else if Instant::now() >= check_at {
+            check_at = Instant::now() + CHECK;
+            if health.admission() == Admission::Allowed
+                && let Some(complaint) = probed(&running, Probe::Free).await
+            {
+                // A probe decides at once whether that was an accident.
+                health.note(Event::CutWithoutAByte, &complaint);
+            }
+        }
+    }
+}
+
+/// Sends a probe; what is wrong, if anything is.
+async fn probed(running: &Running, kind: Probe) -> Option<String> {
+    let sent = Instant::now();
+    let until = sent + settings::LLM_WAIT;
+    let free = match kind {
+        Probe::Free => running.parts.provider.probe(until).await,
+        Probe::Token => Probed::NotOffered,
+    };
+    let complaint = match free {
+        Probed::There => None,
+        Probed::Failed(outcome) => Some(words(&outcome)),
+        Probed::NotOffered if kind == Probe::Free && running.health.admission() == Admission::Allowed => {
+            // A check that costs nothing or nothing at all: calls tell soon enough.
+            return None;
+        }
+        Probed::NotOffered => attempt::one_token(running, until).await.complaint,
+    };
+    let took = sent.elapsed();
+    running.health.took(took);
+    running.health.lock().checked = Some(Checked {
+        at: running.parts.clock.now(),
+        ok: complaint.is_none(),
+        latency_millis: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+    });
+    complaint
+}
+
+fn words(outcome: &Outcome) -> String {
+    outcome.complaint().unwrap_or_default()
+}

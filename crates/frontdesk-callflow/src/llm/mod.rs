@@ -1,0 +1,382 @@
+//! Tier 3: the LLM chooses among the company's own answers, within the turn's deadline and the month's budget.
+//!
+//! A turn's way: [`answer`] decides whether the LLM may be asked, and what it may choose from ([`offers`]); [`attempt`] holds
+//! the worst case in the ledger, asks, and settles, in a task of its own that no caller's patience ends; [`health`] keeps
+//! callers from waiting for a provider that is down.
+
+mod attempt;
+mod health;
+mod offers;
+
+use std::{sync::Arc, time::Duration};
+
+use frontdesk_domain::{
+    alert::{Alert, AlertCode, Notifier, Stage},
+    clock::Clock,
+    confidence::Confidence,
+    decision::{SkipReason, Step, StepOutcome, Tier, TraceCandidate},
+    ledger::Usage,
+    money::PicoUsd,
+    record::LlmResult,
+    time::MonthKey,
+};
+use frontdesk_llm::{
+    breaker::Admission,
+    prices::{PriceTable, Prices},
+    provider::Provider,
+    question::{self, Style},
+    verdict::Verdict,
+};
+use frontdesk_store::{cache::CachedStore, system::ObjectIds, tasks::TaskSet};
+use jiff::tz::TimeZone;
+use serde_json::json;
+use tokio::time::Instant;
+
+use self::{
+    attempt::{Failure, Order, Report},
+    health::Health,
+    offers::{Entry, Offers},
+};
+pub use self::{
+    attempt::{Tried, Trial},
+    health::HealthReport,
+};
+use crate::{
+    answer::Answer,
+    company::Tenant,
+    flow::CallFlow,
+    gatekeeper::Miss,
+    meaning,
+    rules::{Asked, named},
+    safety, settings,
+    trace::{Found, Trace},
+    turn::Turn,
+};
+
+/// What asking the LLM needs from outside.
+pub struct LlmParts {
+    /// Answers questions.
+    pub provider: Arc<dyn Provider>,
+    /// The model that is asked, and how.
+    pub style: Style,
+    /// What models cost.
+    pub prices: PriceTable,
+    /// The ledger is in it.
+    pub store: Arc<CachedStore>,
+    /// Takes alerts.
+    pub notifier: Arc<dyn Notifier>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// The tasks of this process.
+    pub tasks: TaskSet,
+    /// Whoever does not settle within this time is charged in full.
+    pub lease: Duration,
+    /// So often a call may ask; 0 for as often as it likes.
+    pub calls_per_call: u32,
+    /// What the platform's own account may spend in a month.
+    pub platform_cap: PicoUsd,
+}
+
+/// Asks the LLM; or does not, where none is configured.
+pub struct Llm(Option<Arc<Running>>);
+
+/// The LLM of this process.
+struct Running {
+    parts: LlmParts,
+    ids: ObjectIds,
+    health: Arc<Health>,
+}
+
+/// What became of asking the LLM for a turn.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Consulted {
+    /// What it said, if it answered in time.
+    pub(crate) result: Option<LlmResult>,
+    /// What it was paid for.
+    pub(crate) tokens: Option<u64>,
+}
+
+impl Llm {
+    /// Starts the checks of the provider's health and the reaper of holds that nobody settled.
+    #[must_use]
+    pub fn start(parts: LlmParts) -> Self {
+        let running = Arc::new(Running {
+            ids: ObjectIds::new(Arc::clone(&parts.clock)),
+            health: Arc::new(Health::new(Arc::clone(&parts.notifier), parts.provider.endpoint())),
+            parts,
+        });
+        let tasks = running.parts.tasks.clone();
+        tasks.spawn("probe the LLM", health::probe(Arc::clone(&running), tasks.stopping()));
+        Self(Some(running))
+    }
+
+    /// Asks nobody: none is configured.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(None)
+    }
+
+    /// How the provider is; `None` where none is configured.
+    #[must_use]
+    pub fn health(&self) -> Option<HealthReport> {
+        let running = self.0.as_ref()?;
+        Some(running.health.report(&running.parts.style.model))
+    }
+
+    /// Asks the provider for one token, paid by the platform; `None` where none is configured. A model that was switched
+    /// off is on again if it answers.
+    pub async fn test_connection(&self) -> Option<Trial> {
+        let running = self.0.as_ref()?;
+        Some(attempt::try_out(running).await)
+    }
+}
+
+impl Running {
+    /// The prices of the model today.
+    fn prices(&self) -> Option<Prices> {
+        let today = TimeZone::UTC.to_datetime(self.parts.clock.now()).date();
+        self.parts.prices.of(&self.parts.style.model, today)
+    }
+
+    fn raise(&self, code: AlertCode, tenant: Option<&Tenant>, message: String, details: serde_json::Value) {
+        self.parts.notifier.raise(Alert {
+            code,
+            company: tenant.map(Tenant::id),
+            message,
+            details,
+        });
+    }
+}
+
+/// The answer that the LLM chose, if it is sure enough.
+pub(crate) async fn answer(
+    flow: &CallFlow,
+    tenant: &Tenant,
+    turn: &Turn<'_>,
+    asked: &Asked<'_>,
+    meant: Option<&meaning::Asked>,
+    miss: &mut Miss,
+    trace: &mut Trace,
+) -> Option<Answer> {
+    let (running, prices) = match admitted(flow, tenant, turn) {
+        Ok(admitted) => admitted,
+        Err(reason) => {
+            trace.skipped(Step::Llm, Some(Tier::Llm), reason);
+            return None;
+        }
+    };
+    let offers = Offers::of(tenant, turn, asked, meant);
+    if offers.is_empty() {
+        trace.skipped(Step::Llm, Some(Tier::Llm), SkipReason::NoWords);
+        return None;
+    }
+    let body = offers.question(turn.utterance(), |question| question::body(&running.parts.style, question));
+    let order = Order::of(running, tenant, turn, prices, body);
+    let report = attempt::ask(running, order, waits_until(turn)).await;
+    note(running, tenant, turn, &report);
+    let Report { outcome, usage, cost, .. } = report;
+    miss.consulted = Some(Consulted {
+        result: None,
+        tokens: usage.as_ref().map(Usage::total),
+    });
+    let completion = match outcome {
+        Ok(completion) => completion,
+        Err(failure) => {
+            failed(flow, tenant, turn, &failure, cost, miss, trace);
+            return None;
+        }
+    };
+    let verdict = Verdict::of(&completion, |key| offers.get(key).is_some());
+    let model = Arc::from(&*running.parts.style.model);
+    decide(&Scene { tenant, turn, asked, model }, &offers, &verdict, cost, miss, trace)
+}
+
+/// What a verdict is about.
+struct Scene<'s> {
+    tenant: &'s Tenant,
+    turn: &'s Turn<'s>,
+    asked: &'s Asked<'s>,
+    model: Arc<str>,
+}
+
+/// Until when a turn waits for the LLM.
+fn waits_until(turn: &Turn<'_>) -> Instant {
+    let margin = turn.deadline.checked_sub(settings::LLM_MARGIN).unwrap_or(turn.deadline);
+    margin.min(Instant::now() + settings::LLM_WAIT)
+}
+
+/// Whether the LLM may be asked; else why not.
+fn admitted<'f>(flow: &'f CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> Result<(&'f Arc<Running>, Prices), SkipReason> {
+    let gatekeeper = &tenant.settings.company.gatekeeper;
+    let Some(running) = &flow.llm().0 else {
+        return Err(unconfigured(tenant, turn));
+    };
+    let budget = gatekeeper.monthly_budget;
+    let limit = running.parts.calls_per_call;
+    if !gatekeeper.enabled || !gatekeeper.llm_enabled || budget.is_none() || running.health.is_switched_off() {
+        Err(SkipReason::Disabled)
+    } else if turn.normalized().is_empty() {
+        Err(SkipReason::NoWords)
+    } else if turn.dry_run {
+        Err(SkipReason::DryRun)
+    } else if budget.is_some_and(|budget| budget <= PicoUsd::ZERO) {
+        let month = MonthKey::of(turn.arrived, &tenant.settings.company.time_zone);
+        exceeded(running, tenant, turn, json!({ "month": month, "limit": budget, "spent": null }));
+        Err(SkipReason::Budget)
+    } else if limit > 0 && u32::from(turn.state.llm_calls) >= limit {
+        Err(SkipReason::CallsPerCall)
+    } else if let Some(prices) = running.prices() {
+        match running.health.admission() {
+            Admission::Allowed if waits_until(turn) <= Instant::now() => Err(SkipReason::Deadline),
+            Admission::Allowed => Ok((running, prices)),
+            Admission::Suspect => Err(SkipReason::Suspect),
+            Admission::Open => Err(SkipReason::CircuitOpen),
+        }
+    } else {
+        Err(SkipReason::NoPrice)
+    }
+}
+
+/// Why the LLM is not asked where none is configured: what the company chose comes first.
+fn unconfigured(tenant: &Tenant, turn: &Turn<'_>) -> SkipReason {
+    let gatekeeper = &tenant.settings.company.gatekeeper;
+    if !gatekeeper.enabled || !gatekeeper.llm_enabled {
+        SkipReason::Disabled
+    } else if turn.normalized().is_empty() {
+        SkipReason::NoWords
+    } else if turn.dry_run {
+        SkipReason::DryRun
+    } else {
+        SkipReason::NoModel
+    }
+}
+
+/// Tells operators what asking showed of the budget.
+fn note(running: &Running, tenant: &Tenant, turn: &Turn<'_>, report: &Report) {
+    match &report.outcome {
+        Err(Failure::OverBudget { month, limit, spend, hold }) => {
+            let details = json!({
+                "month": month, "limit": limit, "spent": spend.spent, "held": spend.held, "needed": hold,
+            });
+            exceeded(running, tenant, turn, details);
+        }
+        _ => {
+            if let Some(warning) = running.health.budget_warning(tenant.id(), report) {
+                let name = &tenant.settings.company.name;
+                let message = format!("four fifths of the LLM budget of {name} for {} are spent", warning.month);
+                let details = json!({ "month": warning.month, "limit": warning.limit, "spent": warning.spent });
+                running.raise(AlertCode::BudgetWarning, Some(tenant), message, details);
+            }
+        }
+    }
+}
+
+fn exceeded(running: &Running, tenant: &Tenant, turn: &Turn<'_>, mut details: serde_json::Value) {
+    if let Some(details) = details.as_object_mut() {
+        details.insert("callId".to_owned(), json!(turn.call));
+    }
+    let name = &tenant.settings.company.name;
+    let message = format!("the LLM budget of {name} for this month is used up: callers hear answers of tiers 1 and 2 only");
+    running.raise(AlertCode::BudgetExceeded, Some(tenant), message, details);
+}
+
+/// Notes why the LLM did not answer. Who waited for it in vain is told that something failed.
+fn failed(
+    flow: &CallFlow,
+    tenant: &Tenant,
+    turn: &Turn<'_>,
+    failure: &Failure,
+    cost: PicoUsd,
+    miss: &mut Miss,
+    trace: &mut Trace,
+) {
+    let reason = match failure {
+        Failure::OverBudget { .. } => SkipReason::Budget,
+        Failure::Ledger => {
+            flow.report_failure(tenant.id(), &turn.call, Stage::Tier3Llm);
+            SkipReason::Ledger
+        }
+        Failure::Known | Failure::Provider | Failure::Late | Failure::Broken => {
+            miss.failed = true;
+            flow.report_failure(tenant.id(), &turn.call, Stage::Tier3Llm);
+            let found = Found {
+                tier: Some(Tier::Llm),
+                cost,
+                ..Found::default()
+            };
+            trace.asked(Step::Llm, StepOutcome::Error, found);
+            return;
+        }
+    };
+    miss.consulted = None;
+    trace.skipped(Step::Llm, Some(Tier::Llm), reason);
+}
+
+/// What a verdict comes to. What the model wrote is no more than a key.
+fn decide(
+    scene: &Scene<'_>,
+    offers: &Offers<'_>,
+    verdict: &Verdict,
+    cost: PicoUsd,
+    miss: &mut Miss,
+    trace: &mut Trace,
+) -> Option<Answer> {
+    let Scene {
+        tenant,
+        turn,
+        asked,
+        model,
+    } = scene;
+    let threshold = Confidence::clamped(settings::TIER3_THRESHOLD);
+    let (choice, out_of_scope, confidence) = match verdict {
+        Verdict::Choice { key, confidence } => (Some(key.as_str()), false, Some(Confidence::clamped(*confidence))),
+        Verdict::None {
+            out_of_scope,
+            confidence,
+        } => (None, *out_of_scope, Some(Confidence::clamped(*confidence))),
+        Verdict::Unusable(why) => {
+            tracing::warn!(company.id = %tenant.id(), call.id = %turn.call, "the LLM's answer is no match: {why}");
+            (None, false, None)
+        }
+    };
+    if let Some(consulted) = &mut miss.consulted {
+        consulted.result = Some(LlmResult {
+            model: Arc::clone(model),
+            choice: choice.map(Into::into),
+            out_of_scope,
+            confidence,
+        });
+    }
+    let chosen = choice.and_then(|key| offers.get(key)).zip(confidence);
+    let answer = chosen.filter(|(_, confidence)| *confidence >= threshold).and_then(|(entry, confidence)| match entry {
+        Entry::Answer(candidate) => asked.chosen(&candidate, confidence, threshold),
+        Entry::Danger(category) => Some(safety::chosen(tenant, turn, category, confidence)),
+    });
+    miss.out_of_scope |= out_of_scope && confidence.is_some_and(|confidence| confidence >= threshold);
+    let outcome = if answer.is_some() {
+        StepOutcome::Matched
+    } else {
+        StepOutcome::BelowThreshold
+    };
+    let found = Found {
+        tier: Some(Tier::Llm),
+        confidence: chosen.map(|(_, confidence)| confidence),
+        threshold: Some(threshold),
+        candidates: chosen.and_then(|(entry, confidence)| candidate(tenant, entry, confidence)).into_iter().collect(),
+        cost,
+        ..Found::default()
+    };
+    trace.asked(Step::Llm, outcome, found);
+    answer.map(|answer| Answer {
+        consulted: miss.consulted.clone(),
+        ..answer
+    })
+}
+
+fn candidate(tenant: &Tenant, entry: Entry<'_>, confidence: Confidence) -> Option<TraceCandidate> {
+    let (id, kind) = match entry {
+        Entry::Danger(category) => (category.id.shared(), frontdesk_domain::decision::CandidateKind::Safety),
+        Entry::Answer(candidate) => named(tenant.knowledge.target(&candidate)?),
+    };
+    Some(TraceCandidate { id, kind, confidence })
+}
