@@ -16,7 +16,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use frontdesk_callflow::{CallFlow, Deps, Route, Webhook, flow::Run, limits::Limits, llm::Llm, meaning::Meanings, settings};
+use frontdesk_callflow::{
+    CallFlow, Deps, Route, Webhook, flow::Run, limits::Limits, llm::Llm, meaning::Meanings, settings,
+};
 use frontdesk_domain::{
     alert::{Alert, Notifier},
     clock::Clock as _,

@@ -214,7 +214,12 @@ impl<'t> Asked<'t> {
     }
 
     /// The answer that the LLM chose.
-    pub(crate) fn chosen(&self, candidate: &Candidate, confidence: Confidence, threshold: Confidence) -> Option<Answer> {
+    pub(crate) fn chosen(
+        &self,
+        candidate: &Candidate,
+        confidence: Confidence,
+        threshold: Confidence,
+    ) -> Option<Answer> {
         let mut answer = self.answer(candidate, confidence, threshold)?;
         answer.tier = Some(Tier::Llm);
         Some(answer)

@@ -340,7 +340,11 @@ mod tests {
         assert_eq!(breaker.due(s(1)), Some(Probe::Free));
         assert_eq!(breaker.note(s(1), Event::CutWithoutAByte), None);
         assert_eq!(breaker.note(s(1), Event::CutWithoutAByte), Some(Change::Opened));
-        assert_eq!(breaker.probed(s(2), Probe::Free, true), None, "its probe comes too late");
+        assert_eq!(
+            breaker.probed(s(2), Probe::Free, true),
+            None,
+            "its probe comes too late"
+        );
         assert_eq!(breaker.next_probe(), Some(s(3)));
     }
 
@@ -370,7 +374,11 @@ mod tests {
         assert_eq!(breaker.due(s(5)), Some(Probe::Token));
         assert_eq!(breaker.probed(s(5), Probe::Token, true), Some(Change::Closed));
         assert_eq!(breaker.note(s(200), Event::Rejected), Some(Change::Opened));
-        assert_eq!(breaker.due(s(202)), Some(Probe::Free), "long after, free ones are tried again");
+        assert_eq!(
+            breaker.due(s(202)),
+            Some(Probe::Free),
+            "long after, free ones are tried again"
+        );
     }
 
     #[test]

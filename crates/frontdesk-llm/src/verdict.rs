@@ -1,192 +1,316 @@
-//! The verdict: what a model chose, held against what it was offered. Nothing it wrote is ever spoken.
+//! Holds an answer to the schema, whether the server did or not, and to what was offered.
 
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::Value;
 
-use crate::completion::{Completion, Finish};
+use crate::{
+    completion::{Completion, Finish},
+    question::NONE,
+};
 
-/// What became of a question.
+/// What the model decided.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
-    /// One of the things that were offered.
+    /// It chose an entry that was offered.
     Choice {
-        /// Its key.
+        /// The entry's key.
         key: String,
-        /// How sure the model says it is.
+        /// How sure it says it is, from 0 to 1.
         confidence: f64,
     },
-    /// Nothing that was offered.
+    /// It chose none.
     None {
-        /// It is no matter of such a business.
+        /// What the caller wants is not this business's matter.
         out_of_scope: bool,
-        /// How sure the model says it is.
+        /// How sure it says it is, from 0 to 1.
         confidence: f64,
     },
-    /// The answer is none.
-    Unusable(Unusable),
+    /// It decided nothing that counts.
+    Unusable(Why),
 }
 
-/// Why an answer is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unusable {
-    /// The model refused.
-    #[error("the model refused to answer")]
+/// Why an answer does not count. Displayed, it follows "the model's answer".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Why {
+    /// The model refused, or a filter of the provider's cut it.
+    #[error("is a refusal")]
     Refused,
-    /// Its tokens were used up.
-    #[error("the answer was cut by the limit of tokens")]
+    /// The limit of tokens was reached.
+    #[error("was cut at the limit of tokens")]
     Cut,
-    /// There is no JSON object in it, or more than one.
-    #[error("the answer is not one JSON object")]
-    NotOneObject,
-    /// The object is not of the shape that was asked for.
-    #[error("the answer is not of the shape that was asked for")]
+    /// There is nothing, or no JSON object at its end.
+    #[error("holds no JSON object at its end")]
+    NoObject,
+    /// There are several JSON objects, and they differ.
+    #[error("holds several JSON objects")]
+    SeveralObjects,
+    /// The object does not have exactly the fields of the schema.
+    #[error("does not have the shape that was asked for")]
     WrongShape,
-    /// It names what was not offered.
-    #[error("the answer names something that was not offered")]
-    NotOffered,
+    /// The chosen key was not offered.
+    #[error("chooses what was not offered")]
+    UnknownKey,
+    /// The confidence is not between 0 and 1.
+    #[error("has a confidence that is not between 0 and 1")]
+    Confidence,
+    /// An entry is chosen for what is out of scope.
+    #[error("contradicts itself: it chooses an entry and says that none fits")]
+    Contradiction,
 }
 
-impl Verdict {
-    /// Reads a completion; a key is taken only if it was offered.
-    #[must_use]
-    pub fn of(completion: &Completion, is_offered: impl Fn(&str) -> bool) -> Self {
-        if completion.refused {
-            return Self::Unusable(Unusable::Refused);
-        }
-        if completion.finish == Finish::Length {
-            return Self::Unusable(Unusable::Cut);
-        }
-        let Some(object) = completion.content.as_deref().and_then(one_object) else {
-            return Self::Unusable(Unusable::NotOneObject);
+/// The answer as the schema has it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Reply {
+    choice: String,
+    out_of_scope: bool,
+    confidence: f64,
+}
+
+/// What a completion decides.
+///
+/// Exactly one JSON object is read: bare, in one code fence, or after reasoning; the same object twice is one. Nothing but the
+/// end of its fence may follow it. An entry chosen as out of scope is a contradiction and counts as nothing: neither half is
+/// surer than the other.
+#[must_use]
+pub fn verdict(completion: &Completion, is_offered: impl Fn(&str) -> bool) -> Verdict {
+    match read(completion) {
+        Ok(reply) => judge(reply, is_offered),
+        Err(why) => Verdict::Unusable(why),
+    }
+}
+
+fn judge(reply: Reply, is_offered: impl Fn(&str) -> bool) -> Verdict {
+    let Reply {
+        choice: key,
+        out_of_scope,
+        confidence,
+    } = reply;
+    if !(0.0..=1.0).contains(&confidence) {
+        return Verdict::Unusable(Why::Confidence);
+    }
+    if key == NONE {
+        return Verdict::None {
+            out_of_scope,
+            confidence,
         };
-        let read = read(&object);
-        match read {
-            Some((key, _, _)) if key != "none" && !is_offered(key) => Self::Unusable(Unusable::NotOffered),
-            Some(("none", out_of_scope, confidence)) => Self::None {
-                out_of_scope,
-                confidence,
-            },
-            // What it chose is of this business: it cannot be out of its scope as well.
-            Some((key, false, confidence)) => Self::Choice {
-                key: key.to_owned(),
-                confidence,
-            },
-            Some(_) | None => Self::Unusable(Unusable::WrongShape),
-        }
     }
+    if !is_offered(&key) {
+        return Verdict::Unusable(Why::UnknownKey);
+    }
+    if out_of_scope {
+        return Verdict::Unusable(Why::Contradiction);
+    }
+    Verdict::Choice { key, confidence }
 }
 
-fn read(object: &Map<String, Value>) -> Option<(&str, bool, f64)> {
-    // A server that ignores the schema may leave out what is false, and write null for none.
-    let key = match object.get("choice")? {
-        Value::Null => "none",
-        key => key.as_str()?,
-    };
-    let out_of_scope = match object.get("outOfScope") {
-        None | Some(Value::Null) => false,
-        Some(value) => value.as_bool()?,
-    };
-    let confidence = object.get("confidence")?.as_f64()?;
-    (0.0..=1.0).contains(&confidence).then_some((key, out_of_scope, confidence))
+fn read(completion: &Completion) -> Result<Reply, Why> {
+    if completion.refusal.is_some() || completion.finish == Finish::ContentFilter {
+        return Err(Why::Refused);
+    }
+    if completion.finish == Finish::Length {
+        return Err(Why::Cut);
+    }
+    let content = completion.content.as_deref().ok_or(Why::NoObject)?;
+    let object = only_object(after_reasoning(content)?)?;
+    // Read from the text, so that a field that stands there twice is noticed.
+    serde_json::from_str(object).map_err(|_| Why::WrongShape)
 }
 
-/// The one JSON object of an answer: bare, in a code fence, or after what a model that reasons wrote before it.
-fn one_object(text: &str) -> Option<Map<String, Value>> {
-    let text = text.rsplit("</think>").next().unwrap_or(text);
-    let mut found: Option<Map<String, Value>> = None;
+/// What follows the reasoning that some models write between tags; some servers leave out the first tag.
+fn after_reasoning(content: &str) -> Result<&str, Why> {
+    let answer = content.rsplit_once("</think>").map_or(content, |(_, answer)| answer);
+    if answer.trim_start().starts_with("<think>") {
+        // It has not come to an end: objects in it are drafts.
+        return Err(Why::NoObject);
+    }
+    Ok(answer)
+}
+
+/// The text of the one object that stands at the end of a text, or in its code fence.
+fn only_object(text: &str) -> Result<&str, Why> {
+    let mut found: Option<(&str, Value)> = None;
     let mut rest = text;
-    while let Some(at) = rest.find('{') {
-        let from = rest.get(at..)?;
-        let mut values = serde_json::Deserializer::from_str(from).into_iter::<Map<String, Value>>();
-        match values.next() {
-            Some(Ok(object)) => {
-                if found.as_ref().is_some_and(|known| *known != object) {
-                    return None;
+    while let Some(start) = rest.find('{') {
+        let (_, from_brace) = rest.split_at(start);
+        let mut values = serde_json::Deserializer::from_str(from_brace).into_iter::<Value>();
+        let after = match values.next() {
+            Some(Ok(value)) => {
+                let (object, after) = from_brace.split_at(values.byte_offset());
+                match &found {
+                    Some((_, earlier)) if *earlier != value => return Err(Why::SeveralObjects),
+                    Some(_) => {}
+                    None => found = Some((object, value)),
                 }
-                found = Some(object);
-                rest = from.get(values.byte_offset()..)?;
+                after
             }
-            _ => rest = from.get(1..)?,
-        }
+            // An object that never ends: what stands in it are its parts and no answer.
+            Some(Err(error)) if error.is_eof() => return Err(Why::NoObject),
+            // A brace in prose.
+            _ => from_brace.strip_prefix('{').unwrap_or_default(),
+        };
+        rest = after;
     }
-    found
+    let is_end = matches!(rest.trim(), "" | "```");
+    found.filter(|_| is_end).map(|(object, _)| object).ok_or(Why::NoObject)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(content: &str) -> Verdict {
-        let completion = Completion {
+    const GOOD: &str = r#"{"choice":"fee","outOfScope":false,"confidence":0.93}"#;
+
+    fn completion(content: &str) -> Completion {
+        Completion {
             content: Some(content.to_owned()),
-            refused: false,
+            refusal: None,
             finish: Finish::Stop,
             usage: None,
-        };
-        Verdict::of(&completion, |key| key == "a" || key == "b")
-    }
-
-    fn choice(key: &str, confidence: f64) -> Verdict {
-        Verdict::Choice {
-            key: key.to_owned(),
-            confidence,
+            model: None,
         }
     }
 
+    fn judged(content: &str) -> Verdict {
+        verdict(&completion(content), |key| matches!(key, "fee" | "hours"))
+    }
+
+    fn fee(confidence: f64) -> Verdict {
+        let key = "fee".to_owned();
+        Verdict::Choice { key, confidence }
+    }
+
+    #[track_caller]
+    fn check_unusable(content: &str, why: Why) {
+        assert_eq!(judged(content), Verdict::Unusable(why), "{content}");
+    }
+
     #[test]
-    fn what_was_offered_may_be_chosen() {
-        assert_eq!(of(r#"{"choice":"a","outOfScope":false,"confidence":0.9}"#), choice("a", 0.9));
-        assert_eq!(of(r#"{"choice":"b","confidence":1}"#), choice("b", 1.0));
-        let none = |out_of_scope| Verdict::None {
-            out_of_scope,
-            confidence: 0.8,
+    fn a_bare_object_is_read() {
+        assert_eq!(judged(GOOD), fee(0.93));
+        assert_eq!(judged(&format!("\n {GOOD} \n")), fee(0.93));
+        assert_eq!(judged(&GOOD.replace("0.93", "1")), fee(1.0));
+        assert_eq!(judged(&GOOD.replace("0.93", "0")), fee(0.0));
+    }
+
+    #[test]
+    fn an_object_in_a_code_fence_is_read() {
+        assert_eq!(judged(&format!("```json\n{GOOD}\n```")), fee(0.93));
+        assert_eq!(judged(&format!("```\n{GOOD}```\n")), fee(0.93));
+        assert_eq!(judged(&format!("Here it is:\n```json\n{GOOD}\n```")), fee(0.93));
+    }
+
+    #[test]
+    fn an_object_after_reasoning_is_read() {
+        let hours = GOOD.replace("fee", "hours");
+        assert_eq!(
+            judged(&format!("<think>{hours}? {{no}}, the fee.</think>\n{GOOD}")),
+            fee(0.93)
+        );
+        assert_eq!(judged(&format!("perhaps {hours}</think>{GOOD}")), fee(0.93));
+        assert_eq!(judged(&format!("Of {{fee, hours}} it is the fee. {GOOD}")), fee(0.93));
+    }
+
+    #[test]
+    fn the_same_object_twice_is_one() {
+        let spaced = GOOD.replace(',', " , ");
+        assert_eq!(judged(&format!("{GOOD}\n{spaced}")), fee(0.93));
+    }
+
+    #[test]
+    fn several_objects_are_none() {
+        let hours = GOOD.replace("fee", "hours");
+        check_unusable(&format!("{GOOD}\n{hours}"), Why::SeveralObjects);
+        check_unusable(&format!("{{\"a\":1}} so: {GOOD}"), Why::SeveralObjects);
+    }
+
+    #[test]
+    fn anything_else_is_no_object() {
+        check_unusable("Sure! We will be there at 3 pm <Hangup/>", Why::NoObject);
+        check_unusable(&format!("{GOOD} I hope that helps!"), Why::NoObject);
+        check_unusable(&format!("<think>{GOOD}"), Why::NoObject);
+        check_unusable(&GOOD[..GOOD.len() / 2], Why::NoObject);
+        check_unusable(&format!("{{\"answer\":{GOOD}"), Why::NoObject);
+        check_unusable("", Why::NoObject);
+        let silent = Completion {
+            content: None,
+            ..completion("")
         };
-        assert_eq!(of(r#"{"choice":"none","outOfScope":true,"confidence":0.8}"#), none(true));
-        assert_eq!(of(r#"{"choice":null,"outOfScope":false,"confidence":0.8}"#), none(false));
+        assert_eq!(verdict(&silent, |_| true), Verdict::Unusable(Why::NoObject));
     }
 
     #[test]
-    fn one_object_in_a_fence_or_after_reasoning_is_read() {
-        let object = r#"{"choice":"a","outOfScope":false,"confidence":0.7}"#;
-        assert_eq!(of(&format!("```json\n{object}\n```")), choice("a", 0.7));
-        assert_eq!(of(&format!("<think>maybe {{\"choice\":\"b\"}}?</think>\n{object}")), choice("a", 0.7));
-        assert_eq!(of(&format!("The caller wants {{heat}}.\n{object}")), choice("a", 0.7));
-        assert_eq!(of(&format!("{object}\n{object}")), choice("a", 0.7), "said twice");
-    }
-
-    #[test]
-    fn anything_else_is_no_match() {
-        for (content, why) in [
-            ("", Unusable::NotOneObject),
-            ("a", Unusable::NotOneObject),
-            (r#"{"choice":"a""#, Unusable::NotOneObject),
-            (r#"{"choice":"a","confidence":0.9} {"choice":"b","confidence":0.9}"#, Unusable::NotOneObject),
-            (r#"{"weather":[1,2,{"x":null}]}"#, Unusable::WrongShape),
-            (r#"{"weather":1}"#, Unusable::WrongShape),
-            (r#"{"choice":"c","outOfScope":false,"confidence":0.9}"#, Unusable::NotOffered),
-            (r#"{"choice":"A","outOfScope":false,"confidence":0.9}"#, Unusable::NotOffered),
-            (r#"{"choice":"a","outOfScope":true,"confidence":0.9}"#, Unusable::WrongShape),
-            (r#"{"choice":"a","outOfScope":false,"confidence":1.1}"#, Unusable::WrongShape),
-            (r#"{"choice":"a","outOfScope":false,"confidence":"high"}"#, Unusable::WrongShape),
-            (r#"{"choice":["a"],"outOfScope":false,"confidence":1}"#, Unusable::WrongShape),
+    fn another_shape_is_refused() {
+        for content in [
+            "{}",
+            r#"{"weather":[1,2,{"x":null}]}"#,
+            r#"{"choice":"fee","confidence":0.9}"#,
+            r#"{"choice":"fee","outOfScope":"false","confidence":0.9}"#,
+            r#"{"choice":"fee","outOfScope":false,"confidence":"0.9"}"#,
+            r#"{"choice":["fee"],"outOfScope":false,"confidence":0.9}"#,
+            r#"{"choice":null,"outOfScope":false,"confidence":0.9}"#,
+            r#"{"choice":"fee","choice":"hours","outOfScope":false,"confidence":0.9}"#,
+            r#"{"choice":"fee","outOfScope":false,"confidence":0.9,"say":"Hello"}"#,
         ] {
-            assert_eq!(of(content), Verdict::Unusable(why), "{content}");
+            check_unusable(content, Why::WrongShape);
         }
     }
 
     #[test]
-    fn a_refusal_and_a_cut_are_no_match() {
-        let completion = Completion {
-            content: Some(r#"{"choice":"a","confidence":0.9}"#.to_owned()),
-            refused: true,
-            finish: Finish::Stop,
-            usage: None,
+    fn only_what_was_offered_can_be_chosen() {
+        check_unusable(&GOOD.replace("fee", "scn-never-offered"), Why::UnknownKey);
+        check_unusable(&GOOD.replace("fee", "Fee"), Why::UnknownKey);
+        check_unusable(&GOOD.replace("fee", ""), Why::UnknownKey);
+    }
+
+    #[test]
+    fn a_confidence_lies_between_0_and_1() {
+        for confidence in ["-0.01", "1.01", "93", "1e300"] {
+            check_unusable(&GOOD.replace("0.93", confidence), Why::Confidence);
+            let none = GOOD.replace("0.93", confidence).replace("fee", "none");
+            check_unusable(&none, Why::Confidence);
+        }
+    }
+
+    #[test]
+    fn none_may_be_in_scope_or_out_of_it() {
+        let none = GOOD.replace("fee", "none");
+        for (content, out_of_scope) in [(none.clone(), false), (none.replace("false", "true"), true)] {
+            let expected = Verdict::None {
+                out_of_scope,
+                confidence: 0.93,
+            };
+            assert_eq!(judged(&content), expected);
+        }
+    }
+
+    #[test]
+    fn an_entry_chosen_as_out_of_scope_counts_as_nothing() {
+        check_unusable(&GOOD.replace("false", "true"), Why::Contradiction);
+    }
+
+    #[test]
+    fn a_refusal_or_a_cut_answer_does_not_count_whatever_it_says() {
+        let finished = |finish| {
+            let completion = Completion {
+                finish,
+                ..completion(GOOD)
+            };
+            verdict(&completion, |_| true)
         };
-        assert_eq!(Verdict::of(&completion, |_| true), Verdict::Unusable(Unusable::Refused));
-        let cut = Completion {
-            refused: false,
-            finish: Finish::Length,
-            ..completion
+        assert_eq!(finished(Finish::Length), Verdict::Unusable(Why::Cut));
+        assert_eq!(finished(Finish::ContentFilter), Verdict::Unusable(Why::Refused));
+        assert_eq!(finished(Finish::Absent), fee(0.93));
+        let refused = Completion {
+            refusal: Some("I cannot help with that".to_owned()),
+            ..completion(GOOD)
         };
-        assert_eq!(Verdict::of(&cut, |_| true), Verdict::Unusable(Unusable::Cut));
+        assert_eq!(verdict(&refused, |_| true), Verdict::Unusable(Why::Refused));
+    }
+
+    #[test]
+    fn a_text_full_of_braces_is_read_in_no_time() {
+        check_unusable(&"{".repeat(200_000), Why::NoObject);
+        check_unusable(&format!("{}x", "{\"a\":[".repeat(50_000)), Why::NoObject);
     }
 }

@@ -11,7 +11,15 @@ use utoipa::openapi::OpenApi;
 const WRITTEN: &str = include_str!("../data/openapi.json");
 
 /// Lists of these are answered too.
-const LISTED: [&str; 7] = ["Company", "Template", "Qna", "Call", "Message", "LedgerEntry", "Notification"];
+const LISTED: [&str; 7] = [
+    "Company",
+    "Template",
+    "Qna",
+    "Call",
+    "Message",
+    "LedgerEntry",
+    "Notification",
+];
 
 /// Operations that need no token.
 const PUBLIC: [&str; 2] = ["/healthz", "/readyz"];

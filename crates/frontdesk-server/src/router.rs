@@ -12,7 +12,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     admin::{
-        budget, calls, companies, export, import, llm, messages, notifications, overlay, prompts, qna, route, safety, templates,
+        budget, calls, companies, export, import, llm, messages, notifications, overlay, prompts, qna, route, safety,
+        templates,
     },
     docs,
     extract::{DOCUMENT_BYTES, IMPORT_BYTES},

@@ -12,7 +12,7 @@ use std::{
 use frontdesk_domain::{
     alert::{AlertCode, Stage},
     ids::{CallId, CompanyId, LedgerEntryId, TurnId},
-    ledger::{Account, Spend, Usage},
+    ledger::{Account, PriceRow, Spend, Usage},
     money::PicoUsd,
     time::MonthKey,
 };
@@ -20,8 +20,8 @@ use frontdesk_llm::{
     breaker::{Admission, Event},
     completion::Completion,
     prices::Prices,
-    provider::{Cut, Outcome, Progress},
-    question,
+    provider::{Asked, Cut, Outcome, Progress},
+    question::{self, Request},
 };
 use frontdesk_store::ports::{Bill, Hold, LedgerStore as _, Reserved, StoreError};
 use jiff::{SignedDuration, tz::TimeZone};
@@ -55,12 +55,11 @@ pub(super) struct Order {
     turn: TurnId,
     call: CallId,
     prices: Prices,
-    body: Vec<u8>,
-    max_tokens: u64,
+    request: Request,
 }
 
 impl Order {
-    pub(super) fn of(running: &Running, tenant: &Tenant, turn: &Turn<'_>, prices: Prices, body: Vec<u8>) -> Self {
+    pub(super) fn of(running: &Running, tenant: &Tenant, turn: &Turn<'_>, prices: Prices, request: Request) -> Self {
         let zone = &tenant.settings.company.time_zone;
         Self {
             account: Account::Company(tenant.id()),
@@ -69,13 +68,17 @@ impl Order {
             turn: turn.id(),
             call: turn.call.clone(),
             prices,
-            body,
-            max_tokens: question::MAX_TOKENS,
+            request,
         }
     }
 
+    /// The most that it can cost, and the price by which it would.
+    fn worst(&self) -> (PicoUsd, Arc<PriceRow>) {
+        self.prices.worst(self.request.prompt_bound(), self.request.max_tokens)
+    }
+
     /// One token for the platform.
-    fn probe(running: &Running, prices: Prices) -> Self {
+    fn for_one_token(running: &Running, prices: Prices) -> Self {
         let name = format!("probe-{}", running.ids.make());
         Self {
             account: Account::Platform,
@@ -84,8 +87,7 @@ impl Order {
             turn: TurnId::new(&name),
             call: CallId::new(&name),
             prices,
-            body: question::probe(&running.parts.style),
-            max_tokens: 1,
+            request: question::probe(&running.parts.style),
         }
     }
 }
@@ -148,7 +150,7 @@ struct Shared {
 pub(super) async fn ask(running: &Arc<Running>, order: Order, wait: Instant) -> Report {
     let shared = Arc::<Shared>::default();
     let (reply, answer) = oneshot::channel();
-    let worst = order.prices.worst(bound(&order.body), order.max_tokens);
+    let (worst, _) = order.worst();
     let (task, shared_by_task) = (Arc::clone(running), Arc::clone(&shared));
     running.parts.tasks.spawn("ask the LLM", async move {
         run(&task, order, wait, &shared_by_task, reply).await;
@@ -167,18 +169,13 @@ pub(super) async fn ask(running: &Arc<Running>, order: Order, wait: Instant) -> 
             } else {
                 Event::CutWithoutAByte
             };
-            running.health.note(event, &Cut::Late.to_string());
+            running.health.note(event, &Cut::TimedOut.to_string());
             Report {
-                cost: worst.map_or(PicoUsd::ZERO, |(amount, _)| amount),
+                cost: worst,
                 ..Failure::Late.into()
             }
         }
     }
-}
-
-/// No tokenizer makes more tokens of a text than it has bytes.
-fn bound(body: &[u8]) -> u64 {
-    u64::try_from(body.len()).unwrap_or(u64::MAX)
 }
 
 async fn run(running: &Running, order: Order, wait: Instant, shared: &Shared, reply: oneshot::Sender<Report>) {
@@ -227,16 +224,17 @@ fn tell(reply: &mut Option<oneshot::Sender<Report>>, report: Report) {
 /// Sends the request. When the process ends it is cut: its bill is then not known and its hold is charged.
 async fn send(running: &Running, order: &Order, until: Instant, progress: &Progress) -> Outcome {
     let mut stopping = running.parts.tasks.stopping();
-    let asked = running.parts.provider.ask(order.body.clone(), until, progress);
+    let asked = running.parts.provider.ask(order.request.body.clone(), until, progress);
     tokio::pin!(asked);
-    tokio::select! {
-        outcome = &mut asked => outcome,
+    let asked = tokio::select! {
+        asked = &mut asked => Some(asked),
         () = stopping.wait() => {
             // A turn in flight is still answered while the process drains.
             let drain = Instant::now() + settings::LLM_WAIT;
-            timeout_at(drain, asked).await.unwrap_or(Outcome::Cut(Cut::Late))
+            timeout_at(drain, asked).await.ok()
         }
-    }
+    };
+    asked.map_or(Outcome::Cut(Cut::TimedOut), |Asked { outcome, .. }| outcome)
 }
 
 /// Tells the breaker how a request went, unless its turn gave it up and told so.
@@ -273,9 +271,7 @@ struct Held {
 }
 
 async fn hold(running: &Running, order: &Order, attempt: u32) -> Result<Held, Failure> {
-    let Some((amount, price)) = order.prices.worst(bound(&order.body), order.max_tokens) else {
-        return Err(Failure::Broken);
-    };
+    let (amount, price) = order.worst();
     let id = LedgerEntryId::from(running.ids.make());
     let at = running.parts.clock.now();
     let lease = running.parts.lease;
@@ -289,7 +285,7 @@ async fn hold(running: &Running, order: &Order, attempt: u32) -> Result<Held, Fa
         attempt,
         amount,
         cap: running.parts.platform_cap,
-        model: (*running.parts.style.model).into(),
+        model: running.parts.style.model.as_str().into(),
         price,
         at,
         lease_until: at
@@ -313,7 +309,7 @@ async fn hold(running: &Running, order: &Order, attempt: u32) -> Result<Held, Fa
         Ok(Ok(Reserved::Known(kind))) => {
             warn!(turn.id = %order.turn, kind = kind.as_str(), "a turn that has a ledger entry already is not asked again");
             Err(Failure::Known)
-        },
+        }
         Ok(Err(failure)) => {
             log(&failure, "a hold could not be made: the LLM is not asked");
             Err(Failure::Ledger)
@@ -335,7 +331,7 @@ fn priced(running: &Running, order: &Order, held: &Held, outcome: Outcome) -> (R
         Outcome::Answered(completion) => completion.usage,
         _ => None,
     };
-    let billed = usage.as_ref().and_then(|usage| order.prices.bill(usage));
+    let billed = usage.as_ref().map(|usage| order.prices.bill(usage));
     let (amount, price) = billed.map_or((held.amount, None), |(amount, price)| (amount, Some(price)));
     let overrun = PicoUsd::from_pico(amount.pico().saturating_sub(held.amount.pico()).max(0));
     let amount = amount.min(held.amount);
@@ -384,7 +380,10 @@ async fn settle(running: &Running, held: &Held, bill: Bill) {
         match running.parts.store.settle(held.id, bill.clone()).await {
             Ok(_) => return,
             Err(failure) if Instant::now() >= held.lease_ends => {
-                return log(&failure, "a bill could not be settled: its hold will be charged in full");
+                return log(
+                    &failure,
+                    "a bill could not be settled: its hold will be charged in full",
+                );
             }
             Err(_) => sleep(SETTLE_PAUSE).await,
         }
@@ -444,9 +443,11 @@ pub(super) async fn try_out(running: &Running) -> Trial {
     }
     Trial {
         ok: tried.ok,
-        model: (*running.parts.style.model).into(),
+        model: running.parts.style.model.as_str().into(),
         endpoint: running.parts.provider.endpoint().into(),
-        latency_millis: tried.took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+        latency_millis: tried
+            .took
+            .map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
         cost_usd: tried.cost,
         detail: tried.complaint,
     }
@@ -461,7 +462,7 @@ pub(super) async fn one_token(running: &Running, until: Instant) -> Tried {
              FRONTDESK_LLM__PRICES"
         ));
     };
-    let order = Order::probe(running, prices);
+    let order = Order::for_one_token(running, prices);
     let held = match hold(running, &order, 1).await {
         Ok(held) => held,
         Err(Failure::OverBudget { limit, spend, .. }) => {

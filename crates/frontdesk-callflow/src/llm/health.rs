@@ -273,7 +273,7 @@ async fn probed(running: &Running, kind: Probe) -> Option<String> {
         Probe::Token => Probed::NotOffered,
     };
     let complaint = match free {
-        Probed::There => None,
+        Probed::Free { .. } => None,
         Probed::Failed(outcome) => Some(words(&outcome)),
         Probed::NotOffered if kind == Probe::Free && running.health.admission() == Admission::Allowed => {
             // A check that costs nothing or nothing at all: calls tell soon enough.

@@ -25,7 +25,7 @@ use frontdesk_llm::{
     prices::{PriceTable, Prices},
     provider::Provider,
     question::{self, Style},
-    verdict::Verdict,
+    verdict::{Verdict, verdict},
 };
 use frontdesk_store::{cache::CachedStore, system::ObjectIds, tasks::TaskSet};
 use jiff::tz::TimeZone;
@@ -38,7 +38,7 @@ use self::{
     offers::{Entry, Offers},
 };
 pub use self::{
-    attempt::{Tried, Trial},
+    attempt::{Trial, Tried},
     health::HealthReport,
 };
 use crate::{
@@ -170,11 +170,15 @@ pub(crate) async fn answer(
         trace.skipped(Step::Llm, Some(Tier::Llm), SkipReason::NoWords);
         return None;
     }
-    let body = offers.question(turn.utterance(), |question| question::body(&running.parts.style, question));
-    let order = Order::of(running, tenant, turn, prices, body);
+    let request = offers.request(turn.utterance(), |question| {
+        question::request(&running.parts.style, question)
+    });
+    let order = Order::of(running, tenant, turn, prices, request);
     let report = attempt::ask(running, order, waits_until(turn)).await;
     note(running, tenant, turn, &report);
-    let Report { outcome, usage, cost, .. } = report;
+    let Report {
+        outcome, usage, cost, ..
+    } = report;
     miss.consulted = Some(Consulted {
         result: None,
         tokens: usage.as_ref().map(Usage::total),
@@ -186,9 +190,21 @@ pub(crate) async fn answer(
             return None;
         }
     };
-    let verdict = Verdict::of(&completion, |key| offers.get(key).is_some());
-    let model = Arc::from(&*running.parts.style.model);
-    decide(&Scene { tenant, turn, asked, model }, &offers, &verdict, cost, miss, trace)
+    let decided = verdict(&completion, |key| offers.get(key).is_some());
+    let model = Arc::from(running.parts.style.model.as_str());
+    decide(
+        &Scene {
+            tenant,
+            turn,
+            asked,
+            model,
+        },
+        &offers,
+        &decided,
+        cost,
+        miss,
+        trace,
+    )
 }
 
 /// What a verdict is about.
@@ -206,7 +222,11 @@ fn waits_until(turn: &Turn<'_>) -> Instant {
 }
 
 /// Whether the LLM may be asked; else why not.
-fn admitted<'f>(flow: &'f CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> Result<(&'f Arc<Running>, Prices), SkipReason> {
+fn admitted<'f>(
+    flow: &'f CallFlow,
+    tenant: &Tenant,
+    turn: &Turn<'_>,
+) -> Result<(&'f Arc<Running>, Prices), SkipReason> {
     let gatekeeper = &tenant.settings.company.gatekeeper;
     let Some(running) = &flow.llm().0 else {
         return Err(unconfigured(tenant, turn));
@@ -221,7 +241,12 @@ fn admitted<'f>(flow: &'f CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> Result<
         Err(SkipReason::DryRun)
     } else if budget.is_some_and(|budget| budget <= PicoUsd::ZERO) {
         let month = MonthKey::of(turn.arrived, &tenant.settings.company.time_zone);
-        exceeded(running, tenant, turn, json!({ "month": month, "limit": budget, "spent": null }));
+        exceeded(
+            running,
+            tenant,
+            turn,
+            json!({ "month": month, "limit": budget, "spent": null }),
+        );
         Err(SkipReason::Budget)
     } else if limit > 0 && u32::from(turn.state.llm_calls) >= limit {
         Err(SkipReason::CallsPerCall)
@@ -254,7 +279,12 @@ fn unconfigured(tenant: &Tenant, turn: &Turn<'_>) -> SkipReason {
 /// Tells operators what asking showed of the budget.
 fn note(running: &Running, tenant: &Tenant, turn: &Turn<'_>, report: &Report) {
     match &report.outcome {
-        Err(Failure::OverBudget { month, limit, spend, hold }) => {
+        Err(Failure::OverBudget {
+            month,
+            limit,
+            spend,
+            hold,
+        }) => {
             let details = json!({
                 "month": month, "limit": limit, "spent": spend.spent, "held": spend.held, "needed": hold,
             });
@@ -263,7 +293,10 @@ fn note(running: &Running, tenant: &Tenant, turn: &Turn<'_>, report: &Report) {
         _ => {
             if let Some(warning) = running.health.budget_warning(tenant.id(), report) {
                 let name = &tenant.settings.company.name;
-                let message = format!("four fifths of the LLM budget of {name} for {} are spent", warning.month);
+                let message = format!(
+                    "four fifths of the LLM budget of {name} for {} are spent",
+                    warning.month
+                );
                 let details = json!({ "month": warning.month, "limit": warning.limit, "spent": warning.spent });
                 running.raise(AlertCode::BudgetWarning, Some(tenant), message, details);
             }
@@ -276,7 +309,8 @@ fn exceeded(running: &Running, tenant: &Tenant, turn: &Turn<'_>, mut details: se
         details.insert("callId".to_owned(), json!(turn.call));
     }
     let name = &tenant.settings.company.name;
-    let message = format!("the LLM budget of {name} for this month is used up: callers hear answers of tiers 1 and 2 only");
+    let message =
+        format!("the LLM budget of {name} for this month is used up: callers hear answers of tiers 1 and 2 only");
     running.raise(AlertCode::BudgetExceeded, Some(tenant), message, details);
 }
 
@@ -335,7 +369,7 @@ fn decide(
             confidence,
         } => (None, *out_of_scope, Some(Confidence::clamped(*confidence))),
         Verdict::Unusable(why) => {
-            tracing::warn!(company.id = %tenant.id(), call.id = %turn.call, "the LLM's answer is no match: {why}");
+            tracing::warn!(company.id = %tenant.id(), call.id = %turn.call, "the LLM's answer {why}: it is no match");
             (None, false, None)
         }
     };
@@ -348,10 +382,13 @@ fn decide(
         });
     }
     let chosen = choice.and_then(|key| offers.get(key)).zip(confidence);
-    let answer = chosen.filter(|(_, confidence)| *confidence >= threshold).and_then(|(entry, confidence)| match entry {
-        Entry::Answer(candidate) => asked.chosen(&candidate, confidence, threshold),
-        Entry::Danger(category) => Some(safety::chosen(tenant, turn, category, confidence)),
-    });
+    let answer =
+        chosen
+            .filter(|(_, confidence)| *confidence >= threshold)
+            .and_then(|(entry, confidence)| match entry {
+                Entry::Answer(candidate) => asked.chosen(&candidate, confidence, threshold),
+                Entry::Danger(category) => Some(safety::chosen(tenant, turn, category, confidence)),
+            });
     miss.out_of_scope |= out_of_scope && confidence.is_some_and(|confidence| confidence >= threshold);
     let outcome = if answer.is_some() {
         StepOutcome::Matched
@@ -362,7 +399,10 @@ fn decide(
         tier: Some(Tier::Llm),
         confidence: chosen.map(|(_, confidence)| confidence),
         threshold: Some(threshold),
-        candidates: chosen.and_then(|(entry, confidence)| candidate(tenant, entry, confidence)).into_iter().collect(),
+        candidates: chosen
+            .and_then(|(entry, confidence)| candidate(tenant, entry, confidence))
+            .into_iter()
+            .collect(),
         cost,
         ..Found::default()
     };

@@ -8,14 +8,14 @@ use std::{
 };
 
 use frontdesk_domain::documents::{safety::SafetyCategory, template::Scenario};
-use frontdesk_llm::question::{Offered, OfferedKind, Question};
+use frontdesk_llm::question::{NONE, Offered, OfferedKind, Question, Request};
 use frontdesk_matching::{Target, rules::Candidate};
 use tracing::error;
 
 use crate::{company::Tenant, meaning, rules::Asked, settings, turn::Turn};
 
-/// The choice that stands for nothing that was offered.
-pub(super) const NONE: &str = "none";
+/// So many characters of an utterance are sent at most: who says more says it again.
+const UTTERANCE: usize = 2_000;
 
 /// What may be chosen, each under a key of its own, in the order of the keys: the same company's requests begin alike, and
 /// the provider's cache serves them.
@@ -59,16 +59,24 @@ impl<'t> Offers<'t> {
         self.entries.get(at).map(|(_, entry)| *entry)
     }
 
-    /// The request's body for this utterance.
-    pub(super) fn question(&self, utterance: &str, ask: impl FnOnce(&Question<'_>) -> Vec<u8>) -> Vec<u8> {
-        let offered: Vec<_> = self.entries.iter().filter_map(|(key, entry)| self.offered(key, *entry)).collect();
+    /// The request for this utterance.
+    pub(super) fn request(&self, utterance: &str, write: impl FnOnce(&Question<'_>) -> Request) -> Request {
+        let offered: Vec<_> = self
+            .entries
+            .iter()
+            .filter_map(|(key, entry)| self.offered(key, *entry))
+            .collect();
         let company = &self.tenant.settings.company;
         let trades: Vec<&str> = company.trades.iter().map(|trade| trade.as_str()).collect();
-        ask(&Question {
+        let end = utterance
+            .char_indices()
+            .nth(UTTERANCE)
+            .map_or(utterance.len(), |(end, _)| end);
+        write(&Question {
             business: &company.name,
             trades: &trades,
             offered: &offered,
-            utterance,
+            utterance: utterance.get(..end).unwrap_or_default(),
         })
     }
 
@@ -139,7 +147,11 @@ fn by_confidence(candidates: &mut [Candidate]) {
 fn dangers<'t>(tenant: &'t Tenant, turn: &Turn<'_>) -> Vec<&'t SafetyCategory> {
     let safety = tenant.platform.safety();
     let withheld = safety.withheld(turn.normalized());
-    let open = safety.categories().iter().zip(withheld).filter(|(_, withheld)| !withheld);
+    let open = safety
+        .categories()
+        .iter()
+        .zip(withheld)
+        .filter(|(_, withheld)| !withheld);
     open.map(|(category, _)| category).collect()
 }
 

@@ -175,8 +175,13 @@ fn shown(value: Option<&impl ToString>) -> String {
 
 /// A field of a table. One that a spreadsheet would take for a formula is made a text.
 fn quote(field: &str) -> String {
-    let is_formula = field.starts_with(['=', '+', '@', '\t']) || (field.starts_with('-') && field.parse::<f64>().is_err());
-    let field = if is_formula { format!("'{field}") } else { field.to_owned() };
+    let is_formula =
+        field.starts_with(['=', '+', '@', '\t']) || (field.starts_with('-') && field.parse::<f64>().is_err());
+    let field = if is_formula {
+        format!("'{field}")
+    } else {
+        field.to_owned()
+    };
     if field.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", field.replace('"', "\"\""))
     } else {

@@ -27,5 +27,8 @@ pub(crate) async fn test_connection(State(app): State<App>, _: Operator) -> Answ
 }
 
 fn unconfigured() -> Problem {
-    Problem::new(Code::LlmNotConfigured, "no LLM is configured on this server: tier 3 is skipped")
+    Problem::new(
+        Code::LlmNotConfigured,
+        "no LLM is configured on this server: tier 3 is skipped",
+    )
 }

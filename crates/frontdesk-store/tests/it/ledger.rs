@@ -30,7 +30,10 @@ struct Draws(u64);
 
 impl Draws {
     fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound
     }
 }
@@ -86,7 +89,8 @@ impl Model {
         spend.held = spend.held + hold.amount;
         let granted = *spend;
         let lease = hold.lease_until.as_second();
-        self.entries.insert(turn, (month, turn, EntryKind::Held, hold.amount, lease));
+        self.entries
+            .insert(turn, (month, turn, EntryKind::Held, hold.amount, lease));
         Reserved::Granted(granted, limit)
     }
 
@@ -205,10 +209,15 @@ async fn whatever_is_done_the_ledger_is_what_its_model_is() {
         due.sort_unstable();
         assert_eq!(reaped, due);
 
-        let steps: Vec<_> = (0..AT_ONCE).map(|_| next_step(&mut draws, &mut next, &mut holds, now)).collect();
+        let steps: Vec<_> = (0..AT_ONCE)
+            .map(|_| next_step(&mut draws, &mut next, &mut holds, now))
+            .collect();
         let expected: Vec<_> = steps.iter().map(|step| model.step(step)).collect();
         // On one thread, tasks begin in the order in which they were started.
-        let begun: Vec<_> = steps.iter().map(|step| tokio::spawn(take(Arc::clone(&store), step.clone(), now))).collect();
+        let begun: Vec<_> = steps
+            .iter()
+            .map(|step| tokio::spawn(take(Arc::clone(&store), step.clone(), now)))
+            .collect();
         let mut done = Vec::new();
         for step in begun {
             done.push(step.await.unwrap());
@@ -232,7 +241,10 @@ async fn whatever_is_done_the_ledger_is_what_its_model_is() {
             after: None,
             limit: usize::MAX,
         };
-        let entries = store.entries(company(payer), LedgerFilter::default(), page).await.unwrap();
+        let entries = store
+            .entries(company(payer), LedgerFilter::default(), page)
+            .await
+            .unwrap();
         kept.extend(entries.into_iter().map(|entry| (entry.id, (entry.kind, entry.amount))));
     }
     let expected: BTreeMap<LedgerEntryId, _> = model
@@ -250,10 +262,16 @@ async fn a_figure_that_was_changed_by_hand_is_found() {
     let store = place.open();
     with_budget(&*store, 1, Some("1")).await;
     store.reserve(hold(1, "0.25".parse().unwrap())).await.unwrap();
-    store.settle(id(1), crate::conformance::ledger::bill("0.25".parse().unwrap())).await.unwrap();
+    store
+        .settle(id(1), crate::conformance::ledger::bill("0.25".parse().unwrap()))
+        .await
+        .unwrap();
     assert_eq!(store.audit().await.unwrap().drifts, []);
     for (sql, says) in [
-        ("UPDATE ledger_months SET spent = spent + 1", "kept as 0.250000000001 USD"),
+        (
+            "UPDATE ledger_months SET spent = spent + 1",
+            "kept as 0.250000000001 USD",
+        ),
         ("UPDATE ledger SET amount = amount - 1, hold = hold", "make 0.25 USD"),
         ("DELETE FROM ledger", "add up to 0 USD"),
     ] {
@@ -266,6 +284,9 @@ async fn a_figure_that_was_changed_by_hand_is_found() {
         connection.execute_batch(sql).unwrap();
         drop(connection);
         let drifts = place.open().audit().await.unwrap().drifts;
-        assert!(drifts.iter().any(|drift| drift.detail.contains(says)), "{sql}: {drifts:?}");
+        assert!(
+            drifts.iter().any(|drift| drift.detail.contains(says)),
+            "{sql}: {drifts:?}"
+        );
     }
 }

@@ -58,7 +58,15 @@ async fn show(context: &Context, admin: &Admin, name: Option<&str>, as_json: boo
         }
         return Ok(());
     }
-    let head = ["company", "month", "limit $", "spent $", "held $", "available $", "runs out"];
+    let head = [
+        "company",
+        "month",
+        "limit $",
+        "spent $",
+        "held $",
+        "available $",
+        "runs out",
+    ];
     let mut rows = vec![head.map(str::to_owned)];
     rows.extend(budgets.iter().map(|(company, budget)| row(company, budget)));
     for line in table(&rows) {
@@ -108,9 +116,10 @@ async fn reset(context: &Context, admin: &Admin, name: Option<&str>) -> Result<(
             .pointer("/aiAgentLogic/templateGatekeeper/lastResetDate")
             .and_then(Value::as_str)
             .unwrap_or("an unknown time");
-        context
-            .output
-            .line(format_args!("{}: the month that counts began at {began}; its caches are dropped", company.name))?;
+        context.output.line(format_args!(
+            "{}: the month that counts began at {began}; its caches are dropped",
+            company.name
+        ))?;
     }
     Ok(())
 }
@@ -118,9 +127,11 @@ async fn reset(context: &Context, admin: &Admin, name: Option<&str>) -> Result<(
 async fn verify(context: &Context) -> Result<()> {
     let audit = wiring::audit(&context.config()?).await?;
     for drift in &audit.drifts {
-        context
-            .output
-            .line(context.output.bad(format_args!("{} {}: {}", drift.account, drift.month, drift.detail)))?;
+        context.output.line(
+            context
+                .output
+                .bad(format_args!("{} {}: {}", drift.account, drift.month, drift.detail)),
+        )?;
     }
     let (entries, months) = (audit.entries, audit.months);
     if !audit.drifts.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
-use frontdesk_llm::client::api_key;
+use frontdesk_llm::endpoint::api_key;
 use secrecy::SecretString;
 use toml::{Table, Value};
 

@@ -13,7 +13,7 @@ use std::{
 use frontdesk_callflow::limits::Limits;
 use frontdesk_domain::{ledger::PriceRow, money::PicoUsd};
 use frontdesk_llm::{
-    client::{self, Endpoint},
+    endpoint::{self, Endpoint},
     prices::parse_rows,
 };
 use frontdesk_store::seal::SealKey;
@@ -142,8 +142,8 @@ pub struct LlmConfig {
     pub model: Arc<str>,
     /// Prices of models that the program does not know, or that cost less here.
     pub prices: Vec<PriceRow>,
-    /// How long a model that reasons may do so; empty if nothing is to be said of it.
-    pub reasoning_effort: Arc<str>,
+    /// How long a model that reasons may do so; none if nothing is to be said of it.
+    pub reasoning_effort: Option<Arc<str>>,
     /// Whoever does not settle within this time is charged in full.
     pub lease: Duration,
     /// What the platform's own account may spend in a month.
@@ -155,8 +155,8 @@ pub struct LlmConfig {
 impl LlmConfig {
     /// Whether anybody can be asked: an endpoint that needs a key has one.
     #[must_use]
-    pub const fn is_usable(&self) -> bool {
-        self.api_key.is_some() || !self.endpoint.needs_a_key()
+    pub fn is_usable(&self) -> bool {
+        self.api_key.is_some() || !self.endpoint.is_openai()
     }
 }
 
@@ -386,7 +386,7 @@ fn seal_key(setting: &Setting) -> Result<SealKey, String> {
 }
 
 fn api_key(setting: &Setting) -> Result<SecretString, String> {
-    client::api_key(setting.text()?).map_err(|error| error.to_string())
+    endpoint::api_key(setting.text()?).map_err(|error| error.to_string())
 }
 
 fn name(setting: &Setting) -> Result<Arc<str>, String> {
@@ -400,10 +400,10 @@ fn prices(setting: &Setting) -> Result<Vec<PriceRow>, String> {
     parse_rows(setting.text()?).map_err(|error| error.to_string())
 }
 
-fn reasoning_effort(setting: &Setting) -> Result<Arc<str>, String> {
+fn reasoning_effort(setting: &Setting) -> Result<Option<Arc<str>>, String> {
     match setting.text()? {
-        "unsent" => Ok("".into()),
-        known @ ("none" | "minimal" | "low" | "medium" | "high") => Ok(known.into()),
+        "unsent" => Ok(None),
+        known @ ("none" | "minimal" | "low" | "medium" | "high") => Ok(Some(known.into())),
         _ => Err("should be none, minimal, low, medium, high, or unsent to send nothing of it".to_owned()),
     }
 }

@@ -5,11 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use anyhow::{Context as _, Result};
 use frontdesk_callflow::llm::{Llm, LlmParts};
 use frontdesk_domain::{alert::Notifier, clock::Clock, ledger::PriceRow, time::TimeZone};
-use frontdesk_llm::{
-    client::{Endpoint, OpenAiClient},
-    prices::PriceTable,
-    question::Style,
-};
+use frontdesk_llm::{client::OpenAiCompatible, endpoint::Endpoint, prices::PriceTable, question::Style};
 use frontdesk_llm_double::{Double, Script};
 use frontdesk_store::{cache::CachedStore, ports::LedgerStore, tasks::TaskSet};
 use tokio::time::sleep;
@@ -46,11 +42,10 @@ pub(super) async fn start(
         warn!(model = %settings.model, "the model {} has no price and is not asked: add one by FRONTDESK_LLM__PRICES", settings.model);
     }
     let style = Style {
-        model: (*settings.model).into(),
-        reasoning_effort: (*settings.reasoning_effort).into(),
-        is_openai: settings.endpoint.is_openai(),
+        reasoning_effort: settings.reasoning_effort.as_deref().map(str::to_owned),
+        ..Style::new(&*settings.model, &settings.endpoint)
     };
-    let provider = OpenAiClient::new(settings.endpoint, settings.api_key.as_ref())?;
+    let provider = OpenAiCompatible::new(settings.endpoint, settings.api_key)?;
     Ok(Llm::start(LlmParts {
         provider: Arc::new(provider),
         style,
@@ -72,7 +67,9 @@ async fn with_double(settings: &LlmConfig, tasks: &TaskSet) -> Result<LlmConfig>
         .await
         .context("cannot start the double of an LLM")?;
     let base = double.base_url();
-    info!("no key for an LLM is set: the demo asks a double of one at {base}, and says so; set OPENAI_API_KEY for a real one");
+    info!(
+        "no key for an LLM is set: the demo asks a double of one at {base}, and says so; set OPENAI_API_KEY for a real one"
+    );
     let mut stopping = tasks.stopping();
     tasks.spawn("double of an LLM", async move {
         stopping.wait().await;

@@ -52,10 +52,7 @@ pub(super) fn audit(connection: &Connection) -> rusqlite::Result<Audit> {
 }
 
 fn compare(audit: &mut Audit, (account, month): (String, String), counted: Spend, kept: Spend) {
-    for (name, counted, kept) in [
-        ("spent", counted.spent, kept.spent),
-        ("held", counted.held, kept.held),
-    ] {
+    for (name, counted, kept) in [("spent", counted.spent, kept.spent), ("held", counted.held, kept.held)] {
         if counted != kept {
             audit.drifts.push(Drift {
                 account: account.clone(),
@@ -78,7 +75,9 @@ fn fault(entry: &LedgerEntry) -> Option<String> {
             None => hold,
         },
         // What an import says, and what was beyond a hold that stands elsewhere, cannot be derived.
-        EntryKind::Overrun | EntryKind::Imported => return (amount <= PicoUsd::ZERO).then(|| format!("it is {amount} USD")),
+        EntryKind::Overrun | EntryKind::Imported => {
+            return (amount <= PicoUsd::ZERO).then(|| format!("it is {amount} USD"));
+        }
     };
     match derived {
         None => Some("it does not say what was held".to_owned()),

@@ -16,7 +16,8 @@ use crate::{
     },
 };
 
-const COLUMNS: &str = "id, month, turn_id, call_id, attempt, kind, model, prompt_tokens, cached_tokens, cache_write_tokens,
+const COLUMNS: &str =
+    "id, month, turn_id, call_id, attempt, kind, model, prompt_tokens, cached_tokens, cache_write_tokens,
     completion_tokens, price_row, hold, amount, at, closed_at, account";
 
 /// An entry, from a row of these columns.
@@ -82,7 +83,8 @@ pub(super) fn note_bill(connection: &Connection, id: &str, bill: &Bill) -> rusql
     let usage = bill.usage.unwrap_or_default();
     let told = |tokens: u64| bill.usage.map(|_| at_rest(tokens));
     let price = bill.price.as_ref().map(|price| rows::to_json(&**price)).transpose()?;
-    let sql = "UPDATE ledger SET prompt_tokens = ?2, cached_tokens = ?3, cache_write_tokens = ?4, completion_tokens = ?5,
+    let sql =
+        "UPDATE ledger SET prompt_tokens = ?2, cached_tokens = ?3, cache_write_tokens = ?4, completion_tokens = ?5,
         price_row = coalesce(?6, price_row) WHERE id = ?1";
     let values = params![
         id,
@@ -148,7 +150,11 @@ pub(super) fn one(connection: &Connection, id: &str) -> rusqlite::Result<Option<
     let account = if account == PLATFORM {
         Account::Platform
     } else {
-        Account::Company(account.parse().map_err(|error| damaged("a ledger entry's account", error))?)
+        Account::Company(
+            account
+                .parse()
+                .map_err(|error| damaged("a ledger entry's account", error))?,
+        )
     };
     Ok(Some((account, entry)))
 }
@@ -182,10 +188,7 @@ pub(super) fn list(
 }
 
 /// Reads every entry, with its account.
-pub(super) fn each(
-    connection: &Connection,
-    mut visit: impl FnMut(String, LedgerEntry),
-) -> rusqlite::Result<()> {
+pub(super) fn each(connection: &Connection, mut visit: impl FnMut(String, LedgerEntry)) -> rusqlite::Result<()> {
     let sql = format!("SELECT {COLUMNS} FROM ledger ORDER BY account, month");
     let mut statement = connection.prepare(&sql)?;
     let mut found = statement.query([])?;

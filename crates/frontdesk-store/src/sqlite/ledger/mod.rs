@@ -81,9 +81,12 @@ fn spend_of(connection: &Connection, account: &str, month: &str) -> rusqlite::Re
 
 /// What a company may spend this month, as its document says at this instant.
 fn limit_of(connection: &Connection, company: CompanyId) -> rusqlite::Result<PicoUsd> {
-    let sql = "SELECT json_extract(json, '$.aiAgentLogic.templateGatekeeper.monthlyBudget') FROM companies WHERE id = ?1";
+    let sql =
+        "SELECT json_extract(json, '$.aiAgentLogic.templateGatekeeper.monthlyBudget') FROM companies WHERE id = ?1";
     let mut statement = connection.prepare_cached(sql)?;
-    let found: Option<Option<String>> = statement.query_row([company.to_string()], |row| row.get(0)).optional()?;
+    let found: Option<Option<String>> = statement
+        .query_row([company.to_string()], |row| row.get(0))
+        .optional()?;
     Ok(found.flatten().and_then(|text| text.parse().ok()).unwrap_or_default())
 }
 
@@ -126,7 +129,11 @@ fn close(
 ) -> rusqlite::Result<bool> {
     let sql = "SELECT account, month, hold FROM ledger WHERE id = ?1 AND kind = 'held'";
     let held = connection.prepare_cached(sql)?.query_row([id], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
+        Ok((
+            row.get::<_, String>(0)?,
+            row.get::<_, String>(1)?,
+            row.get::<_, i64>(2)?,
+        ))
     });
     let Some((account, month, hold)) = held.optional()? else {
         return Ok(false);
@@ -164,8 +171,10 @@ fn settle(connection: &Connection, id: &str, bill: &Bill) -> rusqlite::Result<bo
 impl LedgerStore for SqliteStore {
     async fn reserve(&self, hold: Hold) -> Result<Reserved, StoreError> {
         // Work that was begun is done although nobody waits for it any more; the reaper then charges it.
-        self.record("hold an amount", CALL_PATH, move |connection| reserve(connection, &hold))
-            .await
+        self.record("hold an amount", CALL_PATH, move |connection| {
+            reserve(connection, &hold)
+        })
+        .await
     }
 
     async fn settle(&self, id: LedgerEntryId, bill: Bill) -> Result<bool, StoreError> {

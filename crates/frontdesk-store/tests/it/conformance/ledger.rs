@@ -72,7 +72,10 @@ pub(crate) async fn with_budget(store: &dyn Backend, company: u32, budget: Optio
 }
 
 async fn spend(store: &dyn Backend) -> (String, String) {
-    let Spend { spent, held } = store.spend(Account::Company(id(1)), "2026-11".parse().unwrap()).await.unwrap();
+    let Spend { spent, held } = store
+        .spend(Account::Company(id(1)), "2026-11".parse().unwrap())
+        .await
+        .unwrap();
     (spent.to_string(), held.to_string())
 }
 
@@ -92,7 +95,10 @@ async fn audited(store: &dyn Backend) {
 async fn kinds(store: &dyn Backend, account: Account) -> Vec<(EntryKind, String)> {
     let page = Page { after: None, limit: 99 };
     let entries = store.entries(account, LedgerFilter::default(), page).await.unwrap();
-    entries.into_iter().map(|entry| (entry.kind, entry.amount.to_string())).collect()
+    entries
+        .into_iter()
+        .map(|entry| (entry.kind, entry.amount.to_string()))
+        .collect()
 }
 
 pub(crate) async fn a_hold_is_granted_if_it_fits_and_never_beyond(given: &Given) {
@@ -104,9 +110,17 @@ pub(crate) async fn a_hold_is_granted_if_it_fits_and_never_beyond(given: &Given)
         held: usd("0.6"),
     };
     assert_eq!(granted, Reserved::Granted(month, usd("1")));
-    assert_eq!(store.reserve(hold(2, usd("0.400000000001"))).await.unwrap(), Reserved::Refused(month, usd("1")));
-    assert!(is_granted(store.reserve(hold(3, usd("0.4"))).await.unwrap()), "what fits is granted");
-    assert!(!is_granted(store.reserve(hold(4, usd("0.000000000001"))).await.unwrap()));
+    assert_eq!(
+        store.reserve(hold(2, usd("0.400000000001"))).await.unwrap(),
+        Reserved::Refused(month, usd("1"))
+    );
+    assert!(
+        is_granted(store.reserve(hold(3, usd("0.4"))).await.unwrap()),
+        "what fits is granted"
+    );
+    assert!(!is_granted(
+        store.reserve(hold(4, usd("0.000000000001"))).await.unwrap()
+    ));
     is(spend(store).await, "0", "1");
     audited(store).await;
 }
@@ -116,9 +130,15 @@ pub(crate) async fn the_limit_in_force_is_that_of_the_document(given: &Given) {
     with_budget(store, 1, Some("1")).await;
     assert!(is_granted(store.reserve(hold(1, usd("0.6"))).await.unwrap()));
     with_budget(store, 1, Some("0.5")).await;
-    assert!(!is_granted(store.reserve(hold(2, usd("0.000001"))).await.unwrap()), "a lowered limit grants nothing");
+    assert!(
+        !is_granted(store.reserve(hold(2, usd("0.000001"))).await.unwrap()),
+        "a lowered limit grants nothing"
+    );
     with_budget(store, 1, Some("0.8")).await;
-    assert!(is_granted(store.reserve(hold(3, usd("0.2"))).await.unwrap()), "a raised one grants at once");
+    assert!(
+        is_granted(store.reserve(hold(3, usd("0.2"))).await.unwrap()),
+        "a raised one grants at once"
+    );
     is(spend(store).await, "0", "0.8");
 }
 
@@ -134,11 +154,18 @@ pub(crate) async fn without_a_budget_nothing_is_held(given: &Given) {
         with_budget(store, 1, budget).await;
         for amount in ["0.1", "0"] {
             let refused = Reserved::Refused(nothing, PicoUsd::ZERO);
-            assert_eq!(store.reserve(hold(1, usd(amount))).await.unwrap(), refused, "{budget:?} {amount}");
+            assert_eq!(
+                store.reserve(hold(1, usd(amount))).await.unwrap(),
+                refused,
+                "{budget:?} {amount}"
+            );
         }
     }
     with_budget(store, 1, Some("0.000001")).await;
-    assert!(is_granted(store.reserve(hold(1, PicoUsd::ZERO)).await.unwrap()), "a model of one's own may be free");
+    assert!(
+        is_granted(store.reserve(hold(1, PicoUsd::ZERO)).await.unwrap()),
+        "a model of one's own may be free"
+    );
     assert!(!is_granted(store.reserve(hold(2, usd("-1"))).await.unwrap()));
     let platform = |number, cap| Hold {
         account: Account::Platform,
@@ -159,7 +186,10 @@ pub(crate) async fn a_turn_holds_once_an_attempt(given: &Given) {
     };
     assert_eq!(store.reserve(again(2)).await.unwrap(), Reserved::Known(EntryKind::Held));
     store.settle(id(1), bill(usd("0.1"))).await.unwrap();
-    assert_eq!(store.reserve(again(3)).await.unwrap(), Reserved::Known(EntryKind::Settled));
+    assert_eq!(
+        store.reserve(again(3)).await.unwrap(),
+        Reserved::Known(EntryKind::Settled)
+    );
     let second = Hold { attempt: 2, ..again(4) };
     assert!(is_granted(store.reserve(second).await.unwrap()));
     is(spend(store).await, "0.1", "0.1");
@@ -183,11 +213,20 @@ pub(crate) async fn a_bill_frees_what_it_does_not_need(given: &Given) {
     assert!(!store.settle(id(1), told).await.unwrap(), "once");
     is(spend(store).await, "0.000072", "0");
     let page = Page { after: None, limit: 9 };
-    let entries = store.entries(Account::Company(id(1)), LedgerFilter::default(), page).await.unwrap();
+    let entries = store
+        .entries(Account::Company(id(1)), LedgerFilter::default(), page)
+        .await
+        .unwrap();
     let entry = &entries[0];
-    assert_eq!((entry.prompt_tokens, entry.cached_tokens, entry.completion_tokens), (Some(1_500), Some(1_200), Some(60)));
+    assert_eq!(
+        (entry.prompt_tokens, entry.cached_tokens, entry.completion_tokens),
+        (Some(1_500), Some(1_200), Some(60))
+    );
     assert_eq!((entry.hold, entry.price_row.as_ref()), (Some(usd("1")), Some(&price())));
-    assert_eq!((entry.kind, entry.closed_at, entry.attempt), (EntryKind::Settled, Some(at(NOON)), Some(1)));
+    assert_eq!(
+        (entry.kind, entry.closed_at, entry.attempt),
+        (EntryKind::Settled, Some(at(NOON)), Some(1))
+    );
     audited(store).await;
 }
 
@@ -227,8 +266,14 @@ pub(crate) async fn what_is_beyond_a_hold_is_posted_to_the_platform_once(given: 
     assert!(store.settle(id(1), beyond.clone()).await.unwrap());
     assert!(!store.settle(id(1), beyond).await.unwrap());
     is(spend(store).await, "0.3", "0");
-    assert_eq!(kinds(store, Account::Platform).await, [(EntryKind::Overrun, "0.7".to_owned())]);
-    let platform = store.spend(Account::Platform, "2026-11".parse().unwrap()).await.unwrap();
+    assert_eq!(
+        kinds(store, Account::Platform).await,
+        [(EntryKind::Overrun, "0.7".to_owned())]
+    );
+    let platform = store
+        .spend(Account::Platform, "2026-11".parse().unwrap())
+        .await
+        .unwrap();
     assert_eq!(platform.spent, usd("0.7"));
     audited(store).await;
 }
@@ -237,18 +282,32 @@ pub(crate) async fn nobody_settles_and_the_hold_is_charged_in_full(given: &Given
     let store = &*given.store;
     with_budget(store, 1, Some("1")).await;
     store.reserve(hold(1, usd("0.3"))).await.unwrap();
-    assert_eq!(store.reap(at("2026-11-15T12:01:00Z")).await.unwrap(), [], "the lease has not ended");
+    assert_eq!(
+        store.reap(at("2026-11-15T12:01:00Z")).await.unwrap(),
+        [],
+        "the lease has not ended"
+    );
     let reaped = store.reap(at("2026-11-15T12:01:01Z")).await.unwrap();
-    assert_eq!((reaped.len(), reaped[0].0, reaped[0].1.kind), (1, Account::Company(id(1)), EntryKind::Orphan));
+    assert_eq!(
+        (reaped.len(), reaped[0].0, reaped[0].1.kind),
+        (1, Account::Company(id(1)), EntryKind::Orphan)
+    );
     assert_eq!(store.reap(at("2026-11-15T12:09:00Z")).await.unwrap(), [], "once");
     is(spend(store).await, "0.3", "0");
     let late = Bill {
         overrun: usd("0.1"),
         ..bill(usd("0.3"))
     };
-    assert!(!store.settle(id(1), late).await.unwrap(), "a bill that comes late changes nothing");
+    assert!(
+        !store.settle(id(1), late).await.unwrap(),
+        "a bill that comes late changes nothing"
+    );
     is(spend(store).await, "0.3", "0");
-    assert_eq!(kinds(store, Account::Platform).await.len(), 1, "but what is beyond the hold is noted");
+    assert_eq!(
+        kinds(store, Account::Platform).await.len(),
+        1,
+        "but what is beyond the hold is noted"
+    );
     audited(store).await;
 }
 
@@ -260,10 +319,16 @@ pub(crate) async fn a_month_is_paid_by_the_month_that_held(given: &Given) {
         ..hold(1, usd("1"))
     };
     store.reserve(october).await.unwrap();
-    assert!(is_granted(store.reserve(hold(2, usd("1"))).await.unwrap()), "November has a budget of its own");
+    assert!(
+        is_granted(store.reserve(hold(2, usd("1"))).await.unwrap()),
+        "November has a budget of its own"
+    );
     store.settle(id(1), bill(usd("1"))).await.unwrap();
     is(spend(store).await, "0", "1");
-    let october = store.spend(Account::Company(id(1)), "2026-10".parse().unwrap()).await.unwrap();
+    let october = store
+        .spend(Account::Company(id(1)), "2026-10".parse().unwrap())
+        .await
+        .unwrap();
     assert_eq!(october.spent, usd("1"));
     audited(store).await;
 }
@@ -325,11 +390,11 @@ pub(crate) async fn companies_do_not_see_each_others_entries(given: &Given) {
         ..hold(number, usd("1"))
     };
     assert!(is_granted(store.reserve(hold(1, usd("1"))).await.unwrap()));
-    let same_turn = Hold {
-        id: id(2),
-        ..other(1)
-    };
-    assert!(is_granted(store.reserve(same_turn).await.unwrap()), "each has a budget and turns of its own");
+    let same_turn = Hold { id: id(2), ..other(1) };
+    assert!(
+        is_granted(store.reserve(same_turn).await.unwrap()),
+        "each has a budget and turns of its own"
+    );
     assert_eq!(kinds(store, Account::Company(id(1))).await.len(), 1);
     assert_eq!(kinds(store, Account::Platform).await, []);
 }
@@ -339,7 +404,11 @@ pub(crate) async fn of_many_at_once_as_many_are_granted_as_fit(given: &Given) {
     let other = (given.reopen)();
     let asking: Vec<_> = (1..=200_u32)
         .map(|number| {
-            let store = if number % 2 == 0 { Arc::clone(&given.store) } else { Arc::clone(&other) };
+            let store = if number % 2 == 0 {
+                Arc::clone(&given.store)
+            } else {
+                Arc::clone(&other)
+            };
             tokio::spawn(async move { store.reserve(hold(number, usd("0.1"))).await.unwrap() })
         })
         .collect();
