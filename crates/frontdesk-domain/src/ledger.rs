@@ -1,12 +1,12 @@
 //! The words of the ledger: who pays, what a token costs, what was held, billed and charged. All amounts are whole pico-USD.
 
-use std::sync::Arc;
+use std::{fmt, str::FromStr, sync::Arc};
 
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{CallId, CompanyId, LedgerEntryId, TurnId},
+    ids::{CallId, CompanyId, LedgerEntryId, NotAnObjectId, TurnId},
     money::PicoUsd,
     time::MonthKey,
 };
@@ -18,6 +18,29 @@ pub enum Account {
     Company(CompanyId),
     /// Whoever runs this installation: probes, and what providers bill beyond a hold.
     Platform,
+}
+
+const PLATFORM: &str = "platform";
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Company(id) => id.fmt(f),
+            Self::Platform => f.write_str(PLATFORM),
+        }
+    }
+}
+
+impl FromStr for Account {
+    type Err = NotAnObjectId;
+
+    /// Reads a company's id, or `platform`.
+    fn from_str(text: &str) -> Result<Self, NotAnObjectId> {
+        if text == PLATFORM {
+            return Ok(Self::Platform);
+        }
+        text.parse().map(Self::Company)
+    }
 }
 
 /// Tokens that a provider bills. Cached and cache-write tokens are part of the prompt's.
@@ -226,6 +249,14 @@ mod tests {
             cache_write: 125_000,
             output: 500_000,
         }
+    }
+
+    #[test]
+    fn an_account_reads_and_writes_the_same_text() {
+        for text in ["platform", "507f1f77bcf86cd799439011"] {
+            assert_eq!(text.parse::<Account>().unwrap().to_string(), text);
+        }
+        assert_eq!("Platform".parse::<Account>(), Err(NotAnObjectId));
     }
 
     #[test]

@@ -44,6 +44,10 @@ const DUE: &[&str] = &[
     "GET /api/v1/companies/{}/messages",
     "PATCH /api/v1/companies/{}/messages/{}",
     "GET /api/v1/companies/{}/messages/{}/audio",
+    "GET /api/v1/companies/{}/budget",
+    "GET /api/v1/companies/{}/ledger",
+    "GET /api/v1/llm/health",
+    "POST /api/v1/llm/test-connection",
     "GET /api/v1/notifications",
     "POST /api/v1/notifications/{}/acknowledge",
     "POST /api/v1/import",
@@ -292,4 +296,9 @@ async fn what_the_server_writes_is_what_the_document_describes() {
     let decision = app.route(&path, json!({ "utterance": "hours please" })).await;
     shows("Decision", &decision);
     is("NotificationList", &app.get("/api/v1/notifications").await);
+    crate::budget::hold(&app, &path).await;
+    is("Budget", &app.get(&format!("{path}/budget")).await);
+    is("LedgerEntryList", &app.get(&format!("{path}/ledger")).await);
+    is("LlmHealth", &app.get("/api/v1/llm/health").await);
+    is("LlmTrial", &app.post("/api/v1/llm/test-connection", json!({})).await);
 }

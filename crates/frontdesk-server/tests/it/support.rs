@@ -147,7 +147,7 @@ impl TestApp {
             sealer,
             clock: clock.clone(),
             meanings: Arc::new(frontdesk_callflow::meaning::Meanings::none()),
-            llm: Arc::new(frontdesk_callflow::llm::Llm::none()),
+            llm: Arc::new(crate::budget::llm(&store, &clock, &alerts, &tasks)),
         }));
         let lifecycle = Arc::new(Lifecycle::default());
         lifecycle.set_loaded();

@@ -62,6 +62,15 @@ impl Place {
         }
     }
 
+    /// In memory, where the system has a folder of that kind: for very many writes, where nothing is about the disk.
+    pub(crate) fn without_disk() -> Self {
+        let memory = Path::new("/dev/shm");
+        let folder = tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir());
+        Self {
+            folder: folder.unwrap(),
+        }
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }

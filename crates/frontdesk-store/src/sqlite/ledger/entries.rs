@@ -1,200 +1,121 @@
-//! Entries as rows.
+//! Entries as rows hold them.
+
+use std::{fmt, str::FromStr, sync::Arc};
 
 use frontdesk_domain::{
     ids::{CallId, LedgerEntryId, TurnId},
-    ledger::{Account, LedgerEntry},
+    ledger::{Account, EntryKind, LedgerEntry},
     money::PicoUsd,
+    time::Timestamp,
 };
-use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter, types::ToSql};
+use rusqlite::{Connection, Row, params_from_iter, types::ToSql};
 
-use super::PLATFORM;
 use crate::{
-    ports::{Bill, Hold, LedgerFilter, Page},
+    ports::{LedgerFilter, Page},
     sqlite::{
         failure::damaged,
-        rows::{self, Bound, Conditions},
+        rows::{self, Bound, Conditions, from_json, limit},
     },
 };
 
-const COLUMNS: &str =
-    "id, month, turn_id, call_id, attempt, kind, model, prompt_tokens, cached_tokens, cache_write_tokens,
-    completion_tokens, price_row, hold, amount, at, closed_at, account";
+/// The columns that [`read`] reads.
+const ENTRY: &str = "account, id, month, turn_id, call_id, attempt, kind, model, prompt_tokens, cached_tokens,
+    cache_write_tokens, completion_tokens, price_row, hold, amount, at, closed_at";
 
-/// An entry, from a row of these columns.
-pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<(String, LedgerEntry)> {
-    let price: Option<String> = row.get(11)?;
-    let text = |at: usize| row.get::<_, Option<String>>(at);
+fn read(row: &Row<'_>) -> rusqlite::Result<(Account, LedgerEntry)> {
+    let id: LedgerEntryId = parsed(row, 1, "a ledger entry's id")?;
+    let price_row = row.get_ref(12)?.as_str_or_null()?;
+    let price_row = price_row.map(|text| from_json(text, format_args!("the price of ledger entry {id}")));
     let entry = LedgerEntry {
-        id: parsed(row, 0, "a ledger entry's id")?,
-        month: parsed(row, 1, "a ledger entry's month")?,
-        turn_id: text(2)?.map(|id| TurnId::new(&id)),
-        call_id: text(3)?.map(|id| CallId::new(&id)),
-        attempt: row.get(4)?,
-        kind: rows::word(row.get_ref(5)?.as_str()?, "the kind of a ledger entry")?,
-        model: text(6)?.map(Into::into),
-        prompt_tokens: tokens(row, 7)?,
-        cached_tokens: tokens(row, 8)?,
-        cache_write_tokens: tokens(row, 9)?,
-        completion_tokens: tokens(row, 10)?,
-        price_row: price.map(|price| rows::from_json(&price, "a price")).transpose()?,
-        hold: row.get::<_, Option<i64>>(12)?.map(PicoUsd::from_pico),
-        amount: PicoUsd::from_pico(row.get(13)?),
-        at: rows::time(row.get(14)?)?,
-        closed_at: rows::optional_time(row.get(15)?)?,
-    };
-    Ok((row.get(16)?, entry))
-}
-
-fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(row: &Row<'_>, at: usize, what: &str) -> rusqlite::Result<T> {
-    row.get_ref(at)?.as_str()?.parse().map_err(|error| damaged(what, error))
-}
-
-/// Tokens rest as signed numbers: what is beyond them is as absurd as the bound.
-fn tokens(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<u64>> {
-    let tokens: Option<i64> = row.get(at)?;
-    Ok(tokens.map(|tokens| u64::try_from(tokens).unwrap_or_default()))
-}
-
-fn at_rest(tokens: u64) -> i64 {
-    i64::try_from(tokens).unwrap_or(i64::MAX)
-}
-
-pub(super) fn insert_held(connection: &Connection, hold: &Hold, account: &str, month: &str) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO ledger (id, account, month, turn_id, call_id, attempt, kind, model, price_row, hold, amount, at, lease_until)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'held', ?7, ?8, ?9, ?9, ?10, ?11)";
-    let values = params![
-        hold.id.to_string(),
-        account,
-        month,
-        hold.turn.as_str(),
-        hold.call.as_str(),
-        hold.attempt,
-        &*hold.model,
-        rows::to_json(&*hold.price)?,
-        hold.amount.pico(),
-        hold.at.as_microsecond(),
-        hold.lease_until.as_microsecond(),
-    ];
-    connection.prepare_cached(sql)?.execute(values).map(drop)
-}
-
-/// Notes how a bill came about.
-pub(super) fn note_bill(connection: &Connection, id: &str, bill: &Bill) -> rusqlite::Result<()> {
-    let usage = bill.usage.unwrap_or_default();
-    let told = |tokens: u64| bill.usage.map(|_| at_rest(tokens));
-    let price = bill.price.as_ref().map(|price| rows::to_json(&**price)).transpose()?;
-    let sql =
-        "UPDATE ledger SET prompt_tokens = ?2, cached_tokens = ?3, cache_write_tokens = ?4, completion_tokens = ?5,
-        price_row = coalesce(?6, price_row) WHERE id = ?1";
-    let values = params![
         id,
-        told(usage.prompt),
-        told(usage.cached),
-        told(usage.cache_write),
-        told(usage.completion),
-        price
-    ];
-    connection.prepare_cached(sql)?.execute(values).map(drop)
-}
-
-/// Posts what a bill is beyond its hold to the platform, once. Its id is that of the hold, counted down by one in the
-/// random part that tells processes apart, which no other id of this process has.
-pub(super) fn insert_overrun(connection: &Connection, id: &str, bill: &Bill, month: &str) -> rusqlite::Result<bool> {
-    let usage = bill.usage.unwrap_or_default();
-    let price = bill.price.as_ref().map(|price| rows::to_json(&**price)).transpose()?;
-    let sql = "INSERT INTO ledger (id, account, month, turn_id, call_id, attempt, kind, model, prompt_tokens, cached_tokens,
-            cache_write_tokens, completion_tokens, price_row, amount, at, closed_at)
-        SELECT ?2, ?3, ?4, turn_id, call_id, attempt, 'overrun', model, ?5, ?6, ?7, ?8, coalesce(?9, price_row), ?10, ?11, ?11
-        FROM ledger WHERE id = ?1
-        ON CONFLICT DO NOTHING";
-    let values = params![
-        id,
-        beside(id),
-        PLATFORM,
-        month,
-        at_rest(usage.prompt),
-        at_rest(usage.cached),
-        at_rest(usage.cache_write),
-        at_rest(usage.completion),
-        price,
-        bill.overrun.pico(),
-        bill.at.as_microsecond(),
-    ];
-    Ok(connection.prepare_cached(sql)?.execute(values)? > 0)
-}
-
-/// Another id of the same second: that of a process whose random part has its first digit turned.
-fn beside(id: &str) -> String {
-    let mut digits: Vec<char> = id.chars().collect();
-    if let Some(digit) = digits.get_mut(8) {
-        let turned = digit.to_digit(16).unwrap_or_default() ^ 8;
-        *digit = char::from_digit(turned, 16).unwrap_or('0');
-    }
-    digits.into_iter().collect()
-}
-
-/// The ids of holds whose lease ended.
-pub(super) fn due(connection: &Connection, before: i64, limit: i64) -> rusqlite::Result<Vec<String>> {
-    let sql = "SELECT id FROM ledger WHERE kind = 'held' AND lease_until < ?1 ORDER BY lease_until LIMIT ?2";
-    let mut statement = connection.prepare_cached(sql)?;
-    let ids = statement.query_map([before, limit], |row| row.get(0))?;
-    ids.collect()
-}
-
-pub(super) fn one(connection: &Connection, id: &str) -> rusqlite::Result<Option<(Account, LedgerEntry)>> {
-    let sql = format!("SELECT {COLUMNS} FROM ledger WHERE id = ?1");
-    let mut statement = connection.prepare_cached(&sql)?;
-    let Some((account, entry)) = statement.query_row([id], entry).optional()? else {
-        return Ok(None);
+        month: parsed(row, 2, "a ledger entry's month")?,
+        turn_id: row.get_ref(3)?.as_str_or_null()?.map(TurnId::new),
+        call_id: row.get_ref(4)?.as_str_or_null()?.map(CallId::new),
+        attempt: row.get(5)?,
+        kind: rows::word(row.get_ref(6)?.as_str()?, "a ledger entry's kind")?,
+        model: row.get::<_, Option<Arc<str>>>(7)?,
+        prompt_tokens: row.get(8)?,
+        cached_tokens: row.get(9)?,
+        cache_write_tokens: row.get(10)?,
+        completion_tokens: row.get(11)?,
+        price_row: price_row.transpose()?,
+        hold: row.get::<_, Option<i64>>(13)?.map(PicoUsd::from_pico),
+        amount: PicoUsd::from_pico(row.get(14)?),
+        at: rows::time(row.get(15)?)?,
+        closed_at: rows::optional_time(row.get(16)?)?,
     };
-    let account = if account == PLATFORM {
-        Account::Platform
-    } else {
-        Account::Company(
-            account
-                .parse()
-                .map_err(|error| damaged("a ledger entry's account", error))?,
-        )
-    };
-    Ok(Some((account, entry)))
+    Ok((parsed(row, 0, "a ledger entry's account")?, entry))
 }
 
+fn parsed<T: FromStr<Err: fmt::Display>>(row: &Row<'_>, column: usize, what: &str) -> rusqlite::Result<T> {
+    let text = row.get_ref(column)?.as_str()?;
+    text.parse().map_err(|error| damaged(what, error))
+}
+
+/// An account's entries, newest first.
 pub(super) fn list(
     connection: &Connection,
     account: &str,
     filter: LedgerFilter,
     page: Page<LedgerEntryId>,
 ) -> rusqlite::Result<Vec<LedgerEntry>> {
+    let LedgerFilter { month, kind } = filter;
     let mut conditions = Conditions::default();
-    if let Some(month) = filter.month {
-        conditions.and("month = ?", [Box::new(month.to_string()) as Bound]);
+    let equal = |text: String| [Box::new(text) as Bound];
+    if let Some(month) = month {
+        conditions.and("month = ?", equal(month.to_string()));
     }
-    if let Some(kind) = filter.kind {
-        conditions.and("kind = ?", [Box::new(kind.as_str()) as Bound]);
+    if let Some(kind) = kind {
+        conditions.and("kind = ?", equal(kind.as_str().to_owned()));
     }
     if let Some(after) = page.after {
-        conditions.and("id < ?", [Box::new(after.to_string()) as Bound]);
+        conditions.and("id < ?", equal(after.to_string()));
     }
     let sql = format!(
-        "SELECT {COLUMNS} FROM ledger WHERE account = ?{} ORDER BY id DESC LIMIT {}",
-        conditions.sql,
-        rows::limit(page.limit)
+        "SELECT {ENTRY} FROM ledger WHERE account = ?{} ORDER BY id DESC LIMIT ?",
+        conditions.sql
     );
-    let account: &dyn ToSql = &account;
-    let values = std::iter::once(account).chain(conditions.values());
+    let rows = limit(page.limit);
+    let values = [&account as &dyn ToSql]
+        .into_iter()
+        .chain(conditions.values())
+        .chain([&rows as &dyn ToSql]);
     let mut statement = connection.prepare_cached(&sql)?;
-    let found = statement.query_map(params_from_iter(values), |row| Ok(entry(row)?.1))?;
-    found.collect()
+    let entries = statement.query_map(params_from_iter(values), |row| read(row).map(|(_, entry)| entry))?;
+    entries.collect()
 }
 
-/// Reads every entry, with its account.
-pub(super) fn each(connection: &Connection, mut visit: impl FnMut(String, LedgerEntry)) -> rusqlite::Result<()> {
-    let sql = format!("SELECT {COLUMNS} FROM ledger ORDER BY account, month");
-    let mut statement = connection.prepare(&sql)?;
-    let mut found = statement.query([])?;
-    while let Some(row) = found.next()? {
-        let (account, entry) = entry(row)?;
-        visit(account, entry);
-    }
-    Ok(())
+const DUE: &str = "kind = 'held' AND lease_until < ?1";
+
+/// Whether the lease of any hold ended before `now`.
+pub(super) fn is_any_due(connection: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
+    let sql = format!("SELECT 1 FROM ledger WHERE {DUE}");
+    connection.prepare_cached(&sql)?.exists([now.as_microsecond()])
+}
+
+/// The first `limit` holds whose lease ended before `now`, with their accounts.
+pub(super) fn due(
+    connection: &Connection,
+    now: Timestamp,
+    limit: i64,
+) -> rusqlite::Result<Vec<(Account, LedgerEntry)>> {
+    let sql = format!("SELECT {ENTRY} FROM ledger WHERE {DUE} ORDER BY lease_until, id LIMIT ?2");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let due = statement.query_map([now.as_microsecond(), limit], read)?;
+    due.collect()
+}
+
+/// The kind of the entry that an attempt of a turn has.
+pub(super) fn kind_of(
+    connection: &Connection,
+    account: &str,
+    turn: &TurnId,
+    attempt: u32,
+) -> rusqlite::Result<Option<EntryKind>> {
+    let sql = "SELECT kind FROM ledger
+        WHERE account = ?1 AND turn_id = ?2 AND attempt = ?3 AND turn_id IS NOT NULL AND kind <> 'overrun'";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut found = statement.query(rusqlite::params![account, turn.as_str(), attempt])?;
+    let kind = |row: &Row<'_>| rows::word(row.get_ref(0)?.as_str()?, "a ledger entry's kind");
+    found.next()?.map(kind).transpose()
 }

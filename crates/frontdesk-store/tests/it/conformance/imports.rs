@@ -9,7 +9,7 @@ use frontdesk_domain::{
     ids::CompanyId,
     ledger::{Account, EntryKind},
     money::PicoUsd,
-    time::{MonthKey, Timestamp},
+    time::Timestamp,
 };
 use frontdesk_store::ports::{Changed, CompanyWrite, ImportError, ImportItem, LedgerFilter, Page, QnaOwner, Singleton};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -218,20 +218,19 @@ fn opened(spend: &str, last_reset: &str) -> ImportItem {
     opened_by(company(1), opening)
 }
 
-/// What was imported as spent in a month; the sum of the month says the same.
+/// What the entries of a month say was spent elsewhere; the month's sums say the same.
 async fn spend(given: &Given, month: &str) -> Option<PicoUsd> {
-    let month: MonthKey = month.parse().unwrap();
+    let (account, month) = (Account::Company(id(1)), month.parse().unwrap());
     let filter = LedgerFilter {
         month: Some(month),
         kind: Some(EntryKind::Imported),
     };
     let page = Page { after: None, limit: 9 };
-    let account = Account::Company(id(1));
-    let imported = given.store.entries(account, filter, page).await.unwrap();
-    assert!(imported.len() <= 1, "a month is opened once");
-    let amount = imported.first().map(|entry| entry.amount);
-    let sum = given.store.spend(account, month).await.unwrap();
-    assert_eq!(sum.spent, amount.unwrap_or_default());
+    let entries = given.store.entries(account, filter, page).await.unwrap();
+    assert!(entries.len() <= 1, "{entries:?}");
+    let amount = entries.first().map(|entry| entry.amount);
+    let sums = given.store.spend(account, month).await.unwrap();
+    assert_eq!(sums.spent, amount.unwrap_or_default());
     amount
 }
 

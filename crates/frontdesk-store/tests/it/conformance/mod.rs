@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use frontdesk_store::ports::Backend;
 
+pub(crate) mod bills;
 pub(crate) mod calls;
 pub(crate) mod companies;
 pub(crate) mod documents;
+pub(crate) mod holds;
 pub(crate) mod imports;
 pub(crate) mod ledger;
 pub(crate) mod notices;
@@ -42,14 +44,6 @@ macro_rules! run_all {
                 an_import_leaves_the_secrets_that_it_does_not_bring,
                 a_new_shared_key_without_its_secret_is_refused_with_its_place,
             ],
-            ledger: [
-                a_hold_is_granted_if_it_fits_and_never_beyond, the_limit_in_force_is_that_of_the_document,
-                without_a_budget_nothing_is_held, a_turn_holds_once_an_attempt, a_bill_frees_what_it_does_not_need,
-                a_bill_without_usage_is_the_hold, a_void_costs_nothing, what_is_beyond_a_hold_is_posted_to_the_platform_once,
-                nobody_settles_and_the_hold_is_charged_in_full, a_month_is_paid_by_the_month_that_held,
-                an_import_counts_as_spent, entries_are_listed_newest_first_in_pages, companies_do_not_see_each_others_entries,
-                of_many_at_once_as_many_are_granted_as_fit,
-            ],
             calls: [
                 a_turn_is_kept_once, calls_are_listed_newest_first_in_pages, calls_are_filtered,
                 the_ending_is_that_of_the_last_turn_whatever_comes_first, a_call_is_its_companys_alone,
@@ -66,6 +60,20 @@ macro_rules! run_all {
                 a_recording_that_was_given_up_is_not_due, the_address_of_a_recording_may_come_later,
                 audio_is_its_companys_alone, a_purge_deletes_what_is_older_and_nothing_else,
                 a_deleted_company_keeps_its_retention,
+            ],
+            holds: [
+                what_does_not_fit_is_refused_and_what_fits_is_not, a_limit_of_nothing_holds_nothing,
+                the_limit_is_the_stored_companys_at_that_instant, the_platform_has_a_cap_of_its_own,
+                an_attempt_of_a_turn_holds_once, entries_are_listed_newest_first_in_pages, imported_spend_counts,
+                a_refused_import_spends_nothing, the_ledger_is_there_after_reopening,
+                of_many_at_once_as_many_hold_as_fit, of_many_at_once_through_two_stores_as_many_hold_as_fit,
+            ],
+            bills: [
+                a_hold_is_charged_as_billed, another_price_of_the_bill_is_kept, what_is_closed_stays_as_it_is,
+                a_hold_of_october_is_settled_in_october, a_bill_takes_no_more_than_its_hold,
+                an_overrun_is_the_platforms_and_noted_once, a_bill_that_comes_too_late_still_notes_its_overrun,
+                a_hold_whose_lease_ended_is_charged_in_full_once, many_holds_are_reaped_in_turns,
+                a_deleted_companys_ledger_stays,
             ],
             snapshots: [
                 a_snapshot_holds_all_changes_up_to_its_number, knowledge_comes_in_effective_order,
