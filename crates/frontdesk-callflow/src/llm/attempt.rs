@@ -12,7 +12,7 @@ use std::{
 use frontdesk_domain::{
     alert::{AlertCode, Stage},
     ids::{CallId, CompanyId, LedgerEntryId, TurnId},
-    ledger::{Account, PriceRow, Spend, Usage},
+    ledger::{Account, EntryKind, PriceRow, Spend, Usage},
     money::PicoUsd,
     time::MonthKey,
 };
@@ -23,7 +23,7 @@ use frontdesk_llm::{
     provider::{Asked, Cut, Outcome, Progress},
     question::{self, Request},
 };
-use frontdesk_store::ports::{Bill, Hold, LedgerStore as _, Reserved, StoreError};
+use frontdesk_store::ports::{Bill, Hold, LedgerFilter, LedgerStore as _, Page, Reserved, StoreError};
 use jiff::{SignedDuration, tz::TimeZone};
 use serde::Serialize;
 use serde_json::json;
@@ -44,6 +44,8 @@ const WORTH_A_RETRY: Duration = Duration::from_millis(600);
 const SETTLE_WAIT: Duration = Duration::from_millis(300);
 /// Between tries to settle.
 const SETTLE_PAUSE: Duration = Duration::from_millis(200);
+/// So many overruns of a month are looked at; each switched a model off.
+const OVERRUNS: usize = 1_000;
 /// A request ends so long before its lease does.
 const BEFORE_LEASE_ENDS: Duration = Duration::from_secs(1);
 
@@ -270,6 +272,26 @@ struct Held {
     lease_ends: Instant,
 }
 
+/// What the platform may spend on probes this month: what providers billed beyond holds is no probe, and an operator who
+/// tests the connection after that is not refused for it.
+async fn cap(running: &Running, order: &Order) -> PicoUsd {
+    let cap = running.parts.platform_cap;
+    if order.account != Account::Platform {
+        return cap;
+    }
+    let filter = LedgerFilter {
+        month: Some(order.month),
+        kind: Some(EntryKind::Overrun),
+    };
+    let page = Page {
+        after: None,
+        limit: OVERRUNS,
+    };
+    let overruns = running.parts.store.entries(Account::Platform, filter, page).await;
+    let overruns = overruns.unwrap_or_default();
+    overruns.iter().fold(cap, |sum, overrun| sum + overrun.amount)
+}
+
 async fn hold(running: &Running, order: &Order, attempt: u32) -> Result<Held, Failure> {
     let (amount, price) = order.worst();
     let id = LedgerEntryId::from(running.ids.make());
@@ -284,7 +306,7 @@ async fn hold(running: &Running, order: &Order, attempt: u32) -> Result<Held, Fa
         call: order.call.clone(),
         attempt,
         amount,
-        cap: running.parts.platform_cap,
+        cap: cap(running, order).await,
         model: running.parts.style.model.as_str().into(),
         price,
         at,

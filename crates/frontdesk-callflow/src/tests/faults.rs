@@ -32,11 +32,12 @@ pub(super) enum Part {
     Messages,
     Rotation,
     Turns,
+    Ledger,
 }
 
 /// What is broken.
 #[derive(Debug, Default)]
-pub(super) struct Faults([AtomicU8; 4]);
+pub(super) struct Faults([AtomicU8; 5]);
 
 impl Faults {
     pub(super) fn set(&self, part: Part, fault: Fault) {
@@ -67,8 +68,47 @@ pub(super) struct Faulty {
 
 forward!(
     CompanyStore, TemplateStore, QnaStore, SingletonStore, SnapshotStore, ChangeFeed, ImportStore, NotificationStore,
-    LedgerStore, AudioStore, RetentionStore, Ping for Faulty through store
+    AudioStore, RetentionStore, Ping for Faulty through store
 );
+
+#[async_trait]
+impl LedgerStore for Faulty {
+    async fn reserve(&self, hold: Hold) -> Result<Reserved, StoreError> {
+        self.faults.meet(Part::Ledger).await?;
+        self.store.reserve(hold).await
+    }
+
+    async fn settle(&self, id: LedgerEntryId, bill: Bill) -> Result<bool, StoreError> {
+        self.faults.meet(Part::Ledger).await?;
+        self.store.settle(id, bill).await
+    }
+
+    async fn void(&self, id: LedgerEntryId, at: Timestamp) -> Result<bool, StoreError> {
+        self.faults.meet(Part::Ledger).await?;
+        self.store.void(id, at).await
+    }
+
+    async fn reap(&self, now: Timestamp) -> Result<Vec<(Account, LedgerEntry)>, StoreError> {
+        self.store.reap(now).await
+    }
+
+    async fn spend(&self, account: Account, month: MonthKey) -> Result<Spend, StoreError> {
+        self.store.spend(account, month).await
+    }
+
+    async fn entries(
+        &self,
+        account: Account,
+        filter: LedgerFilter,
+        page: Page<LedgerEntryId>,
+    ) -> Result<Vec<LedgerEntry>, StoreError> {
+        self.store.entries(account, filter, page).await
+    }
+
+    async fn audit(&self) -> Result<Audit, StoreError> {
+        self.store.audit().await
+    }
+}
 
 #[async_trait]
 impl TurnLog for Faulty {

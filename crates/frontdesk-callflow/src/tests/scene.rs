@@ -24,6 +24,7 @@ use frontdesk_domain::{
     record::Message,
     time::Timestamp,
 };
+use frontdesk_llm::prices::PriceTable;
 use frontdesk_store::{
     blobs::BlobFile,
     cache::CachedStore,
@@ -42,8 +43,16 @@ use super::{
     caller::Caller,
     concepts::Concepts,
     faults::{Fault, Faults, Faulty, Part},
+    scripted::{self, Scripted},
 };
-use crate::{CallFlow, Deps, company::Tenant, flow::Run, limits::Limits, llm::Llm, meaning::Meanings};
+use crate::{
+    CallFlow, Deps,
+    company::Tenant,
+    flow::Run,
+    limits::Limits,
+    llm::{Llm, LlmParts},
+    meaning::Meanings,
+};
 
 pub(super) const COMPANY: &str = "507f1f77bcf86cd799439011";
 pub(super) const TEMPLATE: &str = "65f123000000000000000001";
@@ -80,10 +89,24 @@ pub(super) struct Scene {
     faults: Arc<Faults>,
     limits: Limits,
     encoder: Option<Arc<Concepts>>,
+    provider: Option<Arc<Scripted>>,
     folder: Arc<tempfile::TempDir>,
 }
 
 impl Scene {
+    /// A company with one template and a budget of 1 USD, and a provider that does what it is told.
+    pub(super) async fn with_llm(provider: &Arc<Scripted>, change: Value) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let clock = Arc::new(SetClock(AtomicI64::new(NOON)));
+        let scene = Self::over(folder, clock, Limits::NONE, None, Some(Arc::clone(provider)));
+        scene.template(TEMPLATE, "HVAC", scenarios()).await;
+        let mut document = json!({ "aiAgentLogic": { "templateGatekeeper": { "monthlyBudget": 1 } } });
+        frontdesk_domain::documents::merge_patch(&mut document, &change);
+        scene.company(COMPANY, document).await;
+        scene.tenant(COMPANY).await;
+        scene
+    }
+
     /// A store without documents.
     pub(super) fn empty() -> Self {
         Self::with_limits(Limits::NONE)
@@ -93,20 +116,20 @@ impl Scene {
     pub(super) fn with_limits(limits: Limits) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let clock = Arc::new(SetClock(AtomicI64::new(NOON)));
-        Self::over(folder, clock, limits, None)
+        Self::over(folder, clock, limits, None, None)
     }
 
     /// A store without documents, and an encoder; what it computes is kept beside the store.
     pub(super) fn with_encoder(encoder: &Arc<Concepts>) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let clock = Arc::new(SetClock(AtomicI64::new(NOON)));
-        Self::over(folder, clock, Limits::NONE, Some(Arc::clone(encoder)))
+        Self::over(folder, clock, Limits::NONE, Some(Arc::clone(encoder)), None)
     }
 
     /// One more process on the same file at the same time.
     pub(super) fn beside(&self) -> Self {
         let (folder, clock) = (Arc::clone(&self.folder), Arc::clone(&self.clock));
-        Self::over(folder, clock, self.limits, self.encoder.clone())
+        Self::over(folder, clock, self.limits, self.encoder.clone(), self.provider.clone())
     }
 
     /// Ends in order and starts again on the same file.
@@ -120,6 +143,7 @@ impl Scene {
         clock: Arc<SetClock>,
         limits: Limits,
         encoder: Option<Arc<Concepts>>,
+        provider: Option<Arc<Scripted>>,
     ) -> Self {
         let sealer = Arc::new(Sealer::from_key([7; 32]));
         let path = folder.path().join("frontdesk.db");
@@ -142,7 +166,21 @@ impl Scene {
             clock: Arc::clone(&clock) as _,
             limits,
             meanings: Arc::new(meanings(encoder.clone(), folder.path())),
-            llm: Arc::new(Llm::none()),
+            llm: Arc::new(match &provider {
+                None => Llm::none(),
+                Some(provider) => Llm::start(LlmParts {
+                    provider: Arc::clone(provider) as _,
+                    style: scripted::style(),
+                    prices: PriceTable::embedded(),
+                    store: Arc::clone(&store),
+                    notifier: Arc::clone(&alerts) as _,
+                    clock: Arc::clone(&clock) as _,
+                    tasks: tasks.clone(),
+                    lease: Duration::from_mins(1),
+                    calls_per_call: 3,
+                    platform_cap: "1".parse().unwrap(),
+                }),
+            }),
         };
         Self {
             flow: Arc::new(CallFlow::new(deps)),
@@ -153,6 +191,7 @@ impl Scene {
             faults,
             limits,
             encoder,
+            provider,
             folder,
         }
     }

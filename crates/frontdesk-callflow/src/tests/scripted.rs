@@ -1,0 +1,142 @@
+//! A provider that does what a test tells it to.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use frontdesk_domain::ledger::Usage;
+use frontdesk_llm::{
+    completion::{Completion, Finish},
+    provider::{Asked, Cut, Outcome, Probed, Progress, Provider, Refusal, RefusalKind},
+    question::{LimitField, Style},
+};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep_until};
+
+/// What comes of one request.
+#[derive(Debug, Clone)]
+pub(super) enum Does {
+    /// Chooses this key, as sure as that.
+    Chooses(&'static str, f64),
+    /// Chooses nothing.
+    ChoosesNone { out_of_scope: bool },
+    /// Writes this.
+    Writes(String),
+    /// Answers this status.
+    Refuses(u16, RefusalKind),
+    /// Accepts and never answers.
+    Hangs,
+    /// Chooses, and bills these tokens.
+    Bills(&'static str, Usage),
+}
+
+/// What every request is billed where nothing else is said.
+pub(super) const USAGE: Usage = Usage {
+    prompt: 300,
+    cached: 0,
+    cache_write: 0,
+    completion: 20,
+};
+
+#[derive(Default)]
+pub(super) struct Scripted {
+    does: Mutex<VecDeque<Does>>,
+    asked: Mutex<Vec<Value>>,
+}
+
+impl Scripted {
+    /// Does these, one a request; the last one again and again.
+    pub(super) fn new(does: impl IntoIterator<Item = Does>) -> Arc<Self> {
+        Arc::new(Self {
+            does: Mutex::new(does.into_iter().collect()),
+            asked: Mutex::default(),
+        })
+    }
+
+    /// The bodies of all requests so far.
+    pub(super) fn asked(&self) -> Vec<Value> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// What the last request offered to choose from.
+    pub(super) fn offered(&self) -> Vec<String> {
+        let asked = self.asked();
+        let choices = asked.last().unwrap()["response_format"]["json_schema"]["schema"]["properties"]["choice"]["enum"]
+            .as_array()
+            .unwrap()
+            .clone();
+        choices
+            .iter()
+            .map(|choice| choice.as_str().unwrap().to_owned())
+            .collect()
+    }
+}
+
+pub(super) fn style() -> Style {
+    Style {
+        model: "gpt-6-luna".to_owned(),
+        reasoning_effort: Some("none".to_owned()),
+        limit: LimitField::MaxCompletionTokens,
+    }
+}
+
+fn written(content: String, usage: Usage) -> Outcome {
+    Outcome::Answered(Completion {
+        content: Some(content),
+        refusal: None,
+        finish: Finish::Stop,
+        usage: Some(usage),
+        model: None,
+    })
+}
+
+fn chosen(key: &str, confidence: f64, out_of_scope: bool) -> String {
+    json!({ "choice": key, "outOfScope": out_of_scope, "confidence": confidence }).to_string()
+}
+
+#[async_trait]
+impl Provider for Scripted {
+    async fn ask(&self, body: Vec<u8>, deadline: Instant, _progress: &Progress) -> Asked {
+        self.asked.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+        let does = {
+            let mut does = self.does.lock().unwrap();
+            if does.len() > 1 {
+                does.pop_front()
+            } else {
+                does.front().cloned()
+            }
+        };
+        let outcome = match does.expect("a request that no test foresaw") {
+            Does::Chooses(key, confidence) => written(chosen(key, confidence, false), USAGE),
+            Does::ChoosesNone { out_of_scope } => written(chosen("none", 0.9, out_of_scope), USAGE),
+            Does::Writes(content) => written(content, USAGE),
+            Does::Bills(key, usage) => written(chosen(key, 0.9, false), usage),
+            Does::Refuses(status, kind) => Outcome::Refused(Refusal {
+                status,
+                kind,
+                retry_after: None,
+                code: None,
+            }),
+            Does::Hangs => {
+                sleep_until(deadline).await;
+                Outcome::Cut(Cut::TimedOut)
+            }
+        };
+        Asked {
+            outcome,
+            took: Duration::ZERO,
+            first_byte: None,
+        }
+    }
+
+    async fn probe(&self, _deadline: Instant) -> Probed {
+        Probed::Free { took: Duration::ZERO }
+    }
+
+    fn endpoint(&self) -> &str {
+        "https://llm.example/v1"
+    }
+}
