@@ -30,6 +30,12 @@ pub(crate) fn all(fuzz_seconds: u64) -> Result<ExitCode> {
             .args([NODE_ORACLE, "--requests", "500", "--npm-folder"])
             .arg(tools.join("twilio-node")),
     )?;
+    must(
+        "doing a million things to the ledger and to a model of it",
+        command("cargo")
+            .args(["test", "-p", "frontdesk-store", "--test", "it", "ledger::"])
+            .env("FRONTDESK_LEDGER_OPERATIONS", "1000000"),
+    )?;
     let frontdesk = build_release("frontdesk", "frontdesk")?;
     must(
         "getting the sentence encoder, if it is not there",

@@ -51,7 +51,7 @@ pub enum NotAnEndpoint {
     /// It is plain HTTP to another machine.
     #[error(
         "the base URL is plain http to another machine, which would send the API key and callers' words readable; \
-         write https://, or allow plain http where the network is trusted"
+         write https://, or set FRONTDESK_LLM__ALLOW_PLAIN_HTTP=true where the network is trusted"
     )]
     PlainHttp,
 }

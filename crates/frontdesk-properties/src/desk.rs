@@ -106,6 +106,7 @@ impl Desk {
             clock,
             limits: Limits::NONE,
             meanings: Arc::new(Meanings::none()),
+            llm: Arc::new(frontdesk_callflow::llm::Llm::none()),
         };
         drop(entered);
         let desk = Self {

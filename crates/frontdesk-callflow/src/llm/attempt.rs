@@ -25,7 +25,6 @@ use frontdesk_llm::{
 };
 use frontdesk_store::ports::{Bill, Hold, LedgerFilter, LedgerStore as _, Page, Reserved, StoreError};
 use jiff::{SignedDuration, tz::TimeZone};
-use serde::Serialize;
 use serde_json::json;
 use tokio::{
     sync::oneshot,
@@ -47,7 +46,7 @@ const SETTLE_PAUSE: Duration = Duration::from_millis(200);
 /// So many overruns of a month are looked at; each switched a model off.
 const OVERRUNS: usize = 1_000;
 /// A request ends so long before its lease does.
-const BEFORE_LEASE_ENDS: Duration = Duration::from_secs(1);
+pub(super) const BEFORE_LEASE_ENDS: Duration = Duration::from_secs(1);
 
 /// What is asked, and who pays.
 pub(super) struct Order {
@@ -80,7 +79,7 @@ impl Order {
     }
 
     /// One token for the platform.
-    fn for_one_token(running: &Running, prices: Prices) -> Self {
+    pub(super) fn for_one_token(running: &Running, prices: Prices) -> Self {
         let name = format!("probe-{}", running.ids.make());
         Self {
             account: Account::Platform,
@@ -224,7 +223,7 @@ fn tell(reply: &mut Option<oneshot::Sender<Report>>, report: Report) {
 }
 
 /// Sends the request. When the process ends it is cut: its bill is then not known and its hold is charged.
-async fn send(running: &Running, order: &Order, until: Instant, progress: &Progress) -> Outcome {
+pub(super) async fn send(running: &Running, order: &Order, until: Instant, progress: &Progress) -> Outcome {
     let mut stopping = running.parts.tasks.stopping();
     let asked = running.parts.provider.ask(order.request.body.clone(), until, progress);
     tokio::pin!(asked);
@@ -264,8 +263,8 @@ fn is_worth_a_retry(running: &Running, outcome: &Outcome, wait: Instant) -> bool
 }
 
 /// A hold that was granted.
-struct Held {
-    id: LedgerEntryId,
+pub(super) struct Held {
+    pub(super) id: LedgerEntryId,
     amount: PicoUsd,
     spend: Spend,
     limit: PicoUsd,
@@ -292,7 +291,7 @@ async fn cap(running: &Running, order: &Order) -> PicoUsd {
     overruns.iter().fold(cap, |sum, overrun| sum + overrun.amount)
 }
 
-async fn hold(running: &Running, order: &Order, attempt: u32) -> Result<Held, Failure> {
+pub(super) async fn hold(running: &Running, order: &Order, attempt: u32) -> Result<Held, Failure> {
     let (amount, price) = order.worst();
     let id = LedgerEntryId::from(running.ids.make());
     let at = running.parts.clock.now();
@@ -348,7 +347,7 @@ fn log(failure: &StoreError, what: &'static str) {
 }
 
 /// What a request costs that may have been billed, as the turn hears it and as the ledger does.
-fn priced(running: &Running, order: &Order, held: &Held, outcome: Outcome) -> (Report, Bill) {
+pub(super) fn priced(running: &Running, order: &Order, held: &Held, outcome: Outcome) -> (Report, Bill) {
     let usage = match &outcome {
         Outcome::Answered(completion) => completion.usage,
         _ => None,
@@ -397,7 +396,7 @@ fn overran(running: &Running, order: &Order, held: &Held, overrun: PicoUsd) {
 }
 
 /// Settles until it is settled; after the lease the reaper charges the hold in full.
-async fn settle(running: &Running, held: &Held, bill: Bill) {
+pub(super) async fn settle(running: &Running, held: &Held, bill: Bill) {
     loop {
         match running.parts.store.settle(held.id, bill.clone()).await {
             Ok(_) => return,
@@ -412,107 +411,8 @@ async fn settle(running: &Running, held: &Held, bill: Bill) {
     }
 }
 
-async fn void(running: &Running, id: LedgerEntryId) {
+pub(super) async fn void(running: &Running, id: LedgerEntryId) {
     if let Err(failure) = running.parts.store.void(id, running.parts.clock.now()).await {
         log(&failure, "a hold could not be let go: it will be charged in full");
-    }
-}
-
-/// What a test of the connection showed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Trial {
-    /// Whether the model answered.
-    pub ok: bool,
-    /// The model.
-    pub model: Arc<str>,
-    /// Where it was asked.
-    pub endpoint: Arc<str>,
-    /// How long the answer took, in milliseconds; null if nothing was sent.
-    pub latency_millis: Option<u64>,
-    /// What the test cost; the platform pays it.
-    pub cost_usd: PicoUsd,
-    /// What is wrong and what to do; null if it answered.
-    pub detail: Option<String>,
-}
-
-/// How a probe by one token went.
-pub struct Tried {
-    /// Whether the model answered.
-    pub ok: bool,
-    /// What is wrong, in plain words.
-    pub complaint: Option<String>,
-    took: Option<Duration>,
-    cost: PicoUsd,
-}
-
-impl Tried {
-    fn failed(complaint: String) -> Self {
-        Self {
-            ok: false,
-            complaint: Some(complaint),
-            took: None,
-            cost: PicoUsd::ZERO,
-        }
-    }
-}
-
-/// Tests the connection for an operator. If the model answers, it is on again.
-pub(super) async fn try_out(running: &Running) -> Trial {
-    let tried = one_token(running, Instant::now() + settings::LLM_REQUEST).await;
-    if tried.ok {
-        running.health.restored();
-    }
-    Trial {
-        ok: tried.ok,
-        model: running.parts.style.model.as_str().into(),
-        endpoint: running.parts.provider.endpoint().into(),
-        latency_millis: tried
-            .took
-            .map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
-        cost_usd: tried.cost,
-        detail: tried.complaint,
-    }
-}
-
-/// Asks for one token, paid by the platform.
-pub(super) async fn one_token(running: &Running, until: Instant) -> Tried {
-    let Some(prices) = running.prices() else {
-        let model = &running.parts.style.model;
-        return Tried::failed(format!(
-            "the model {model} has no price, and nobody would know what it costs: name one that has, or add its price by \
-             FRONTDESK_LLM__PRICES"
-        ));
-    };
-    let order = Order::for_one_token(running, prices);
-    let held = match hold(running, &order, 1).await {
-        Ok(held) => held,
-        Err(Failure::OverBudget { limit, spend, .. }) => {
-            return Tried::failed(format!(
-                "the platform's own account is used up for this month ({} of {limit} USD): raise FRONTDESK_LLM__PLATFORM_BUDGET",
-                spend.spent
-            ));
-        }
-        Err(_) => return Tried::failed("the ledger does not answer: look at the store".to_owned()),
-    };
-    let sent = Instant::now();
-    let until = until.min(sent + running.parts.lease.saturating_sub(BEFORE_LEASE_ENDS));
-    let outcome = send(running, &order, until, &Progress::default()).await;
-    let took = sent.elapsed();
-    let complaint = outcome.complaint();
-    if outcome.is_free() {
-        void(running, held.id).await;
-        return Tried {
-            took: Some(took),
-            ..Tried::failed(complaint.unwrap_or_default())
-        };
-    }
-    let (report, bill) = priced(running, &order, &held, outcome);
-    settle(running, &held, bill).await;
-    Tried {
-        ok: complaint.is_none(),
-        complaint,
-        took: Some(took),
-        cost: report.cost,
     }
 }

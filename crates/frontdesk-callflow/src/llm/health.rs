@@ -28,10 +28,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{
-    Running,
-    attempt::{self, Report},
-};
+use super::{Running, attempt::Report, connection};
 use crate::settings;
 
 /// Between two checks while nothing is wrong.
@@ -279,7 +276,7 @@ async fn probed(running: &Running, kind: Probe) -> Option<String> {
             // A check that costs nothing or nothing at all: calls tell soon enough.
             return None;
         }
-        Probed::NotOffered => attempt::one_token(running, until).await.complaint,
+        Probed::NotOffered => connection::one_token(running, until).await.complaint,
     };
     let took = sent.elapsed();
     running.health.took(took);

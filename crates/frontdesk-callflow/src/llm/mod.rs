@@ -5,6 +5,7 @@
 //! callers from waiting for a provider that is down.
 
 mod attempt;
+mod connection;
 mod health;
 mod offers;
 
@@ -37,10 +38,7 @@ use self::{
     health::Health,
     offers::{Entry, Offers},
 };
-pub use self::{
-    attempt::{Trial, Tried},
-    health::HealthReport,
-};
+pub use self::{connection::Trial, health::HealthReport};
 use crate::{
     answer::Answer,
     company::Tenant,
@@ -127,7 +125,7 @@ impl Llm {
     /// off is on again if it answers.
     pub async fn test_connection(&self) -> Option<Trial> {
         let running = self.0.as_ref()?;
-        Some(attempt::try_out(running).await)
+        Some(connection::try_out(running).await)
     }
 }
 

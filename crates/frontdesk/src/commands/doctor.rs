@@ -4,7 +4,10 @@ use std::{fs, path::Path};
 
 use anyhow::{Result, bail};
 
+use frontdesk_domain::{clock::Clock as _, time::TimeZone};
 use frontdesk_encoder::files;
+use frontdesk_llm::prices::PriceTable;
+use frontdesk_store::system::SystemClock;
 
 use super::{Context, admin_of, doctor_twilio, runtime};
 use crate::{
@@ -42,7 +45,7 @@ pub(super) fn run(context: &Context, doctor: &DoctorArguments) -> Result<()> {
             token_file(&config)
         }],
     )?;
-    report(output, &mut worst, &[encoder(&config)])?;
+    report(output, &mut worst, &[encoder(&config), llm(&config)])?;
     report(output, &mut worst, open_files::inspect().as_slice())?;
     let StoreUrl::Sqlite(path) = &config.store;
     report(output, &mut worst, &files(&config, path))?;
@@ -101,6 +104,26 @@ fn encoder(config: &Config) -> Finding {
             "run `frontdesk model install`, or set FRONTDESK_MODEL__PATH to the folder that has it",
         ),
     }
+}
+
+/// Whether an LLM can be asked.
+fn llm(config: &Config) -> Finding {
+    let llm = &config.llm;
+    if !llm.is_usable() {
+        return Finding::warning(
+            "no LLM is configured: tier 3 is skipped",
+            "set OPENAI_API_KEY, or FRONTDESK_LLM__BASE_URL for a server that needs no key; companies need a monthlyBudget",
+        );
+    }
+    let today = TimeZone::UTC.to_datetime(SystemClock.now()).date();
+    let prices = PriceTable::embedded().with_rows(llm.prices.clone());
+    if prices.of(&llm.model, today).is_none() {
+        return Finding::failure(
+            format!("the model {} has no price, so it is not asked", llm.model),
+            "add its price by FRONTDESK_LLM__PRICES, or name a model that has one by FRONTDESK_LLM__MODEL",
+        );
+    }
+    Finding::fine(format!("tier 3 asks {} at {}", llm.model, llm.endpoint))
 }
 
 fn public_url(config: &Config) -> Vec<Finding> {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{admin::text, output::table};
+use crate::{admin::text, output::table, wiring::DOUBLE};
 
 fn entries(decision: &Value) -> &[Value] {
     decision
@@ -32,12 +32,19 @@ pub(super) fn line(decision: &Value) -> String {
         .rev()
         .find(|entry| text(entry, "outcome") == "matched");
     parts.extend(answered.and_then(ground));
+    parts.extend(stand_in(decision));
     if decision.pointer("/escalation/required").and_then(Value::as_bool) == Some(true) {
         parts.push("a person is needed".to_owned());
     }
     parts.push(format!("{} µs", number(decision, "latencyMicros").unwrap_or_default()));
     parts.push(format!("${}", text(decision, "costUsd")));
     parts.join(" · ")
+}
+
+/// That no real LLM was asked.
+fn stand_in(record: &Value) -> Option<String> {
+    let model = record.pointer("/replay/llm/model").and_then(Value::as_str)?;
+    (model == DOUBLE).then(|| format!("{model} stands in for an LLM; OPENAI_API_KEY sets a real one"))
 }
 
 /// The candidate that came nearest, of a turn that nothing answered.
@@ -130,6 +137,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_stand_in_says_so() {
+        let record = |model: &str| {
+            json!({ "source": "llm", "tier": 3, "confidence": 0.9, "threshold": 0.6, "scenarioId": "hours", "latencyMicros": 9000,
+                "costUsd": "0.0001", "replay": { "llm": { "model": model, "choice": "hours" } } })
+        };
+        assert!(line(&record(DOUBLE)).contains("stands in for an LLM"));
+        assert!(!line(&record("gpt-6-luna")).contains("stands in"));
+    }
 
     #[test]
     fn an_answer_names_its_source_words_and_cost() {

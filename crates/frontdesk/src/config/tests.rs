@@ -82,15 +82,26 @@ fn a_wrong_value_is_refused_with_its_name_and_what_would_be_right() {
     check("FRONTDESK_TWILIO__VERIFY", "no", "true or false");
     check("FRONTDESK_LOG__FORMAT", "xml", "text or json");
     check("FRONTDESK_ADMIN__TOKEN", " ", "empty");
-    check("FRONTDESK_LIMITS__LLM_CALLS_PER_CALL", "0", "not in this version");
+    check("FRONTDESK_LIMITS__LLM_CALLS_PER_CALL", "-1", "whole number");
+    check("FRONTDESK_LLM__BASE_URL", "api.openai.com/v1", "https://");
+    check(
+        "FRONTDESK_LLM__BASE_URL",
+        "http://10.0.0.5:8000/v1",
+        "FRONTDESK_LLM__ALLOW_PLAIN_HTTP",
+    );
+    check("FRONTDESK_LLM__PRICES", "gpt", "JSON");
+    check("FRONTDESK_LLM__LEASE_SECONDS", "4", "at least 5");
+    check("FRONTDESK_LLM__REASONING_EFFORT", "some", "none, minimal");
+    check("FRONTDESK_LLM__PLATFORM_BUDGET", "-1", "less than 0");
+    check("FRONTDESK_LLM__MODLE", "x", "FRONTDESK_LLM__MODEL?");
     check("FRONTDESK_LIMITS__TURNS_PER_CALL", "many", "whole number");
     check("FRONTDESK_HTTP__LISTN", "127.0.0.1:1", "FRONTDESK_HTTP__LISTEN?");
 }
 
 #[test]
 fn every_fault_is_named_at_once() {
-    let both = environment(&[("FRONTDESK_HTTP__LISTEN", "x"), ("FRONTDESK_LLM__MODEL", "y")]);
-    check_refused(&both, &["FRONTDESK_HTTP__LISTEN", "FRONTDESK_LLM__MODEL"]);
+    let both = environment(&[("FRONTDESK_HTTP__LISTEN", "x"), ("FRONTDESK_LLM__LEASE_SECONDS", "y")]);
+    check_refused(&both, &["FRONTDESK_HTTP__LISTEN", "FRONTDESK_LLM__LEASE_SECONDS"]);
 }
 
 #[test]
@@ -104,6 +115,7 @@ fn a_secret_is_not_shown() {
     let origins = environment(&[
         ("FRONTDESK_ADMIN__TOKEN", "hunter2"),
         ("FRONTDESK_TWILIO__AUTH_TOKEN", "hunter2"),
+        ("FRONTDESK_LLM__API_KEY", "hunter2"),
     ]);
     assert!(!format!("{:?}", Config::load(&origins).unwrap()).contains("hunter2"));
 }
@@ -122,12 +134,26 @@ fn a_file_is_refused_with_its_name() {
         ("listen = 1\n", "outside of a [section]"),
         ("[http]\nlisten = 1\n", "text in quotes"),
         ("[http]\nlistn = \"x\"\n", "did you mean `http.listen`?"),
-        ("[limits]\nllm_calls_per_call = 3\n", "not in this version"),
+        ("[limits]\nllm_calls_per_call = -3\n", "whole number"),
         ("[limits]\nturns_per_call = -3\n", "whole number"),
     ] {
         fs::write(&path, text).unwrap();
         check_refused(&origins, &["own.toml", says]);
     }
+}
+
+#[test]
+fn an_llm_is_asked_with_a_key_or_where_none_is_needed() {
+    let usable = |variables: &[(&str, &str)]| Config::load(&environment(variables)).unwrap().llm.is_usable();
+    assert!(!usable(&[]));
+    assert!(usable(&[("OPENAI_API_KEY", "sk-x\n")]));
+    assert!(!usable(&[("OPENAI_API_KEY", "")]), "an empty variable is none");
+    assert!(usable(&[("FRONTDESK_LLM__API_KEY", "sk-x")]));
+    assert!(usable(&[("FRONTDESK_LLM__BASE_URL", "http://127.0.0.1:11434/v1")]));
+    check_refused(&environment(&[("OPENAI_API_KEY", "two words")]), &["OPENAI_API_KEY"]);
+    let refused = environment(&[("FRONTDESK_LLM__BASE_URL", "https://user:hunter2@api.example/v1")]);
+    check_refused(&refused, &["FRONTDESK_LLM__BASE_URL"]);
+    assert!(!Config::load(&refused).unwrap_err().to_string().contains("hunter2"));
 }
 
 #[test]

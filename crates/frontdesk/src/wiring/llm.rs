@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 use crate::config::{Config, LlmConfig};
 
 /// The model that the double goes by: whoever reads of it knows that no real one was asked.
-pub(super) const DOUBLE: &str = "frontdesk-double";
+pub const DOUBLE: &str = "frontdesk-double";
 
 /// The reaper looks so often for holds that nobody settled.
 const REAP: Duration = Duration::from_secs(1);

@@ -54,6 +54,7 @@ pub mod open_files;
 mod signals;
 mod token;
 
+pub use llm::DOUBLE;
 pub use signals::stop_signal;
 
 /// Requests that are being answered get so long to end: a turn's deadline.
