@@ -97,7 +97,7 @@ pub(crate) struct Answer {
     /// Said beside the matter: who wants the last words again means those before it.
     pub(crate) is_aside: bool,
     /// What became of asking the LLM, if it was asked.
-    pub(crate) consulted: Option<Consulted>,
+    pub(crate) consulted: Option<Box<Consulted>>,
 }
 
 /// How an answer is spoken and waited for.

@@ -29,7 +29,7 @@ pub(crate) struct Miss {
     /// The LLM holds it for no matter of this business.
     pub(crate) out_of_scope: bool,
     /// What became of asking the LLM, if it was asked.
-    pub(crate) consulted: Option<Consulted>,
+    pub(crate) consulted: Option<Box<Consulted>>,
 }
 
 impl Default for Miss {

@@ -123,7 +123,7 @@ pub(crate) struct Decided {
     /// Who is dialled.
     pub(crate) dials: Option<PhoneNumber>,
     /// What became of asking the LLM, if it was asked.
-    pub(crate) consulted: Option<Consulted>,
+    pub(crate) consulted: Option<Box<Consulted>>,
 }
 
 /// Answers one turn of a call: steps 3 to 7 of DESIGN section 1, in order. Never fails.

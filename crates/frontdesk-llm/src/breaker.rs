@@ -353,7 +353,7 @@ mod tests {
         let mut breaker = opened();
         let mut now = s(0);
         for pause in [2, 4, 8, 8] {
-            assert_eq!(breaker.due(now + s(pause) - Duration::from_millis(1)), None);
+            assert_eq!(breaker.due(now + Duration::from_millis(pause * 1_000 - 1)), None);
             now += s(pause);
             assert_eq!(breaker.due(now), Some(Probe::Free), "after {pause} s");
             assert_eq!(breaker.admission(), Admission::Open);

@@ -36,6 +36,10 @@ pub(crate) use steering::accompany;
 pub(crate) use transfer::{after_dial, offered_by, person_or_message, way_out};
 
 /// What the conversation makes of a turn.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one a turn, on the stack: a box would cost each answer an allocation"
+)]
 pub(crate) enum Conversed {
     /// It answers.
     Answered(Answer),

@@ -177,10 +177,10 @@ pub(crate) async fn answer(
     let Report {
         outcome, usage, cost, ..
     } = report;
-    miss.consulted = Some(Consulted {
+    miss.consulted = Some(Box::new(Consulted {
         result: None,
         tokens: usage.as_ref().map(Usage::total),
-    });
+    }));
     let completion = match outcome {
         Ok(completion) => completion,
         Err(failure) => {

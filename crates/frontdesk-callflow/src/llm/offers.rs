@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use frontdesk_domain::documents::{safety::SafetyCategory, template::Scenario};
+use frontdesk_domain::documents::{safety::SafetyCategory, template::Scenario, trade::TradeName};
 use frontdesk_llm::question::{NONE, Offered, OfferedKind, Question, Request};
 use frontdesk_matching::{Target, rules::Candidate};
 use tracing::error;
@@ -67,7 +67,7 @@ impl<'t> Offers<'t> {
             .filter_map(|(key, entry)| self.offered(key, *entry))
             .collect();
         let company = &self.tenant.settings.company;
-        let trades: Vec<&str> = company.trades.iter().map(|trade| trade.as_str()).collect();
+        let trades: Vec<&str> = company.trades.iter().map(TradeName::as_str).collect();
         let end = utterance
             .char_indices()
             .nth(UTTERANCE)

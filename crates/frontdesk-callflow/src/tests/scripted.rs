@@ -136,7 +136,7 @@ impl Provider for Scripted {
         Probed::Free { took: Duration::ZERO }
     }
 
-    fn endpoint(&self) -> &str {
+    fn endpoint(&self) -> &'static str {
         "https://llm.example/v1"
     }
 }

@@ -51,7 +51,7 @@ impl Provider for Ready {
         Probed::Free { took: Duration::ZERO }
     }
 
-    fn endpoint(&self) -> &str {
+    fn endpoint(&self) -> &'static str {
         "https://llm.example/v1"
     }
 }
@@ -156,7 +156,7 @@ async fn a_ledger_is_filtered_and_written_as_a_table() {
     }
     let table = app.get(&format!("{company}/ledger?format=csv")).await;
     assert_eq!(table.header("content-type"), Some("text/csv; charset=utf-8"));
-    let text = table.text().to_string();
+    let text = table.text();
     let lines: Vec<_> = text.lines().collect();
     assert!(lines[0].starts_with("id,month,at,"));
     assert!(
