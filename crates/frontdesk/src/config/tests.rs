@@ -93,7 +93,7 @@ fn a_wrong_value_is_refused_with_its_name_and_what_would_be_right() {
     check("FRONTDESK_LLM__LEASE_SECONDS", "4", "at least 5");
     check("FRONTDESK_LLM__REASONING_EFFORT", "some", "none, minimal");
     check("FRONTDESK_LLM__PLATFORM_BUDGET", "-1", "less than 0");
-    check("FRONTDESK_LLM__MODLE", "x", "FRONTDESK_LLM__MODEL?");
+    check("FRONTDESK_LLM__MODELS", "x", "FRONTDESK_LLM__MODEL?");
     check("FRONTDESK_LIMITS__TURNS_PER_CALL", "many", "whole number");
     check("FRONTDESK_HTTP__LISTN", "127.0.0.1:1", "FRONTDESK_HTTP__LISTEN?");
 }

@@ -302,7 +302,7 @@ fn exit_codes_tell_usage_from_failure_from_absence() {
             .fail(&["export", "--url", &url], "", 3)
             .contains("frontdesk serve")
     );
-    fs::write(stage.path().join("frontdesk.toml"), "[llm]\nmodle = \"x\"\n").unwrap();
+    fs::write(stage.path().join("frontdesk.toml"), "[llm]\nmodels = \"x\"\n").unwrap();
     let complaint = stage.fail(&["serve"], "", 2);
     assert!(complaint.contains("did you mean `llm.model`?"), "{complaint}");
 }
