@@ -187,7 +187,7 @@ async fn run(running: &Running, order: Order, wait: Instant, shared: &Shared, re
             Err(failure) => return tell(&mut reply, failure.into()),
         };
         if shared.gone.load(Ordering::SeqCst) {
-            return void(running, held.id).await;
+            return void(running, &held).await;
         }
         shared.asks.store(true, Ordering::SeqCst);
         let until = Instant::now() + settings::LLM_REQUEST.min(running.parts.lease.saturating_sub(BEFORE_LEASE_ENDS));
@@ -196,12 +196,18 @@ async fn run(running: &Running, order: Order, wait: Instant, shared: &Shared, re
         judge(running, &outcome, sent.elapsed(), shared.gone.load(Ordering::SeqCst));
         if outcome.is_free() {
             // Nothing is billed: the hold must not stand in another turn's way longer than needed.
-            _ = timeout(SETTLE_WAIT, void(running, held.id)).await;
-            if attempt < ATTEMPTS && is_worth_a_retry(running, &outcome, wait) {
+            let voiding = void(running, &held);
+            tokio::pin!(voiding);
+            let is_void = timeout(SETTLE_WAIT, &mut voiding).await.is_ok();
+            if is_void && attempt < ATTEMPTS && is_worth_a_retry(running, &outcome, wait) {
                 shared.asks.store(false, Ordering::SeqCst);
                 continue;
             }
-            return tell(&mut reply, Failure::Provider.into());
+            tell(&mut reply, Failure::Provider.into());
+            if !is_void {
+                voiding.await;
+            }
+            return;
         }
         let report = priced(running, &order, &held, outcome);
         let settling = settle(running, &held, report.1);
@@ -332,7 +338,8 @@ pub(super) async fn hold(running: &Running, order: &Order, attempt: u32) -> Resu
             Err(Failure::Known)
         }
         Ok(Err(failure)) => {
-            log(&failure, "a hold could not be made: the LLM is not asked");
+            let error = &failure as &dyn std::error::Error;
+            error!(error, "a hold could not be made: the LLM is not asked");
             Err(Failure::Ledger)
         }
         Err(_) => {
@@ -340,10 +347,6 @@ pub(super) async fn hold(running: &Running, order: &Order, attempt: u32) -> Resu
             Err(Failure::Ledger)
         }
     }
-}
-
-fn log(failure: &StoreError, what: &'static str) {
-    error!(error = failure as &dyn std::error::Error, "{what}");
 }
 
 /// What a request costs that may have been billed, as the turn hears it and as the ledger does.
@@ -397,22 +400,28 @@ fn overran(running: &Running, order: &Order, held: &Held, overrun: PicoUsd) {
 
 /// Settles until it is settled; after the lease the reaper charges the hold in full.
 pub(super) async fn settle(running: &Running, held: &Held, bill: Bill) {
+    until_closed(held, "settled", || running.parts.store.settle(held.id, bill.clone())).await;
+}
+
+/// Lets a hold go, likewise.
+pub(super) async fn void(running: &Running, held: &Held) {
+    let now = running.parts.clock.now();
+    until_closed(held, "let go", || running.parts.store.void(held.id, now)).await;
+}
+
+async fn until_closed<F>(held: &Held, what: &'static str, close: impl Fn() -> F)
+where
+    F: Future<Output = Result<bool, StoreError>>,
+{
     loop {
-        match running.parts.store.settle(held.id, bill.clone()).await {
+        match close().await {
             Ok(_) => return,
             Err(failure) if Instant::now() >= held.lease_ends => {
-                return log(
-                    &failure,
-                    "a bill could not be settled: its hold will be charged in full",
-                );
+                let error = &failure as &dyn std::error::Error;
+                error!(entry.id = %held.id, error, "a hold could not be {what}: it will be charged in full");
+                return;
             }
             Err(_) => sleep(SETTLE_PAUSE).await,
         }
-    }
-}
-
-pub(super) async fn void(running: &Running, id: LedgerEntryId) {
-    if let Err(failure) = running.parts.store.void(id, running.parts.clock.now()).await {
-        log(&failure, "a hold could not be let go: it will be charged in full");
     }
 }

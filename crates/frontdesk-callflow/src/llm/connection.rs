@@ -95,7 +95,7 @@ pub(super) async fn one_token(running: &Running, until: Instant) -> Tried {
     let took = sent.elapsed();
     let complaint = outcome.complaint();
     if outcome.is_free() {
-        void(running, held.id).await;
+        void(running, &held).await;
         return Tried {
             took: Some(took),
             ..Tried::failed(complaint.unwrap_or_default())

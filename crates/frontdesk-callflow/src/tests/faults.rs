@@ -33,11 +33,12 @@ pub(super) enum Part {
     Rotation,
     Turns,
     Ledger,
+    Bills,
 }
 
 /// What is broken.
 #[derive(Debug, Default)]
-pub(super) struct Faults([AtomicU8; 5]);
+pub(super) struct Faults([AtomicU8; 6]);
 
 impl Faults {
     pub(super) fn set(&self, part: Part, fault: Fault) {
@@ -79,12 +80,12 @@ impl LedgerStore for Faulty {
     }
 
     async fn settle(&self, id: LedgerEntryId, bill: Bill) -> Result<bool, StoreError> {
-        self.faults.meet(Part::Ledger).await?;
+        self.faults.meet(Part::Bills).await?;
         self.store.settle(id, bill).await
     }
 
     async fn void(&self, id: LedgerEntryId, at: Timestamp) -> Result<bool, StoreError> {
-        self.faults.meet(Part::Ledger).await?;
+        self.faults.meet(Part::Bills).await?;
         self.store.void(id, at).await
     }
 

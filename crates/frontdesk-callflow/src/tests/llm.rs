@@ -365,6 +365,24 @@ async fn a_ledger_that_does_not_answer_costs_the_llm_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn what_was_free_stays_free_although_the_ledger_is_slow_to_hear_of_it() {
+    let provider = Scripted::new([Does::Refuses(500, RefusalKind::Server)]);
+    let scene = Scene::with_llm(&provider, json!({})).await;
+    scene.breaks(Part::Bills, Fault::Hangs);
+    let heard = scene.call("CA1").says(FOREIGN).await;
+    assert!(said(&heard).starts_with("A small problem."), "{heard}");
+    assert_ne!(spend(&scene).await.held.pico(), 0, "the hold is still there");
+    scene.breaks(Part::Bills, Fault::None);
+    for _ in 0..100 {
+        if spend(&scene).await == Spend::default() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("it was not let go: {:?}", spend(&scene).await);
+}
+
+#[tokio::test]
 async fn four_fifths_of_a_budget_are_told_once() {
     // A turn costs 0.00058 USD and holds less than 0.0009.
     let usage = Usage {
