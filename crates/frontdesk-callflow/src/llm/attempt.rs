@@ -11,7 +11,7 @@ use std::{
 
 use frontdesk_domain::{
     alert::{AlertCode, Stage},
-    ids::{CallId, CompanyId, LedgerEntryId, TurnId},
+    ids::{CallId, LedgerEntryId, TurnId},
     ledger::{Account, EntryKind, PriceRow, Spend, Usage},
     money::PicoUsd,
     time::MonthKey,
@@ -51,7 +51,6 @@ pub(super) const BEFORE_LEASE_ENDS: Duration = Duration::from_secs(1);
 /// What is asked, and who pays.
 pub(super) struct Order {
     account: Account,
-    company: Option<CompanyId>,
     month: MonthKey,
     turn: TurnId,
     call: CallId,
@@ -64,7 +63,6 @@ impl Order {
         let zone = &tenant.settings.company.time_zone;
         Self {
             account: Account::Company(tenant.id()),
-            company: Some(tenant.id()),
             month: MonthKey::of(running.parts.clock.now(), zone),
             turn: turn.id(),
             call: turn.call.clone(),
@@ -83,7 +81,6 @@ impl Order {
         let name = format!("probe-{}", running.ids.make());
         Self {
             account: Account::Platform,
-            company: None,
             month: MonthKey::of(running.parts.clock.now(), &TimeZone::UTC),
             turn: TurnId::new(&name),
             call: CallId::new(&name),
@@ -392,7 +389,10 @@ fn overran(running: &Running, order: &Order, held: &Held, overrun: PicoUsd) {
     error!(model = %model, held = %held.amount, %overrun, "{message}");
     running.parts.notifier.raise(frontdesk_domain::alert::Alert {
         code: AlertCode::RoutingError,
-        company: order.company,
+        company: match order.account {
+            Account::Company(id) => Some(id),
+            Account::Platform => None,
+        },
         message,
         details: json!({ "callId": order.call, "stage": Stage::Tier3Llm, "held": held.amount, "overrun": overrun }),
     });

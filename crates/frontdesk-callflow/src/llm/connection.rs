@@ -102,6 +102,12 @@ pub(super) async fn one_token(running: &Running, until: Instant) -> Tried {
         };
     }
     let (report, bill) = priced(running, &order, &held, outcome);
+    let complaint = complaint.or_else(|| {
+        let beyond = bill.overrun;
+        (beyond > PicoUsd::ZERO).then(|| {
+            format!("it answers, and bills {beyond} USD more than one token can cost: ask the provider about its usage figures")
+        })
+    });
     settle(running, &held, bill).await;
     Tried {
         ok: complaint.is_none(),

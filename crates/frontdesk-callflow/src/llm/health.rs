@@ -1,7 +1,7 @@
 //! How the provider is: the breaker with a clock, the probes that close it again, and who is told.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -11,9 +11,7 @@ use std::{
 
 use frontdesk_domain::{
     alert::{Alert, AlertCode, Notifier},
-    ids::CompanyId,
-    money::PicoUsd,
-    time::{MonthKey, Timestamp},
+    time::Timestamp,
 };
 use frontdesk_llm::{
     breaker::{Admission, Breaker, Change, Event, Probe, State},
@@ -28,7 +26,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{Running, attempt::Report, connection};
+use super::{Running, connection};
 use crate::settings;
 
 /// Between two checks while nothing is wrong.
@@ -56,8 +54,6 @@ struct Inner {
     cause: Option<Arc<str>>,
     cuts: VecDeque<Duration>,
     checked: Option<Checked>,
-    /// The month and limit of which each company was warned.
-    warned: HashMap<CompanyId, (MonthKey, PicoUsd)>,
 }
 
 /// The last check of the provider.
@@ -88,13 +84,6 @@ pub struct HealthReport {
     pub cause: Option<Arc<str>>,
     /// The last check; null before the first.
     pub last_check: Option<Checked>,
-}
-
-/// That four fifths of a budget are spent.
-pub(super) struct BudgetWarning {
-    pub(super) month: MonthKey,
-    pub(super) limit: PicoUsd,
-    pub(super) spent: PicoUsd,
 }
 
 impl Health {
@@ -155,17 +144,6 @@ impl Health {
             let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
             self.slow(json!({ "latencyMillis": millis, "endpoint": self.endpoint }));
         }
-    }
-
-    /// That four fifths of a company's budget are spent, once a month and limit.
-    pub(super) fn budget_warning(&self, company: CompanyId, report: &Report) -> Option<BudgetWarning> {
-        let (month, spend, limit) = report.month?;
-        let spent = spend.spent + report.cost;
-        if limit <= PicoUsd::ZERO || spent.pico() < limit.pico() / 5 * 4 {
-            return None;
-        }
-        let earlier = self.lock().warned.insert(company, (month, limit));
-        (earlier != Some((month, limit))).then_some(BudgetWarning { month, limit, spent })
     }
 
     pub(super) fn report(&self, model: &str) -> HealthReport {

@@ -8,6 +8,7 @@ mod attempt;
 mod connection;
 mod health;
 mod offers;
+mod warnings;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +16,7 @@ use frontdesk_domain::{
     alert::{Alert, AlertCode, Notifier, Stage},
     clock::Clock,
     confidence::Confidence,
-    decision::{SkipReason, Step, StepOutcome, Tier, TraceCandidate},
+    decision::{CandidateKind, SkipReason, Step, StepOutcome, Tier, TraceCandidate},
     ledger::Usage,
     money::PicoUsd,
     record::LlmResult,
@@ -37,6 +38,7 @@ use self::{
     attempt::{Failure, Order, Report},
     health::Health,
     offers::{Entry, Offers},
+    warnings::BudgetWarnings,
 };
 pub use self::{connection::Trial, health::HealthReport};
 use crate::{
@@ -82,7 +84,8 @@ pub struct Llm(Option<Arc<Running>>);
 struct Running {
     parts: LlmParts,
     ids: ObjectIds,
-    health: Arc<Health>,
+    health: Health,
+    warnings: BudgetWarnings,
 }
 
 /// What became of asking the LLM for a turn.
@@ -95,12 +98,13 @@ pub(crate) struct Consulted {
 }
 
 impl Llm {
-    /// Starts the checks of the provider's health and the reaper of holds that nobody settled.
+    /// Starts the checks of the provider's health.
     #[must_use]
     pub fn start(parts: LlmParts) -> Self {
         let running = Arc::new(Running {
             ids: ObjectIds::new(Arc::clone(&parts.clock)),
-            health: Arc::new(Health::new(Arc::clone(&parts.notifier), parts.provider.endpoint())),
+            health: Health::new(Arc::clone(&parts.notifier), parts.provider.endpoint()),
+            warnings: BudgetWarnings::default(),
             parts,
         });
         let tasks = running.parts.tasks.clone();
@@ -136,10 +140,10 @@ impl Running {
         self.parts.prices.of(&self.parts.style.model, today)
     }
 
-    fn raise(&self, code: AlertCode, tenant: Option<&Tenant>, message: String, details: serde_json::Value) {
+    fn raise(&self, code: AlertCode, tenant: &Tenant, message: String, details: serde_json::Value) {
         self.parts.notifier.raise(Alert {
             code,
-            company: tenant.map(Tenant::id),
+            company: Some(tenant.id()),
             message,
             details,
         });
@@ -226,17 +230,20 @@ fn admitted<'f>(
     turn: &Turn<'_>,
 ) -> Result<(&'f Arc<Running>, Prices), SkipReason> {
     let gatekeeper = &tenant.settings.company.gatekeeper;
-    let Some(running) = &flow.llm().0 else {
-        return Err(unconfigured(tenant, turn));
-    };
+    if !gatekeeper.enabled || !gatekeeper.llm_enabled {
+        return Err(SkipReason::Disabled);
+    }
+    if turn.normalized().is_empty() {
+        return Err(SkipReason::NoWords);
+    }
+    if turn.dry_run {
+        return Err(SkipReason::DryRun);
+    }
+    let running = flow.llm().0.as_ref().ok_or(SkipReason::NoModel)?;
     let budget = gatekeeper.monthly_budget;
     let limit = running.parts.calls_per_call;
-    if !gatekeeper.enabled || !gatekeeper.llm_enabled || budget.is_none() || running.health.is_switched_off() {
+    if budget.is_none() || running.health.is_switched_off() {
         Err(SkipReason::Disabled)
-    } else if turn.normalized().is_empty() {
-        Err(SkipReason::NoWords)
-    } else if turn.dry_run {
-        Err(SkipReason::DryRun)
     } else if budget.is_some_and(|budget| budget <= PicoUsd::ZERO) {
         let month = MonthKey::of(turn.arrived, &tenant.settings.company.time_zone);
         exceeded(
@@ -260,20 +267,6 @@ fn admitted<'f>(
     }
 }
 
-/// Why the LLM is not asked where none is configured: what the company chose comes first.
-fn unconfigured(tenant: &Tenant, turn: &Turn<'_>) -> SkipReason {
-    let gatekeeper = &tenant.settings.company.gatekeeper;
-    if !gatekeeper.enabled || !gatekeeper.llm_enabled {
-        SkipReason::Disabled
-    } else if turn.normalized().is_empty() {
-        SkipReason::NoWords
-    } else if turn.dry_run {
-        SkipReason::DryRun
-    } else {
-        SkipReason::NoModel
-    }
-}
-
 /// Tells operators what asking showed of the budget.
 fn note(running: &Running, tenant: &Tenant, turn: &Turn<'_>, report: &Report) {
     match &report.outcome {
@@ -289,14 +282,14 @@ fn note(running: &Running, tenant: &Tenant, turn: &Turn<'_>, report: &Report) {
             exceeded(running, tenant, turn, details);
         }
         _ => {
-            if let Some(warning) = running.health.budget_warning(tenant.id(), report) {
+            if let Some(warning) = running.warnings.due(tenant.id(), report) {
                 let name = &tenant.settings.company.name;
                 let message = format!(
                     "four fifths of the LLM budget of {name} for {} are spent",
                     warning.month
                 );
                 let details = json!({ "month": warning.month, "limit": warning.limit, "spent": warning.spent });
-                running.raise(AlertCode::BudgetWarning, Some(tenant), message, details);
+                running.raise(AlertCode::BudgetWarning, tenant, message, details);
             }
         }
     }
@@ -309,7 +302,7 @@ fn exceeded(running: &Running, tenant: &Tenant, turn: &Turn<'_>, mut details: se
     let name = &tenant.settings.company.name;
     let message =
         format!("the LLM budget of {name} for this month is used up: callers hear answers of tiers 1 and 2 only");
-    running.raise(AlertCode::BudgetExceeded, Some(tenant), message, details);
+    running.raise(AlertCode::BudgetExceeded, tenant, message, details);
 }
 
 /// Notes why the LLM did not answer. Who waited for it in vain is told that something failed.
@@ -413,7 +406,7 @@ fn decide(
 
 fn candidate(tenant: &Tenant, entry: Entry<'_>, confidence: Confidence) -> Option<TraceCandidate> {
     let (id, kind) = match entry {
-        Entry::Danger(category) => (category.id.shared(), frontdesk_domain::decision::CandidateKind::Safety),
+        Entry::Danger(category) => (category.id.shared(), CandidateKind::Safety),
         Entry::Answer(candidate) => named(tenant.knowledge.target(&candidate)?),
     };
     Some(TraceCandidate { id, kind, confidence })

@@ -367,7 +367,7 @@ impl Trainer {
             Some(shared) => shared,
             None => {
                 // Never from what was learnt before: the same knowledge gives the same head, whatever was there.
-                let learnt = Arc::new(SharedHead::train(wordings, find, None, &stop)?);
+                let learnt = Arc::new(SharedHead::train(wordings, find, &stop)?);
                 self.keep(&key, || learnt.to_bytes());
                 self.shared.note(key, &learnt);
                 learnt

@@ -305,7 +305,18 @@ async fn what_is_billed_beyond_the_hold_switches_the_model_off() {
         prompt: 10_000_000_000_000,
         ..USAGE
     };
-    let provider = Scripted::new([Does::Bills("cooling", absurd)]);
+    let one_token = Usage {
+        prompt: 9,
+        completion: 1,
+        ..USAGE
+    };
+    let does = [
+        Does::Bills("cooling", absurd),
+        Does::Bills("ok", absurd),
+        Does::Bills("ok", one_token),
+        COOLING,
+    ];
+    let provider = Scripted::new(does);
     let scene = Scene::with_llm(&provider, json!({})).await;
     let heard = scene.call("CA1").says(FOREIGN).await;
     assert!(
@@ -324,7 +335,16 @@ async fn what_is_billed_beyond_the_hold_switches_the_model_off() {
     let of_platform = entries(&scene, Account::Platform).await;
     assert_eq!(of_platform[0].kind, EntryKind::Overrun);
     let tested = scene.flow.llm().test_connection().await.unwrap();
+    assert!(
+        !tested.ok && tested.detail.unwrap().contains("bills"),
+        "it still bills what it cannot have used"
+    );
+    scene.call("CA3").says(FOREIGN).await;
+    assert_eq!(provider.asked().len(), 2, "the test, and no turn");
+    let tested = scene.flow.llm().test_connection().await.unwrap();
     assert!(tested.ok, "{tested:?}");
+    scene.call("CA4").says(FOREIGN).await;
+    assert_eq!(provider.asked().len(), 4);
 }
 
 #[tokio::test]

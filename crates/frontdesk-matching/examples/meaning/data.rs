@@ -62,7 +62,7 @@ impl Tenant {
         let embeddings: Option<Embeddings<'_>> = if vectors.is_some() { Some(&of) } else { None };
         let never = || false;
         let shared_wordings = SharedWordings::of(parts);
-        let shared = SharedHead::train(&shared_wordings, embeddings, None, &never)?;
+        let shared = SharedHead::train(&shared_wordings, embeddings, &never)?;
         let background = shared.background(&shared_wordings, embeddings)?;
         let own = OwnHead::train(&OwnWordings::of(parts), &shared, &background, embeddings, &never)?;
         Ok(Self {

@@ -38,24 +38,12 @@ fn show(name: &str, parts: &Parts, vectors: Option<&Vectors>) -> Result<(), Box<
     let never = || false;
     let wordings = SharedWordings::of(parts);
     let own_wordings = OwnWordings::of(parts);
-    let mut times = [f64::INFINITY; 4];
+    let mut times = [f64::INFINITY; 3];
     let mut sizes = (0, 0);
     for _ in 0..5 {
         let begin = Instant::now();
-        let shared = SharedHead::train(&wordings, embeddings, None, &never)?;
+        let shared = SharedHead::train(&wordings, embeddings, &never)?;
         let trained = begin.elapsed();
-        let mut edited = wordings.clone();
-        if let Some(text) = edited.units.first_mut().and_then(|unit| unit.texts.pop()) {
-            edited
-                .units
-                .iter_mut()
-                .last()
-                .into_iter()
-                .for_each(|unit| unit.texts.push(text.clone()));
-        }
-        let again = Instant::now();
-        SharedHead::train(&edited, embeddings, Some(&shared), &never)?;
-        let again = again.elapsed();
         let begin = Instant::now();
         let background = shared.background(&wordings, embeddings)?;
         let laid_out = begin.elapsed();
@@ -63,13 +51,13 @@ fn show(name: &str, parts: &Parts, vectors: Option<&Vectors>) -> Result<(), Box<
         let own = OwnHead::train(&own_wordings, &shared, &background, embeddings, &never)?;
         let own_trained = begin.elapsed();
         sizes = (shared.size(), own.size());
-        for (best, time) in times.iter_mut().zip([trained, again, laid_out, own_trained]) {
+        for (best, time) in times.iter_mut().zip([trained, laid_out, own_trained]) {
             *best = best.min(1e3 * time.as_secs_f64());
         }
     }
-    let [trained, again, laid_out, own_trained] = times;
+    let [trained, laid_out, own_trained] = times;
     println!(
-        "{name:26} {} units, {} wordings: {trained:.0} ms, after an edit {again:.0} ms, {} KB; background {laid_out:.0} ms; own {} units, {} wordings: {own_trained:.1} ms, {:.1} KB",
+        "{name:26} {} units, {} wordings: {trained:.0} ms, {} KB; background {laid_out:.0} ms; own {} units, {} wordings: {own_trained:.1} ms, {:.1} KB",
         wordings.units.len(),
         wordings.texts().count(),
         sizes.0 / 1024,

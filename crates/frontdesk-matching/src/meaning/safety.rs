@@ -174,7 +174,7 @@ impl SafetyByMeaning {
             base: &[],
             care: coefficients.care,
         };
-        let weights = problem.solve(None, stop)?;
+        let weights = problem.solve(stop)?;
         let rows = (0..classes)
             .map(|class| weights.iter().skip(class).step_by(width(classes)).copied().collect())
             .collect();

@@ -227,8 +227,8 @@ impl Problem<'_> {
         }
     }
 
-    /// The weights; `None` if `stop` said so. Starts from `start` if it has the right length, else from zero.
-    pub(super) fn solve(&self, start: Option<Vec<f32>>, stop: &dyn Fn() -> bool) -> Option<Vec<f32>> {
+    /// The weights; `None` if `stop` said so.
+    pub(super) fn solve(&self, stop: &dyn Fn() -> bool) -> Option<Vec<f32>> {
         let (width, count, length) = (self.width(), self.examples.count(), self.weights());
         if self.classes == 0 || count == 0 {
             return Some(vec![0.0; length]);
@@ -240,20 +240,12 @@ impl Problem<'_> {
         let mut residuals = vec![0.0; count * width];
         let mut change = vec![0.0; count * width];
         let mut gradient = vec![0.0; length];
-        // What the gradient is at zero weights: the measure of how far there is to go, wherever this starts.
+        // What the gradient is at zero weights: the measure of how far there is to go.
         self.residuals(&base, &mut residuals);
         self.gradient(&columns, &residuals, &mut gradient);
         let enough = TOLERANCE * long_dot(&gradient, &gradient).sqrt();
         let mut logits = base;
         let mut weights = vec![0.0; length];
-        if let Some(start) = start.filter(|start| start.len() == length) {
-            weights = start;
-            self.logits(&weights, &mut change);
-            add_scaled(&mut logits, 1.0, &change);
-            self.residuals(&logits, &mut residuals);
-            self.gradient(&columns, &residuals, &mut gradient);
-            add_scaled(&mut gradient, 1.0, &weights);
-        }
         let mut memory: VecDeque<Pair> = VecDeque::with_capacity(MEMORY);
         for _ in 0..STEPS {
             if stop() {
@@ -389,7 +381,7 @@ mod tests {
             base: &[],
             care: 10.0,
         };
-        let weights = problem.solve(None, stop)?;
+        let weights = problem.solve(stop)?;
         let mut logits = vec![0.0; 3 * width(2)];
         problem.logits(&weights, &mut logits);
         Some((weights, logits))

@@ -102,7 +102,7 @@ impl Company {
 
 fn heads(parts: &Parts, embeddings: Option<Embeddings<'_>>) -> Result<(SharedHead, OwnHead), NotTrained> {
     let wordings = SharedWordings::of(parts);
-    let shared = SharedHead::train(&wordings, embeddings, None, &|| false)?;
+    let shared = SharedHead::train(&wordings, embeddings, &|| false)?;
     let background = shared.background(&wordings, embeddings)?;
     let own = OwnHead::train(&OwnWordings::of(parts), &shared, &background, embeddings, &|| false)?;
     Ok((shared, own))
@@ -289,7 +289,7 @@ fn learning_the_same_gives_the_same_bits_and_can_be_stopped() {
         );
         let wordings = SharedWordings::of(&parts());
         assert_eq!(
-            SharedHead::train(&wordings, embeddings, None, &|| true),
+            SharedHead::train(&wordings, embeddings, &|| true),
             Err(NotTrained::Stopped)
         );
         let (shared, _) = heads(&parts(), embeddings).unwrap();
@@ -307,22 +307,9 @@ fn a_missing_embedding_is_named() {
     let wordings = SharedWordings::of(&parts());
     let but_one = |text: &str| embed(text).filter(|_| text != "send somebody");
     assert_eq!(
-        SharedHead::train(&wordings, Some(&but_one), None, &|| false),
+        SharedHead::train(&wordings, Some(&but_one), &|| false),
         Err(NotTrained::NoEmbedding("send somebody".to_owned()))
     );
-}
-
-#[test]
-fn what_was_learnt_before_the_edit_is_a_good_start() {
-    let (before, _) = heads(&parts(), SEMANTIC).unwrap();
-    let mut edited = SharedWordings::of(&parts());
-    edited.units[1].texts.push("my room is warm".to_owned());
-    let cold = SharedHead::train(&edited, SEMANTIC, None, &|| false).unwrap();
-    let warm = SharedHead::train(&edited, SEMANTIC, Some(&before), &|| false).unwrap();
-    let logits = |shared: &SharedHead| shared.background(&edited, SEMANTIC).unwrap().logits;
-    for (cold, warm) in logits(&cold).iter().zip(logits(&warm)) {
-        assert!((cold - warm).abs() < 0.2, "{cold} {warm}");
-    }
 }
 
 #[test]
@@ -373,10 +360,7 @@ fn many_scenarios_take_bounded_time_and_still_tell_apart() {
         ..Parts::default()
     };
     let wordings = SharedWordings::of(&parts);
-    assert_eq!(
-        SharedHead::train(&wordings, None, None, &|| true),
-        Err(NotTrained::Stopped)
-    );
+    assert_eq!(SharedHead::train(&wordings, None, &|| true), Err(NotTrained::Stopped));
     let company = Company::new(&parts, None);
     assert_eq!(company.best("please repair thing77").0, "s77");
     assert_eq!(Background::default().logits.len(), 0);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     crowding::{self, Crowding},
-    dense::{halved, quantised, whole},
+    dense::{halved, quantised},
     embedding::Embedding,
     grams::{Gram, GramReader},
     head::{Head, Vocabulary, bounds, rarity},
@@ -219,48 +219,6 @@ impl Head {
         }
         self.shrink();
     }
-
-    /// What was learnt before, laid out for learning again with other classes and features.
-    fn as_start(&self, new: &Self, postings: &Postings, dimension: usize) -> Option<Vec<f32>> {
-        if self.dimension != dimension {
-            return None;
-        }
-        let width = width(new.identities.len());
-        let mut start = vec![0.0; (dimension + 1) * width + postings.slots.len()];
-        let was = |identity: &u64| self.identities.iter().position(|known| known == identity);
-        let before: Vec<Option<usize>> = new.identities.iter().map(was).collect();
-        let (dense, lexical) = start.split_at_mut_checked((dimension + 1) * width)?;
-        for (slot, old) in before.iter().enumerate() {
-            let Some(old) = old else { continue };
-            let row = self
-                .dense
-                .get(old * dimension..(old + 1) * dimension)
-                .unwrap_or_default();
-            let bias = self.bias.get(*old).map(|bias| bias / ALWAYS);
-            let values = row.iter().map(|half| whole(*half)).chain(bias);
-            for (cell, value) in dense.iter_mut().skip(slot).step_by(width).zip(values) {
-                *cell = value;
-            }
-        }
-        for (feature, gram) in new.vocabulary.features().iter().enumerate() {
-            let Some(old_feature) = self.vocabulary.find(*gram) else {
-                continue;
-            };
-            let old = bounds(&self.starts, old_feature);
-            let old_slots = self.slots.get(old.clone()).unwrap_or_default();
-            for at in postings.of(index(feature)) {
-                let slot = postings.slots.get(at).and_then(|slot| before.get(usize::from(*slot)));
-                let known = slot
-                    .and_then(|slot| u16::try_from((*slot)?).ok())
-                    .and_then(|slot| old_slots.binary_search(&slot).ok());
-                let weight = known.and_then(|known| self.weights.get(old.start + known));
-                if let Some((cell, weight)) = lexical.get_mut(at).zip(weight) {
-                    *cell = whole(*weight) / lexical_scale(dimension);
-                }
-            }
-        }
-        Some(start)
-    }
 }
 
 /// Where there are too many classes and examples: the mean of a class in place of what would be learnt.
@@ -311,24 +269,22 @@ fn means(problem: &Problem<'_>, stop: &dyn Fn() -> bool) -> Result<Vec<f32>, Not
     Ok(weights)
 }
 
-fn learn(problem: &Problem<'_>, start: Option<Vec<f32>>, stop: &dyn Fn() -> bool) -> Result<Vec<f32>, NotTrained> {
+fn learn(problem: &Problem<'_>, stop: &dyn Fn() -> bool) -> Result<Vec<f32>, NotTrained> {
     if problem.examples.count().saturating_mul(width(problem.classes)) > MOST_LOGITS {
         means(problem, stop)
     } else {
-        problem.solve(start, stop).ok_or(NotTrained::Stopped)
+        problem.solve(stop).ok_or(NotTrained::Stopped)
     }
 }
 
 impl SharedHead {
-    /// Learns from shared wordings, with embeddings or by words alone. `previous` is what was learnt from nearly the same
-    /// and saves time; the result is as good, but not the same to the last bit.
+    /// Learns from shared wordings, with embeddings or by words alone.
     ///
     /// # Errors
     /// When told to stop, when an embedding is missing, or for more than 65,535 units.
     pub fn train(
         wordings: &SharedWordings,
         embeddings: Option<Embeddings<'_>>,
-        previous: Option<&Self>,
         stop: &dyn Fn() -> bool,
     ) -> Result<Self, NotTrained> {
         let (mut head, postings) = outline(&wordings.units.iter().collect::<Vec<_>>(), true)?;
@@ -348,8 +304,7 @@ impl SharedHead {
             base: &[],
             care: CARE,
         };
-        let start = previous.and_then(|previous| previous.head.as_start(&head, &postings, rows.dimension));
-        let learnt = learn(&problem, start, stop)?;
+        let learnt = learn(&problem, stop)?;
         head.keep(&rows, postings, &learnt);
         (head.near, head.cross) = crowding::of_shared(&rows.dense, rows.dimension, &right, stop)?;
         Ok(Self { head })
@@ -452,7 +407,7 @@ impl OwnHead {
             base: &scene.base,
             care: CARE,
         };
-        let learnt = learn(&problem, None, stop)?;
+        let learnt = learn(&problem, stop)?;
         head.keep(&rows, postings, &learnt);
         Ok(Self {
             head,

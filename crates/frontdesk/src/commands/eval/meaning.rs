@@ -46,7 +46,7 @@ pub(super) fn learn<'b>(
         let Shared { head, background } = match shared.entry(key) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
-                let head = SharedHead::train(&common, embeddings, None, &|| false)?;
+                let head = SharedHead::train(&common, embeddings, &|| false)?;
                 let background = head.background(&common, embeddings)?;
                 place.insert(Shared {
                     head: Arc::new(head),
