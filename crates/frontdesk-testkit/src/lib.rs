@@ -6,12 +6,14 @@
 //! - [`world::World`] makes companies to call, and knows what a right answer of theirs is.
 //! - [`shapes::collect`] plays calls that bring out a document of every shape.
 //! - [`crash::run`] kills a server under load, again and again, and looks for what it had acknowledged.
+//! - [`money`] races turns for a budget, kills servers that hold money, hangs the provider, and looks at every cent.
 //!
 //! Nothing here knows how Frontdesk works inside: it speaks HTTP and reads documents. The one exception is
 //! [`store_file`], which asks `SQLite` whether the store's file is sound.
 
 pub mod connection;
 pub mod crash;
+pub mod money;
 pub mod operator;
 pub mod server;
 pub mod shapes;

@@ -4,7 +4,7 @@ use std::{
     fs::{File, OpenOptions},
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -28,6 +28,8 @@ pub struct Server {
     program: PathBuf,
     /// Run by a shell before the program takes its place.
     prelude: Option<String>,
+    /// Settings beside those that every server here gets.
+    settings: Vec<(String, String)>,
     folder: PathBuf,
     address: SocketAddr,
     token: String,
@@ -50,6 +52,7 @@ impl Server {
         Ok(Self {
             program,
             prelude: None,
+            settings: Vec::new(),
             folder: folder.to_owned(),
             address: listener.local_addr()?,
             token: format!("testkit-{:032x}", rand::random::<u128>()),
@@ -61,6 +64,13 @@ impl Server {
     #[must_use]
     pub fn with_prelude(mut self, commands: &str) -> Self {
         self.prelude = Some(commands.to_owned());
+        self
+    }
+
+    /// Sets `FRONTDESK_{name}`, such as `LLM__BASE_URL`.
+    #[must_use]
+    pub fn with_setting(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.settings.push((format!("FRONTDESK_{name}"), value.into()));
         self
     }
 
@@ -117,13 +127,38 @@ impl Server {
                 command
             }
         };
+        let child = self
+            .configure(&mut command)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("{} cannot be started", self.program.display()))?;
+        self.child = Some(child);
+        Ok(())
+    }
+
+    /// Runs another command of the program with the server's settings, such as `budget verify`.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn command(&self, arguments: &[&str]) -> Result<Output> {
+        let mut command = Command::new(&self.program);
+        command.args(arguments);
+        self.configure(&mut command)
+            .output()
+            .context("the program cannot be started")
+    }
+
+    fn configure<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         // What whoever runs the tests has set must not change what they find.
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("FRONTDESK_") {
-                command.env_remove(name);
+            let name = name.to_string_lossy();
+            if name.starts_with("FRONTDESK_") || name == "OPENAI_API_KEY" {
+                command.env_remove(&*name);
             }
         }
-        let child = command
+        command
             .current_dir(&self.folder)
             .env("FRONTDESK_HTTP__LISTEN", self.address.to_string())
             .env("FRONTDESK_HTTP__PUBLIC_URL", PUBLIC_URL)
@@ -136,13 +171,7 @@ impl Server {
             .env("FRONTDESK_LIMITS__CALLS_PER_CALLER_PER_HOUR", "0")
             .env("FRONTDESK_LIMITS__CONCURRENT_CALLS_PER_COMPANY", "0")
             .env("FRONTDESK_STORE__URL", format!("sqlite:{}", self.store().display()))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("{} cannot be started", self.program.display()))?;
-        self.child = Some(child);
-        Ok(())
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
     }
 
     /// Starts the process and waits until `/readyz` says 200. Gives the time that this took.
