@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, header, redirect, retry};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{Instant, timeout_at};
@@ -125,7 +126,7 @@ impl OpenAiCompatible {
 
 #[async_trait]
 impl Provider for OpenAiCompatible {
-    async fn ask(&self, body: Vec<u8>, deadline: Instant, progress: &Progress) -> Asked {
+    async fn ask(&self, body: Bytes, deadline: Instant, progress: &Progress) -> Asked {
         let begun = Instant::now();
         let request = self
             .client

@@ -9,6 +9,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+pub use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::completion::Completion;
@@ -21,7 +22,7 @@ use crate::completion::Completion;
 pub trait Provider: Send + Sync {
     /// Sends a request's body ([`crate::question::Request`]) and waits for its answer until the deadline. `progress` tells
     /// whoever waits less long whether anything has come.
-    async fn ask(&self, body: Vec<u8>, deadline: Instant, progress: &Progress) -> Asked;
+    async fn ask(&self, body: Bytes, deadline: Instant, progress: &Progress) -> Asked;
 
     /// Asks for what costs nothing: the list of models.
     async fn probe(&self, deadline: Instant) -> Probed;

@@ -7,6 +7,7 @@ mod line;
 #[cfg(test)]
 mod tests;
 
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -120,7 +121,7 @@ pub fn probe(style: &Style) -> Request {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// The JSON body.
-    pub body: Vec<u8>,
+    pub body: Bytes,
     /// The most tokens that its answer can have.
     pub max_tokens: u64,
 }
@@ -206,7 +207,7 @@ fn written(style: &Style, messages: Vec<Message>, max_tokens: u64, response_form
     };
     Request {
         // Strings and numbers can always be written as JSON. An empty body would be refused by the server, unbilled.
-        body: serde_json::to_vec(&body).unwrap_or_default(),
+        body: serde_json::to_vec(&body).unwrap_or_default().into(),
         max_tokens,
     }
 }
@@ -220,18 +221,20 @@ fn in_order<'a>(offered: &'a [Offered<'a>]) -> Vec<&'a Offered<'a>> {
 }
 
 fn system(question: &Question<'_>, offered: &[&Offered<'_>]) -> String {
-    let mut text = INSTRUCTIONS.to_owned();
+    let mut text = String::with_capacity(INSTRUCTIONS.len() + 320 * (offered.len() + 1));
+    text += INSTRUCTIONS;
     text += "\nBusiness: ";
-    text += &line::flat(question.business);
+    line::put_flat(&mut text, question.business, usize::MAX);
+    for (number, trade) in question.trades.iter().enumerate() {
+        text += if number == 0 { " (" } else { ", " };
+        line::put_flat(&mut text, trade, usize::MAX);
+    }
     if !question.trades.is_empty() {
-        let trades: Vec<_> = question.trades.iter().map(|trade| line::flat(trade)).collect();
-        text += " (";
-        text += &trades.join(", ");
         text += ")";
     }
     text += "\nEntries:\n";
     for offered in offered {
-        text += &line::entry(offered);
+        line::put_entry(&mut text, offered);
         text += "\n";
     }
     text

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use frontdesk_domain::ledger::Usage;
 use frontdesk_llm::{
     completion::{Completion, Finish},
-    provider::{Asked, Cut, Outcome, Probed, Progress, Provider, Refusal, RefusalKind},
+    provider::{Asked, Bytes, Cut, Outcome, Probed, Progress, Provider, Refusal, RefusalKind},
     question::{LimitField, Style},
 };
 use serde_json::{Value, json};
@@ -99,7 +99,7 @@ fn chosen(key: &str, confidence: f64, out_of_scope: bool) -> String {
 
 #[async_trait]
 impl Provider for Scripted {
-    async fn ask(&self, body: Vec<u8>, deadline: Instant, _progress: &Progress) -> Asked {
+    async fn ask(&self, body: Bytes, deadline: Instant, _progress: &Progress) -> Asked {
         self.asked.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
         let does = {
             let mut does = self.does.lock().unwrap();

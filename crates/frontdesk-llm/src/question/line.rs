@@ -9,42 +9,48 @@ const SAYS_LENGTH: usize = 80;
 /// A gist has at most so many characters.
 const GIST_LENGTH: usize = 160;
 
-/// `key | kind | name | "what callers say", "…" | gist`, without a line break.
-pub(super) fn entry(offered: &Offered<'_>) -> String {
-    let says = offered.says.iter().map(|text| cut(&flat(text), SAYS_LENGTH));
-    let says: Vec<_> = says
-        .filter(|text| !text.is_empty())
-        .take(SAYS)
-        .map(|text| format!("\"{text}\""))
-        .collect();
-    let parts = [
-        flat(offered.key),
-        offered.kind.as_str().to_owned(),
-        flat(offered.name),
-        says.join(", "),
-        cut(&flat(offered.gist), GIST_LENGTH),
-    ];
-    parts.join(" | ")
+/// Puts `key | kind | name | "what callers say", "…" | gist`, without a line break.
+pub(super) fn put_entry(line: &mut String, offered: &Offered<'_>) {
+    put_flat(line, offered.key, usize::MAX);
+    *line += " | ";
+    *line += offered.kind.as_str();
+    *line += " | ";
+    put_flat(line, offered.name, usize::MAX);
+    *line += " | ";
+    let says = offered.says.iter().filter(|text| words(text).next().is_some());
+    for (number, text) in says.take(SAYS).enumerate() {
+        *line += if number == 0 { "\"" } else { ", \"" };
+        put_flat(line, text, SAYS_LENGTH);
+        *line += "\"";
+    }
+    *line += " | ";
+    put_flat(line, offered.gist, GIST_LENGTH);
 }
 
-/// The words of a text with single blanks between, so that a document's line break does not look like an entry of its own.
-pub(super) fn flat(text: &str) -> String {
+/// Puts the words of a text with single blanks between, so that a document's line break does not look like an entry of its
+/// own: as many whole words as have at most `length` characters, or the start of a first word that is longer.
+pub(super) fn put_flat(line: &mut String, text: &str, length: usize) {
+    let mut left = length;
+    for (number, word) in words(text).enumerate() {
+        let blank = usize::from(number > 0);
+        // Bytes are never fewer than characters, and counting those is slower.
+        if word.len() + blank > left && word.chars().count() + blank > left {
+            if number == 0 {
+                line.extend(word.chars().take(left));
+            }
+            return;
+        }
+        if number > 0 {
+            line.push(' ');
+        }
+        *line += word;
+        left -= word.chars().count() + blank;
+    }
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
-    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
-/// At most so many characters of a flat text: its whole words, or the start of a first word that is longer.
-fn cut(text: &str, length: usize) -> String {
-    let Some((end, _)) = text.char_indices().nth(length) else {
-        return text.to_owned();
-    };
-    let (start, rest) = text.split_at(end);
-    let whole = if rest.starts_with(' ') {
-        Some(start)
-    } else {
-        start.rsplit_once(' ').map(|(words, _)| words)
-    };
-    whole.unwrap_or(start).to_owned()
+    words.filter(|word| !word.is_empty())
 }
 
 #[cfg(test)]
@@ -52,7 +58,13 @@ mod tests {
     use super::*;
 
     fn check(text: &str, length: usize, expected: &str) {
-        assert_eq!(cut(text, length), expected);
+        assert_eq!(flat(text, length), expected);
+    }
+
+    fn flat(text: &str, length: usize) -> String {
+        let mut line = String::new();
+        put_flat(&mut line, text, length);
+        line
     }
 
     #[test]
@@ -71,6 +83,6 @@ mod tests {
 
     #[test]
     fn line_breaks_and_controls_are_blanks() {
-        assert_eq!(flat("  a\r\n\tb\u{0}c \u{2028}d "), "a b c d");
+        assert_eq!(flat("  a\r\n\tb\u{0}c \u{2028}d ", usize::MAX), "a b c d");
     }
 }

@@ -121,7 +121,7 @@ fn two_turns_of_a_company_share_all_but_the_last_message() {
             offered,
             utterance,
         };
-        String::from_utf8(request(&style, &question).body).unwrap()
+        String::from_utf8(request(&style, &question).body.into()).unwrap()
     };
     let one = body(&forwards, "one");
     let two = body(&backwards, "two");

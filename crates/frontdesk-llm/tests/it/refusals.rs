@@ -125,7 +125,7 @@ async fn a_written_request_is_what_is_sent() {
     };
     let endpoint = frontdesk_llm::endpoint::Endpoint::parse(&server.url(), false).unwrap();
     let request = request(&Style::new("m", &endpoint), &question);
-    let body = String::from_utf8(request.body.clone()).unwrap();
+    let body = String::from_utf8(request.body.clone().into()).unwrap();
     server
         .client()
         .ask(request.body, Instant::now() + PLENTY, &Progress::default())
