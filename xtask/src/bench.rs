@@ -41,11 +41,12 @@ pub(crate) fn all(only_load: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The limits of a decision (issue 3, "Numbers").
+/// The limits of a decision, and of what is made durable for a question to the LLM.
 fn decisions(printed: &str) -> Result<Vec<String>> {
     let small = percentile(printed, "decide 200 scenarios").context("the decision's p99 was not printed")?;
     let large = percentile(printed, "decide 2000 scenarios").context("the decision's p99 was not printed")?;
     let build = mean("build 200 scenarios")?;
+    let fsync = mean("ledger/bare fsync")?;
     Ok(vec![
         format!(
             "{:<34}{:>12.1} µs    ≤ 50 µs",
@@ -59,6 +60,12 @@ fn decisions(printed: &str) -> Result<Vec<String>> {
             small / 500.0
         ),
         format!("{:<34}{:>12.2} ms    ≤ 50 ms", "building 200 scenarios", build / 1e6),
+        format!(
+            "{:<34}{:>12.1} fsyncs ≤ 3.0 (one takes {:.0} µs)",
+            "reserve and settle",
+            mean("ledger/reserve and settle")? / fsync,
+            fsync / 1e3
+        ),
     ])
 }
 

@@ -68,6 +68,11 @@ pub(crate) fn all(fuzz_seconds: u64) -> Result<ExitCode> {
     fuzz::all(fuzz_seconds)?;
     let callsim = build_release("frontdesk-callsim", "callsim")?;
     calls::hold_with_faults(&callsim, &frontdesk, 10_000)?;
+    let money = build_release("frontdesk-testkit", "money")?;
+    must(
+        "racing turns for a budget, killing servers that hold money, hanging the provider",
+        command(money).arg("--frontdesk").arg(&frontdesk),
+    )?;
     let crash = build_release("frontdesk-testkit", "crash")?;
     must(
         "killing the server with SIGKILL under load and looking for what it had acknowledged",

@@ -348,6 +348,23 @@ async fn what_is_billed_beyond_the_hold_switches_the_model_off() {
 }
 
 #[tokio::test]
+async fn what_was_billed_in_silence_is_charged_in_full() {
+    for (does, is_answered) in [(Does::BillsInSilence("cooling"), true), (Does::BreaksOff, false)] {
+        let provider = Scripted::new([does.clone()]);
+        let scene = Scene::with_llm(&provider, json!({})).await;
+        let heard = scene.call("CA1").says(FOREIGN).await;
+        assert_eq!(
+            said(&heard).starts_with("Sorry it's hot"),
+            is_answered,
+            "{does:?}: {heard}"
+        );
+        let entry = entries(&scene, account()).await.remove(0);
+        assert_eq!(entry.kind, EntryKind::Settled, "{does:?}");
+        assert_eq!(Some(entry.amount), entry.hold, "{does:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_same_webhook_pays_once() {
     let provider = Scripted::new([COOLING]);
     let scene = Scene::with_llm(&provider, json!({})).await;
@@ -369,6 +386,44 @@ async fn a_paid_answer_is_there_for_another_process_the_moment_it_is_spoken() {
     let other = scene.beside();
     other.tenant(COMPANY).await;
     assert_eq!(call.at(&other).says(FOREIGN).await, first);
+    assert_eq!(provider.asked().len(), 1);
+    assert_eq!(entries(&scene, account()).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_paid_answer_waits_for_its_record() {
+    let provider = Scripted::new([COOLING]);
+    let scene = Scene::with_llm(&provider, json!({})).await;
+    scene.breaks(Part::Turns, Fault::Hangs);
+    let mut call = scene.call("CA1");
+    let answered = call.says(FOREIGN);
+    tokio::pin!(answered);
+    let soon = std::time::Duration::from_millis(300);
+    assert!(
+        tokio::time::timeout(soon, &mut answered).await.is_err(),
+        "it is not on disk yet"
+    );
+    scene.breaks(Part::Turns, Fault::None);
+    assert!(said(&answered.await).starts_with("Sorry it's hot in there."));
+}
+
+#[tokio::test]
+async fn what_another_process_has_asked_is_not_asked_again() {
+    let provider = Scripted::new([Does::Hangs]);
+    let scene = Scene::with_llm(&provider, json!({})).await;
+    let other = scene.beside();
+    other.tenant(COMPANY).await;
+    let call = scene.call("CA1");
+    let mut here = call.clone();
+    let asking = here.says(FOREIGN);
+    let again = async {
+        while entries(&scene, account()).await.is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        call.at(&other).says(FOREIGN).await
+    };
+    let (_, heard) = tokio::join!(asking, again);
+    assert!(said(&heard).starts_with("A small problem."), "{heard}");
     assert_eq!(provider.asked().len(), 1);
     assert_eq!(entries(&scene, account()).await.len(), 1);
 }

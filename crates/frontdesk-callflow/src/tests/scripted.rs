@@ -29,8 +29,12 @@ pub(super) enum Does {
     Refuses(u16, RefusalKind),
     /// Accepts and never answers.
     Hangs,
+    /// Begins to answer and breaks off.
+    BreaksOff,
     /// Chooses, and bills these tokens.
     Bills(&'static str, Usage),
+    /// Chooses, and does not say what it bills.
+    BillsInSilence(&'static str),
 }
 
 /// What every request is billed where nothing else is said.
@@ -83,12 +87,12 @@ pub(super) fn style() -> Style {
     }
 }
 
-fn written(content: String, usage: Usage) -> Outcome {
+fn written(content: String, usage: Option<Usage>) -> Outcome {
     Outcome::Answered(Completion {
         content: Some(content),
         refusal: None,
         finish: Finish::Stop,
-        usage: Some(usage),
+        usage,
         model: None,
     })
 }
@@ -110,10 +114,12 @@ impl Provider for Scripted {
             }
         };
         let outcome = match does.expect("a request that no test foresaw") {
-            Does::Chooses(key, confidence) => written(chosen(key, confidence, false), USAGE),
-            Does::ChoosesNone { out_of_scope } => written(chosen("none", 0.9, out_of_scope), USAGE),
-            Does::Writes(content) => written(content, USAGE),
-            Does::Bills(key, usage) => written(chosen(key, 0.9, false), usage),
+            Does::Chooses(key, confidence) => written(chosen(key, confidence, false), Some(USAGE)),
+            Does::ChoosesNone { out_of_scope } => written(chosen("none", 0.9, out_of_scope), Some(USAGE)),
+            Does::Writes(content) => written(content, Some(USAGE)),
+            Does::Bills(key, usage) => written(chosen(key, 0.9, false), Some(usage)),
+            Does::BillsInSilence(key) => written(chosen(key, 0.9, false), None),
+            Does::BreaksOff => Outcome::Cut(Cut::NotJson),
             Does::Refuses(status, kind) => Outcome::Refused(Refusal {
                 status,
                 kind,

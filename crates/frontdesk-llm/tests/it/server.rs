@@ -110,7 +110,9 @@ pub(crate) fn client(url: &str) -> OpenAiCompatible {
 
 pub(crate) async fn ask(client: &OpenAiCompatible, patience: Duration) -> Asked {
     let body = br#"{"model":"m","messages":[]}"#.to_vec();
-    client.ask(body.into(), Instant::now() + patience, &Progress::default()).await
+    client
+        .ask(body.into(), Instant::now() + patience, &Progress::default())
+        .await
 }
 
 pub(crate) fn send(text: impl Into<Vec<u8>>) -> Step {
