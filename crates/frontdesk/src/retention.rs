@@ -3,20 +3,22 @@
 //! A record is kept for `retentionDays` times 24 hours after its call began or its message was left, whether somebody
 //! has dealt with it or not, and is gone within the hour after. It is kept for a day at least, whatever the settings
 //! say, 0 included: until then the same webhook must get the same answer again. A company that is deleted keeps its
-//! records for as long as it did; where that is not known, for the usual time.
+//! records for as long as it did; where that is not known, for the usual time. Of all processes that use the store one
+//! deletes; where it is another one than before, within a minute.
 
 use std::{sync::Arc, time::Duration};
 
 use frontdesk_domain::{clock::Clock, documents::company::DEFAULT_RETENTION_DAYS, time::Timestamp};
 use frontdesk_store::{
+    leader::Leadership,
     ports::{Backend, Purged, StoreError},
     tasks::{Stopping, TaskSet},
 };
-use tokio::time;
+use tokio::time::{self, Instant};
 use tracing::{info, warn};
 
-/// The first time is so long after the start, when the calls that waited for it are answered.
-const FIRST: Duration = Duration::from_mins(1);
+/// How often a process asks whether it is its turn. Not at the start, when the calls that waited for it are answered.
+const LOOK: Duration = Duration::from_mins(1);
 
 /// How often it is looked for what to delete.
 const EVERY: Duration = Duration::from_hours(1);
@@ -30,19 +32,25 @@ pub struct Retention {
     pub store: Arc<dyn Backend>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Whether this process deletes.
+    pub leadership: Leadership,
 }
 
 impl Retention {
-    /// Deletes each hour until the process ends.
+    /// Deletes each hour while it is this process's turn, until the process ends.
     pub fn start(self, tasks: &TaskSet) {
         let mut stopping = tasks.stopping();
         tasks.spawn("delete what is kept no longer", async move {
-            let mut wait = FIRST;
+            let mut begun: Option<Instant> = None;
             loop {
                 tokio::select! {
                     () = stopping.wait() => return,
-                    () = time::sleep(wait) => wait = EVERY,
+                    () = time::sleep(LOOK) => {}
                 }
+                if !self.leadership.is_held() || begun.is_some_and(|begun| begun.elapsed() < EVERY) {
+                    continue;
+                }
+                begun = Some(Instant::now());
                 match self.purge(&stopping).await {
                     Ok(Purged {
                         calls: 0, messages: 0, ..
@@ -61,13 +69,14 @@ impl Retention {
         });
     }
 
-    /// Deletes all whose retention has ended by now, batch by batch; ends early when the process does.
+    /// Deletes all whose retention has ended by now, batch by batch; ends early when the process does or another one's
+    /// turn has come.
     async fn purge(&self, stopping: &Stopping) -> Result<Purged, StoreError> {
         let now = self.clock.now();
         let mut all = Purged::default();
         for keeper in self.store.record_keepers().await? {
             let before = kept_since(now, keeper.retention_days.unwrap_or(DEFAULT_RETENTION_DAYS));
-            while !stopping.is_set() {
+            while self.goes_on(stopping) {
                 let batch = self.store.purge(keeper.company, before).await?;
                 if batch == Purged::default() {
                     break;
@@ -78,10 +87,14 @@ impl Retention {
                 time::sleep(PAUSE).await;
             }
         }
-        while !stopping.is_set() && self.store.purge_leftovers().await? {
+        while self.goes_on(stopping) && self.store.purge_leftovers().await? {
             time::sleep(PAUSE).await;
         }
         Ok(all)
+    }
+
+    fn goes_on(&self, stopping: &Stopping) -> bool {
+        !stopping.is_set() && self.leadership.is_held()
     }
 }
 
@@ -104,6 +117,7 @@ mod tests {
         record::{AudioState, Message, MessageKind, MessageState},
     };
     use frontdesk_store::{
+        leader,
         ports::{
             Audio, AudioStore as _, CallEnd, CallLog as _, CompanyStore as _, CompanyWrite, MessageStore as _,
             RetentionStore as _, TurnLog as _,
@@ -189,11 +203,18 @@ mod tests {
         let file = folder.path().join("frontdesk.db");
         let store = Arc::new(SqliteStore::open(&file, key, clock.clone(), SqliteOptions::default()).unwrap());
         scene(&store, start).await;
+        let tasks = TaskSet::new();
         let retention = Retention {
             store: store.clone(),
             clock: clock.clone(),
+            leadership: leader::start(store.clone(), "work", &tasks),
         };
-        let tasks = TaskSet::new();
+        *clock.0.lock().unwrap() = start + Duration::from_hours(24 * 365);
+        let purged = retention.purge(&tasks.stopping()).await.unwrap();
+        assert_eq!(purged, Purged::default(), "not before it is this process's turn");
+        while !retention.leadership.is_held() {
+            time::sleep(Duration::from_millis(1)).await;
+        }
         let left_after = async |hours: u64| {
             *clock.0.lock().unwrap() = start + Duration::from_hours(hours);
             retention.purge(&tasks.stopping()).await.unwrap();

@@ -9,6 +9,7 @@ use crate::{
     tools::{self, DENY, MACHETE},
 };
 
+mod deploy;
 mod purity;
 mod size;
 mod sources;
@@ -22,6 +23,7 @@ pub(crate) fn all() -> Result<ExitCode> {
         "looking for misspelt words",
         command(tools::typos()?).args(["--format", "brief"]),
     )?;
+    deploy::check()?;
     MACHETE.ensure()?;
     // With `.` it does not search what cargo builds.
     // Called by its own name: as a subcommand inside another cargo it takes that name for a folder.

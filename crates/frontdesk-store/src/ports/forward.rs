@@ -133,6 +133,14 @@ macro_rules! forward {
             audit() -> Result<Audit, StoreError>;
         });
     };
+    (@LeaseStore, $type:ident, $field:ident) => {
+        $crate::forward!(@@LeaseStore, $type, $field, {
+            lease(name: &str) -> Result<Option<Lease>, StoreError>;
+            take_lease(name: &str, holder: &str, seen: Option<&Lease>) -> Result<Option<Fence>, StoreError>;
+            renew_lease(name: &str, fence: Fence) -> Result<bool, StoreError>;
+            give_up_lease(name: &str, fence: Fence) -> Result<bool, StoreError>;
+        });
+    };
     (@Ping, $type:ident, $field:ident) => {
         $crate::forward!(@@Ping, $type, $field, {
             ping() -> Result<(), StoreError>;

@@ -18,10 +18,12 @@ use frontdesk_domain::{
 use serde_json::{Map, Value};
 
 mod forward;
+mod leases;
 mod ledger;
 mod messages;
 mod records;
 
+pub use leases::{Fence, Lease, LeaseStore};
 pub use ledger::{Audit, Bill, Drift, Hold, LedgerFilter, LedgerStore, Reserved};
 pub use messages::{
     Audio, AudioStore, DueAudio, FoundAudio, MessageFilter, MessageStore, Purged, RecordKeeper, RetentionStore,
@@ -430,6 +432,7 @@ pub trait Backend:
     + NotificationStore
     + RotationStore
     + LedgerStore
+    + LeaseStore
     + Ping
 {
 }
@@ -450,6 +453,7 @@ impl<T> Backend for T where
         + NotificationStore
         + RotationStore
         + LedgerStore
+        + LeaseStore
         + Ping
 {
 }

@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0002-answers.sql"),
     include_str!("../../migrations/0003-audio.sql"),
     include_str!("../../migrations/0004-ledger.sql"),
+    include_str!("../../migrations/0005-leases.sql"),
 ];
 
 /// How long opening waits for another process that opens the same file.

@@ -26,6 +26,7 @@ mod companies;
 mod connection;
 mod failure;
 mod import;
+mod leases;
 mod ledger;
 mod messages;
 mod notifications;

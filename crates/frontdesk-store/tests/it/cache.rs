@@ -108,7 +108,7 @@ impl ChangeFeed for Trying {
 forward!(
     CompanyStore, TemplateStore, QnaStore, SingletonStore, ImportStore, TurnLog, CallLog, MessageStore, AudioStore,
     RetentionStore, NotificationStore,
-    RotationStore, LedgerStore, Ping
+    RotationStore, LedgerStore, LeaseStore, Ping
     for Trying through inner
 );
 

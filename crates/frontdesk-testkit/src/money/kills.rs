@@ -6,7 +6,7 @@ use anyhow::Result;
 use frontdesk_llm_double::Script;
 use futures_util::future::{join, join_all};
 
-use super::{Client, LEASE_SECONDS, Month, Office, PICO, month, nonsense, sum_of_entries};
+use super::{Client, Month, Office, PICO, month, nonsense, settled, sum_of_entries};
 
 /// What a round, and in the end the whole run, found.
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,8 +48,8 @@ pub async fn run(frontdesk: &Path, rounds: u32, say: &mut dyn FnMut(u32, Found))
         }
         say(round, look(&office, &client, is_verified).await?);
     }
-    // Whatever a killed process held is charged when its lease ends; the reaper looks every second.
-    tokio::time::sleep(Duration::from_secs(LEASE_SECONDS + 2)).await;
+    // Whatever a killed process held is charged when its lease ends and another process has taken up the killed one's work.
+    settled(&mut office.operator()?, &client).await?;
     let mut end = look(&office, &client, verify(&office)?).await?;
     let entries = sum_of_entries(&mut office.operator()?, &client).await?;
     end.is_right &= end.held == 0 && entries == end.spent;

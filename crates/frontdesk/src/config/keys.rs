@@ -62,6 +62,11 @@ pub(super) fn variable(key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        fs,
+        path::{Path, PathBuf},
+    };
+
     use super::*;
 
     #[test]
@@ -71,6 +76,44 @@ mod tests {
         }
         assert_eq!(variable("http.public_url"), "FRONTDESK_HTTP__PUBLIC_URL");
         assert_eq!(of_variable("PATH"), None);
+    }
+
+    /// Every variable of ours that is named in a file below this folder or in it, with the file.
+    fn named_in(path: &Path, found: &mut Vec<(String, PathBuf)>) {
+        if path.is_dir() {
+            for entry in fs::read_dir(path).unwrap() {
+                named_in(&entry.unwrap().path(), found);
+            }
+            return;
+        }
+        let text = fs::read_to_string(path).unwrap();
+        let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+        let ours = words.filter(|word| word.starts_with(PREFIX));
+        found.extend(ours.map(|name| (name.to_owned(), path.to_owned())));
+    }
+
+    #[test]
+    fn what_is_deployed_sets_nothing_that_is_no_setting() {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut found = Vec::new();
+        named_in(&project.join("deploy"), &mut found);
+        named_in(&project.join("docs/operations.md"), &mut found);
+        for (name, file) in &found {
+            let refused = refusal(&of_variable(name).unwrap(), variable);
+            assert_eq!(refused, None, "{name} in {}", file.display());
+        }
+        for kind in [
+            "compose.yaml",
+            "frontdesk.yaml",
+            "frontdesk.service",
+            "Dockerfile",
+            "operations.md",
+        ] {
+            assert!(
+                found.iter().any(|(_, file)| file.ends_with(kind)),
+                "{kind} sets something"
+            );
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use frontdesk_callflow::llm::{Llm, LlmParts};
 use frontdesk_domain::{alert::Notifier, clock::Clock, ledger::PriceRow, time::TimeZone};
 use frontdesk_llm::{client::OpenAiCompatible, endpoint::Endpoint, prices::PriceTable, question::Style};
 use frontdesk_llm_double::{Double, Script};
-use frontdesk_store::{cache::CachedStore, ports::LedgerStore, tasks::TaskSet};
+use frontdesk_store::{cache::CachedStore, leader::Leadership, ports::LedgerStore, tasks::TaskSet};
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
@@ -96,8 +96,8 @@ async fn with_double(settings: &LlmConfig, tasks: &TaskSet) -> Result<LlmConfig>
     })
 }
 
-/// Charges holds in full that nobody settled before their lease ended: their process died.
-pub(super) fn reap(store: Arc<dyn LedgerStore>, clock: Arc<dyn Clock>, tasks: &TaskSet) {
+/// Charges holds in full that nobody settled before their lease ended: their process died. One process at a time looks.
+pub(super) fn reap(store: Arc<dyn LedgerStore>, clock: Arc<dyn Clock>, leadership: Leadership, tasks: &TaskSet) {
     let mut stopping = tasks.stopping();
     tasks.spawn("charge holds that nobody settled", async move {
         let mut failed = false;
@@ -105,6 +105,9 @@ pub(super) fn reap(store: Arc<dyn LedgerStore>, clock: Arc<dyn Clock>, tasks: &T
             tokio::select! {
                 () = stopping.wait() => return,
                 () = sleep(REAP) => {}
+            }
+            if !leadership.is_held() {
+                continue;
             }
             match store.reap(clock.now()).await {
                 Ok(reaped) => {

@@ -23,6 +23,7 @@ use frontdesk_server::{
 use frontdesk_store::{
     blobs::{BlobCache, BlobFile},
     cache::{CachedStore, KnowledgeDocuments, Settings},
+    leader,
     ports::{Audit, CompanyStore as _, LedgerStore as _, Page, Ping, StoreError, StoredCompany},
     queue::{AlertQueue, TurnCounts, TurnQueue, TurnQueueOptions},
     seal::{SealKey, Sealer, load_or_create_key_file},
@@ -66,6 +67,9 @@ const DRAIN: Duration = Duration::from_millis(5_700);
 /// So many companies are loaded before `/readyz` says that calls should come here; the others are loaded when they are
 /// called. Calls that come earlier are answered: the listener serves from the start, and they wait for their company.
 const WARM: usize = 1_000;
+
+/// The lease of those that work behind the calls for all processes that use the store.
+const BACKGROUND: &str = "background";
 
 /// A server that runs in this process.
 pub struct Running {
@@ -250,12 +254,14 @@ fn start_behind_calls(
         woken: kept,
     };
     fetcher.start(tasks);
+    let leadership = leader::start(Arc::<SqliteStore>::clone(store), BACKGROUND, tasks);
     let retention = Retention {
         store: Arc::<SqliteStore>::clone(store),
         clock: Arc::clone(clock),
+        leadership: leadership.clone(),
     };
     retention.start(tasks);
-    llm::reap(Arc::<SqliteStore>::clone(store), Arc::clone(clock), tasks);
+    llm::reap(Arc::<SqliteStore>::clone(store), Arc::clone(clock), leadership, tasks);
 }
 
 /// What an operator wants to know at the start.

@@ -7,6 +7,8 @@ mod crash;
 #[cfg(test)]
 mod evaluation;
 #[cfg(test)]
+mod leader;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod store_trouble;

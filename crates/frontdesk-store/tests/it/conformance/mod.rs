@@ -10,6 +10,7 @@ pub(crate) mod companies;
 pub(crate) mod documents;
 pub(crate) mod holds;
 pub(crate) mod imports;
+pub(crate) mod leases;
 pub(crate) mod ledger;
 pub(crate) mod notices;
 pub(crate) mod recordings;
@@ -74,6 +75,12 @@ macro_rules! run_all {
                 an_overrun_is_the_platforms_and_noted_once, a_bill_that_comes_too_late_still_notes_its_overrun,
                 a_hold_whose_lease_ended_is_charged_in_full_once, many_holds_are_reaped_in_turns,
                 a_deleted_companys_ledger_stays,
+            ],
+            leases: [
+                a_free_lease_is_had_by_the_first_alone, a_lease_that_was_renewed_meanwhile_is_not_taken,
+                an_abandoned_lease_is_taken_over_and_its_holder_fenced_off, a_lease_that_was_given_up_is_free_at_once,
+                who_has_lost_a_lease_cannot_give_it_up, leases_of_other_names_are_others,
+                of_many_that_take_a_lease_at_once_one_has_it,
             ],
             snapshots: [
                 a_snapshot_holds_all_changes_up_to_its_number, knowledge_comes_in_effective_order,

@@ -1,0 +1,66 @@
+//! The files in `deploy/`, each by the linter of its own kind.
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    step::{command, must, root, say, target_directory},
+    tools,
+};
+
+/// Reads a compose file as Compose would, and looks for networks, volumes and secrets that nothing defines.
+const READ_COMPOSE: &str = "import sys, compose_spec
+compose_spec.PyCompose.from_yaml(open(sys.argv[1]).read()).validate()";
+
+const UNIT: &str = "deploy/systemd/frontdesk.service";
+
+/// The highest exposure that `systemd-analyze security` may find, in tenths: 1.2 is what a service on the network has.
+const EXPOSURE: &str = "--threshold=13";
+
+pub(super) fn check() -> Result<()> {
+    must(
+        "checking the YAML files of deploy/",
+        command(tools::yamllint()?).args(["--strict", "--config-file", "deploy/.yamllint.yaml", "deploy"]),
+    )?;
+    must(
+        "checking the Dockerfile",
+        command(tools::hadolint()?).arg("deploy/Dockerfile"),
+    )?;
+    must(
+        "checking the manifests for Kubernetes",
+        command(tools::kubernetes_validate()?)
+            .args(["--strict", "--quiet"])
+            .args([
+                "deploy/kubernetes/frontdesk.yaml",
+                "deploy/kubernetes/secret.example.yaml",
+            ]),
+    )?;
+    must(
+        "checking the compose file",
+        command(tools::python_with_compose_spec()?).args(["-c", READ_COMPOSE, "deploy/compose/compose.yaml"]),
+    )?;
+    unit()
+}
+
+/// The unit for systemd, where that is on the machine.
+fn unit() -> Result<()> {
+    if command("systemd-analyze").arg("--version").output().is_err() {
+        say("the unit for systemd was NOT checked: systemd-analyze is not on this machine");
+        return Ok(());
+    }
+    // The program is not installed where the unit will find it.
+    let text = fs::read_to_string(root().join(UNIT)).context(UNIT)?;
+    let folder = target_directory()?.join("tools");
+    fs::create_dir_all(&folder)?;
+    let copy = folder.join("frontdesk.service");
+    fs::write(&copy, text.replace("/usr/local/bin/frontdesk", "/bin/true"))?;
+    must(
+        "checking the unit for systemd",
+        command("systemd-analyze").args(["verify", "--man=no"]).arg(&copy),
+    )?;
+    must(
+        "checking how closed the unit is",
+        command("systemd-analyze").args(["security", "--no-pager", "--offline=true", EXPOSURE, UNIT]),
+    )
+}
