@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{convert::Infallible, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand};
 use frontdesk_domain::money::PicoUsd;
@@ -529,9 +529,32 @@ pub struct BenchArguments {
     /// How long each measurement lasts, in seconds
     #[arg(long, default_value_t = 10)]
     pub seconds: u32,
+    /// The folder of an encoder, for turns that ask meaning as well; or none
+    #[arg(long, default_value = "none", value_name = "none|PATH")]
+    pub model: BenchModel,
     /// Sends this load to a server and prints what came of it; the command starts itself with it
     #[arg(long, hide = true, value_name = "JSON")]
     pub load: Option<String>,
+}
+
+/// With which encoder `bench` measures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BenchModel {
+    /// Without one: words alone decide.
+    None,
+    /// The one in this folder.
+    In(PathBuf),
+}
+
+impl FromStr for BenchModel {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "none" => Self::None,
+            path => Self::In(path.into()),
+        })
+    }
 }
 
 impl SettingFlags {
@@ -572,6 +595,8 @@ mod tests {
 
     #[test]
     fn numbers_are_read_or_refused_with_what_would_be_right() {
+        assert_eq!("none".parse(), Ok(BenchModel::None));
+        assert_eq!("./none".parse(), Ok(BenchModel::In("./none".into())));
         assert_eq!("all".parse(), Ok(Shots(None)));
         assert_eq!("10".parse(), Ok(Shots(Some(10))));
         for wrong in ["0", "-1", "ten", ""] {

@@ -62,8 +62,8 @@ impl Counts {
 }
 
 impl Server {
-    /// Starts a server on a store in this folder and waits until it listens.
-    pub(super) async fn start(folder: &Path) -> Result<Self> {
+    /// Starts a server on a store in this folder, with this encoder or none, and waits until it listens.
+    pub(super) async fn start(folder: &Path, encoder: Option<&Path>) -> Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let address = format!("127.0.0.1:{port}");
         let log = folder.join("server.log");
@@ -79,6 +79,8 @@ impl Server {
             .env("FRONTDESK_LIMITS__SECONDS_PER_CALL", "0")
             .env("FRONTDESK_LIMITS__CALLS_PER_CALLER_PER_HOUR", "0")
             .env("FRONTDESK_LIMITS__CONCURRENT_CALLS_PER_COMPANY", "0")
+            // The store's folder holds none, and no other is looked at.
+            .env("FRONTDESK_MODEL__PATH", encoder.unwrap_or(folder))
             .env("FRONTDESK_ADMIN__TOKEN", TOKEN);
         command
             .current_dir(folder)
