@@ -31,7 +31,7 @@ struct Ready;
 
 #[async_trait]
 impl Provider for Ready {
-    async fn ask(&self, _body: Vec<u8>, _deadline: Instant, progress: &Progress) -> Asked {
+    async fn ask(&self, _body: frontdesk_llm::provider::Bytes, _deadline: Instant, progress: &Progress) -> Asked {
         progress.begin();
         let completion = Completion {
             content: Some("ok".to_owned()),
