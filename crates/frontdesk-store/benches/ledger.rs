@@ -31,7 +31,7 @@ const USAGE: Usage = Usage {
     completion: 30,
 };
 
-/// What SQLite writes to its log at least for a commit: some pages.
+/// What `SQLite` writes to its log at least for a commit: some pages.
 const WRITTEN: usize = 16 * 1024;
 
 fn company_id() -> CompanyId {
