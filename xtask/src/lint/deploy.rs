@@ -9,10 +9,6 @@ use crate::{
     tools,
 };
 
-/// Reads a compose file as Compose would, and looks for networks, volumes and secrets that nothing defines.
-const READ_COMPOSE: &str = "import sys, compose_spec
-compose_spec.PyCompose.from_yaml(open(sys.argv[1]).read()).validate()";
-
 const UNIT: &str = "deploy/systemd/frontdesk.service";
 
 /// The highest exposure that `systemd-analyze security` may find, in tenths: 1.2 is what a service on the network has.
@@ -20,25 +16,8 @@ const EXPOSURE: &str = "--threshold=13";
 
 pub(super) fn check() -> Result<()> {
     must(
-        "checking the YAML files of deploy/",
-        command(tools::yamllint()?).args(["--strict", "--config-file", "deploy/.yamllint.yaml", "deploy"]),
-    )?;
-    must(
         "checking the Dockerfile",
         command(tools::hadolint()?).arg("deploy/Dockerfile"),
-    )?;
-    must(
-        "checking the manifests for Kubernetes",
-        command(tools::kubernetes_validate()?)
-            .args(["--strict", "--quiet"])
-            .args([
-                "deploy/kubernetes/frontdesk.yaml",
-                "deploy/kubernetes/secret.example.yaml",
-            ]),
-    )?;
-    must(
-        "checking the compose file",
-        command(tools::python_with_compose_spec()?).args(["-c", READ_COMPOSE, "deploy/compose/compose.yaml"]),
     )?;
     unit()
 }

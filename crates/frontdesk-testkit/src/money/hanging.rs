@@ -89,9 +89,7 @@ async fn by_rules(office: &Office, client: &Client) -> Result<(Duration, Duratio
 
 /// The resident memory of the first server, MB.
 fn resident(office: &Office) -> Result<f64> {
-    let id = office.servers.first().and_then(crate::server::Server::id);
-    let id = id.context("the server does not run")?;
-    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+    let status = fs::read_to_string(format!("/proc/{}/status", office.process()?))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes: f64 = line
         .and_then(|line| line.trim().strip_suffix(" kB"))

@@ -116,6 +116,15 @@ impl Office {
         Ok(office)
     }
 
+    /// The first process, by the operating system's number.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn process(&self) -> Result<u32> {
+        let server = self.servers.first();
+        server.and_then(Server::id).context("the server does not run")
+    }
+
     /// An operator at the first process.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use frontdesk_llm_double::Script;
 use http::Method;
 use serde_json::json;
@@ -63,10 +63,8 @@ async fn a_turn(office: &Office, client: &Client, turns: u32) -> Result<Parts> {
 
 /// What the first server's threads have used so far, in user space and for them in the kernel.
 fn processor_time(office: &Office) -> Result<Parts> {
-    let id = office.servers.first().and_then(crate::server::Server::id);
-    let id = id.context("the server does not run")?;
     let mut parts = Parts::default();
-    for thread in fs::read_dir(format!("/proc/{id}/task"))? {
+    for thread in fs::read_dir(format!("/proc/{}/task", office.process()?))? {
         let thread = thread?.path();
         let line = fs::read_to_string(thread.join("schedstat"))?;
         let time = Duration::from_nanos(line.split(' ').next().unwrap_or_default().parse()?);
