@@ -16,6 +16,7 @@ use frontdesk_domain::{
 use frontdesk_matching::normal::normalize;
 use frontdesk_store::ports::{CallLog as _, Recalled};
 use frontdesk_twilio::webhook::TurnParameters;
+use futures_util::FutureExt as _;
 use tokio::time::{Instant, timeout_at};
 use tracing::{error, warn};
 
@@ -36,7 +37,8 @@ impl CallFlow {
     /// Answers a turn of a call. Whatever breaks, the document says a sentence and offers a way out; the same webhook
     /// gets the same one.
     pub async fn respond(&self, tenant: &Tenant, webhook: &Webhook<'_>) -> Arc<str> {
-        let answered = guarded(self.respond_once(tenant, webhook)).await;
+        // Boxed: what holds a whole turn would be moved through every layer of HTTP above before it is begun.
+        let answered = guarded(Box::pin(self.respond_once(tenant, webhook))).await;
         answered.unwrap_or_else(|| {
             error!(company.id = %tenant.id(), "a webhook could not be answered and got the emergency document");
             speech::emergency(tenant, webhook.arrived, &[]).into()
@@ -279,9 +281,10 @@ impl CallFlow {
 }
 
 /// Runs what must not take the turn with it; `None` if it panicked.
-pub(crate) async fn guarded<T>(work: impl Future<Output = T>) -> Option<T> {
-    use futures_util::FutureExt as _;
-    AssertUnwindSafe(work).catch_unwind().await.ok()
+///
+/// No `async fn`: that would hold its argument twice, and futures are moved whole.
+pub(crate) fn guarded<T>(work: impl Future<Output = T>) -> impl Future<Output = Option<T>> {
+    AssertUnwindSafe(work).catch_unwind().map(Result::ok)
 }
 
 /// The store's deadline, or the turn's if that is earlier.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use frontdesk_domain::documents::prompts::PhraseName;
 
 use crate::normal::normalize;
@@ -38,9 +39,34 @@ pub struct Phrases {
     /// Of one word or two.
     fillers: HashSet<Box<str>>,
     negations: HashSet<Box<str>>,
-    /// What sentences of ours say that offer something, a blank before and after.
-    offers: Vec<(Box<str>, PhraseName)>,
+    offers: Offers,
     digits: HashMap<Box<str>, char>,
+}
+
+/// What sentences of ours say that offer something.
+#[derive(Debug, Default)]
+struct Offers {
+    /// The phrases with a blank before and after; `None` if there are none.
+    phrases: Option<AhoCorasick>,
+    /// What each of them offers.
+    names: Vec<PhraseName>,
+}
+
+impl Offers {
+    fn new(phrases: &[(String, PhraseName)]) -> Self {
+        let texts = phrases.iter().map(|(phrase, _)| phrase);
+        // Words of a prompt never are too many for it.
+        let automaton = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(texts);
+        Self {
+            phrases: automaton.ok().filter(|_| !phrases.is_empty()),
+            names: phrases.iter().map(|(_, name)| *name).collect(),
+        }
+    }
+
+    fn first_in(&self, padded: &str) -> Option<PhraseName> {
+        let found = self.phrases.as_ref()?.find(padded)?;
+        self.names.get(found.pattern().as_usize()).copied()
+    }
 }
 
 impl Phrases {
@@ -63,19 +89,21 @@ impl Phrases {
                 phrases.digits.insert(normalize(word).into(), value);
             }
         }
+        let mut offers = Vec::new();
         for (name, list) in lists {
             if matches!(name, PhraseName::Filler | PhraseName::Digits) {
                 continue;
             }
             if OFFERS.contains(&name) {
                 let padded = list.into_iter().map(|phrase| format!(" {} ", normalize(phrase)));
-                phrases.offers.extend(padded.map(|phrase| (phrase.into(), name)));
+                offers.extend(padded.map(|phrase| (phrase, name)));
                 continue;
             }
             for phrase in list {
                 phrases.add(name, phrase);
             }
         }
+        phrases.offers = Offers::new(&offers);
         phrases
     }
 
@@ -167,12 +195,7 @@ impl Phrases {
     /// What a sentence of ours in normal form offers: the way out that it names first.
     #[must_use]
     pub fn offer(&self, sentence: &str) -> Option<PhraseName> {
-        let padded = format!(" {sentence} ");
-        let found = self
-            .offers
-            .iter()
-            .filter_map(|(phrase, name)| Some((padded.find(&**phrase)?, *name)));
-        found.min_by_key(|(at, _)| *at).map(|(_, name)| name)
+        self.offers.first_in(&format!(" {sentence} "))
     }
 
     /// The digits in what was said, typed or as words; anything else is passed over.

@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 
+use memchr::{memchr, memchr2};
+
 /// The decoded parameters of a webhook, in the order in which they were sent.
 ///
 /// All names and values lie in one buffer, so that reading a body allocates twice, however many parameters it has.
@@ -54,16 +56,14 @@ impl Form {
     pub fn parse(body: &[u8]) -> Result<Self, FormError> {
         let mut decoded = Vec::with_capacity(body.len());
         let mut ends = Vec::with_capacity(EXPECTED_PARAMETERS);
-        for parameter in body
-            .split(|&byte| byte == b'&')
-            .filter(|parameter| !parameter.is_empty())
-        {
-            let equals = parameter
-                .iter()
-                .position(|&byte| byte == b'=')
-                .unwrap_or(parameter.len());
-            let (name, rest) = parameter.split_at_checked(equals).unwrap_or((parameter, &[]));
-            let value = rest.split_first().map_or(rest, |(_equals, value)| value);
+        let mut rest = body;
+        while !rest.is_empty() {
+            let (parameter, others) = cut(rest, memchr(b'&', rest));
+            rest = others;
+            if parameter.is_empty() {
+                continue;
+            }
+            let (name, value) = cut(parameter, memchr(b'=', parameter));
             if !decode(name, &mut decoded) {
                 return Err(locate(body));
             }
@@ -160,11 +160,19 @@ pub fn is_form_content_type(header: &[u8]) -> bool {
 /// Room for the parameters of a usual webhook, so that reading one does not grow the list.
 const EXPECTED_PARAMETERS: usize = 40;
 
+/// What stands before a separator and after it; all of it before one that is not there.
+fn cut(bytes: &[u8], separator: Option<usize>) -> (&[u8], &[u8]) {
+    let (before, after) = separator
+        .and_then(|at| bytes.split_at_checked(at))
+        .unwrap_or((bytes, &[]));
+    (before, after.get(1..).unwrap_or_default())
+}
+
 /// Appends what `encoded` stands for; `false` on bad percent-encoding.
 #[must_use]
 fn decode(encoded: &[u8], decoded: &mut Vec<u8>) -> bool {
     let mut rest = encoded;
-    while let Some(plain) = rest.iter().position(|&byte| byte == b'%' || byte == b'+') {
+    while let Some(plain) = memchr2(b'%', b'+', rest) {
         let (head, tail) = rest.split_at_checked(plain).unwrap_or((rest, &[]));
         decoded.extend_from_slice(head);
         rest = match tail {

@@ -30,6 +30,11 @@ pub(super) fn put_entry(line: &mut String, offered: &Offered<'_>) {
 /// Puts the words of a text with single blanks between, so that a document's line break does not look like an entry of its
 /// own: as many whole words as have at most `length` characters, or the start of a first word that is longer.
 pub(super) fn put_flat(line: &mut String, text: &str, length: usize) {
+    // Nearly every text is as it is to be sent.
+    if is_flat(text) {
+        *line += beginning(text, length);
+        return;
+    }
     let mut left = length;
     for (number, word) in words(text).enumerate() {
         let blank = usize::from(number > 0);
@@ -46,6 +51,25 @@ pub(super) fn put_flat(line: &mut String, text: &str, length: usize) {
         *line += word;
         left -= word.chars().count() + blank;
     }
+}
+
+/// Whether a text is ASCII words with single blanks between.
+fn is_flat(text: &str) -> bool {
+    let is_printed = text
+        .bytes()
+        .fold(true, |so_far, byte| so_far & matches!(byte, b' '..=b'~'));
+    is_printed && !text.starts_with(' ') && !text.ends_with(' ') && !text.contains("  ")
+}
+
+/// As many whole words of a flat text as have at most `length` characters, or the start of a first word that is longer.
+fn beginning(text: &str, length: usize) -> &str {
+    let Some((head, rest)) = text.split_at_checked(length) else {
+        return text;
+    };
+    if rest.is_empty() || rest.starts_with(' ') {
+        return head;
+    }
+    head.rsplit_once(' ').map_or(head, |(whole, _)| whole)
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
@@ -71,8 +95,21 @@ mod tests {
     fn a_text_is_cut_between_words() {
         check("no heat", 7, "no heat");
         check("no heat at", 7, "no heat");
+        check("no heat at", 8, "no heat");
         check("no heat at", 9, "no heat");
         check("no heating", 7, "no");
+        check("heating", 4, "heat");
+    }
+
+    /// The short way for flat texts says what the long one does.
+    #[test]
+    fn a_flat_text_is_cut_like_any_other() {
+        for text in ["no heat at night", "a b c", "heating", "x", ""] {
+            for length in 0..20 {
+                let odd = format!(" {}", text.replace(' ', "\n "));
+                assert_eq!(flat(text, length), flat(&odd, length), "{text:?} to {length}");
+            }
+        }
     }
 
     #[test]

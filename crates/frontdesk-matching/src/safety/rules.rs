@@ -120,6 +120,12 @@ impl Rules {
         self.negates
     }
 
+    /// Where the patterns of a category are.
+    fn patterns_of(&self, category: usize) -> Range<usize> {
+        let before = |limit: usize| self.patterns.partition_point(|pattern| pattern.category < limit);
+        before(category)..before(category.saturating_add(1))
+    }
+
     pub(super) fn category(&self, category: usize) -> CategoryRules<'_> {
         CategoryRules { rules: self, category }
     }
@@ -297,13 +303,11 @@ impl<'r> CategoryRules<'r> {
     }
 
     fn tried(self, hits: &Hits, exclusions: bool) -> impl Iterator<Item = &'r Pattern> {
-        self.rules
-            .patterns
-            .iter()
-            .enumerate()
-            .filter_map(move |(index, pattern)| {
-                let asked = pattern.category == self.category && pattern.is_exclusion == exclusions;
-                (asked && hits.may_match(index, pattern)).then_some(pattern)
-            })
+        let Range { start, end } = self.rules.patterns_of(self.category);
+        let patterns = self.rules.patterns.get(start..end).unwrap_or_default();
+        (start..).zip(patterns).filter_map(move |(index, pattern)| {
+            let asked = pattern.is_exclusion == exclusions && hits.may_match(index, pattern);
+            asked.then_some(pattern)
+        })
     }
 }
