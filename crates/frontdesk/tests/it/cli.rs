@@ -229,6 +229,30 @@ async fn documents_go_out_and_come_in_again() {
 }
 
 #[tokio::test]
+async fn a_wording_that_stands_in_two_places_is_told_by_import_and_doctor() {
+    let stage = Stage::new();
+    let _serving = stage.serve().await;
+    let qna = |id: &str, question: &str| {
+        format!(
+            "{{\"type\": \"qna\", \"document\": {{\"companyId\": \"66f0a1c0de00000000000c01\", \"id\": \"{id}\", \"question\": \"{question}\", \"answer\": \"b\"}}}}\n"
+        )
+    };
+    let lines = qna("qna-one", "Do you mend kites?") + &qna("qna-two", "do you mend kites");
+    fs::write(stage.path().join("twice.jsonl"), lines).unwrap();
+    let told = "says the same as \"Do you mend kites?\" of Q&A \"qna-one\"; of the two, \"qna-one\" answers";
+    let printed = stage.succeed(&["import", "twice.jsonl"], "");
+    assert!(
+        printed.contains(&format!("twice.jsonl, line 2: /document/question {told}")),
+        "{printed}"
+    );
+    let printed = stage.succeed(&["doctor"], "");
+    assert!(
+        printed.contains(&format!("\"do you mend kites\" of qna-two {told}")),
+        "{printed}"
+    );
+}
+
+#[tokio::test]
 async fn a_refused_import_names_file_line_and_place() {
     let stage = Stage::new();
     let _serving = stage.serve().await;
