@@ -353,6 +353,34 @@ fn doctor_says_what_will_be_made() {
 }
 
 #[test]
+fn a_disk_that_becomes_full_while_the_model_is_installed_is_told_and_leaves_nothing() {
+    let stage = Stage::new();
+    let (source, caches) = (stage.path().join("source"), stage.path().join("caches"));
+    fs::create_dir(&source).unwrap();
+    for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+        fs::write(source.join(name), "{}").unwrap();
+    }
+    // Files can be made and nothing can be written into them, as on a disk without a free block.
+    let full = "trap '' XFSZ; ulimit -f 0; exec \"$0\" model install --from \"$1\"";
+    let ran = Command::new("sh")
+        .args(["-c", full, env!("CARGO_BIN_EXE_frontdesk")])
+        .arg(&source)
+        .current_dir(stage.path())
+        .env_remove("FRONTDESK_MODEL__PATH")
+        .env("XDG_CACHE_HOME", &caches)
+        .output()
+        .unwrap();
+    let complaint = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(1), "{complaint}");
+    assert!(
+        complaint.contains("config.json could not be fetched and written") && complaint.contains("File too large"),
+        "{complaint}"
+    );
+    let models = caches.join("frontdesk/models");
+    assert_eq!(fs::read_dir(models).unwrap().count(), 0, "nothing is left");
+}
+
+#[test]
 fn the_default_configuration_is_printed() {
     assert!(Stage::new().succeed(&["config"], "").contains("[twilio]"));
 }
