@@ -13,6 +13,9 @@ use crate::{
 /// The signature oracle, from the project's folder.
 pub(crate) const ORACLE: &str = "crates/frontdesk-twilio/tests/oracle.py";
 
+/// The reference of the encoder's tokenizer.
+pub(crate) const TOKENIZER_ORACLE: &str = "crates/frontdesk-encoder/tests/tokenizer_oracle.py";
+
 /// Runs all tests; simulated calls against the built binary come last.
 pub(crate) fn all() -> Result<ExitCode> {
     NEXTEST.ensure()?;
@@ -23,6 +26,10 @@ pub(crate) fn all() -> Result<ExitCode> {
     must(
         "getting the sentence encoder, which some tests need",
         &mut cargo(["run", "--quiet", "-p", "frontdesk", "--", "model", "install"]),
+    )?;
+    must(
+        "comparing word pieces with the official tokenizer, in a small size",
+        command("python3").args([TOKENIZER_ORACLE, "--odd", "5000", "--profile", "dev"]),
     )?;
     must(
         "testing the examples in the documentation",

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::{
     calls, fuzz,
     step::{build_release, command, must, target_directory},
-    test::ORACLE,
+    test::{ORACLE, TOKENIZER_ORACLE},
 };
 
 /// The signature oracle of the Node SDK, and the reader of documents with the Python SDK.
@@ -40,6 +40,10 @@ pub(crate) fn all(fuzz_seconds: u64) -> Result<ExitCode> {
     must(
         "getting the sentence encoder, if it is not there",
         command(&frontdesk).args(["model", "install"]),
+    )?;
+    must(
+        "comparing word pieces with the official tokenizer",
+        command("python3").args([TOKENIZER_ORACLE, "--odd", "200000"]),
     )?;
     must(
         "evaluating the training utterances against what was measured before",

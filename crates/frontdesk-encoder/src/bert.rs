@@ -161,8 +161,14 @@ impl Bert {
         self.tokenizer.most_tokens()
     }
 
-    fn tokens(&self, text: &str, index: usize) -> Result<Vec<u32>, EncoderError> {
-        let tokens = self.tokenizer.tokens(text);
+    /// The numbers of the tokens of a text, special tokens included; two when it has no words.
+    #[must_use]
+    pub fn tokens(&self, text: &str) -> Vec<u32> {
+        self.tokenizer.tokens(text)
+    }
+
+    fn words(&self, text: &str, index: usize) -> Result<Vec<u32>, EncoderError> {
+        let tokens = self.tokens(text);
         // Nothing but the marks of beginning and end.
         if tokens.len() <= 2 {
             return Err(EncoderError::Empty { index });
@@ -194,7 +200,7 @@ impl Encoder for Bert {
     }
 
     fn embed(&self, text: &str) -> Result<Embedding, EncoderError> {
-        let tokens = self.tokens(text, 0)?;
+        let tokens = self.words(text, 0)?;
         let embedded = self.forward(&tokens, &[tokens.len()])?;
         embedded
             .into_iter()
@@ -207,7 +213,7 @@ impl Encoder for Bert {
         let mut embeddings = Vec::with_capacity(texts.len());
         let (mut tokens, mut lengths) = (Vec::new(), Vec::new());
         for (index, text) in texts.iter().enumerate() {
-            let next = self.tokens(text, index)?;
+            let next = self.words(text, index)?;
             lengths.push(next.len());
             tokens.extend(next);
             if tokens.len() < TOGETHER && index + 1 < texts.len() {

@@ -3,6 +3,7 @@
 //! Pure: no I/O, no clock, no random number. The path of an utterance is [`normal`] → [`knowledge::Knowledge::decide`]
 //! → [`rules::Findings`], which the caller holds against its thresholds.
 
+pub mod alike;
 pub mod calibration;
 pub mod evaluation;
 pub mod evidence;

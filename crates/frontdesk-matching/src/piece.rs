@@ -231,8 +231,12 @@ impl<'a> PieceBuilder<'a> {
 
     /// Notes that an utterance of these words equals a wording of the unit in work.
     pub(crate) fn equals(&mut self, words: &[Word]) {
+        self.note_equal(exact_sequence(words));
+    }
+
+    fn note_equal(&mut self, whole: Term) {
         let unit = self.unit();
-        let units = self.piece.equal.entry(exact_sequence(words)).or_default();
+        let units = self.piece.equal.entry(whole).or_default();
         if !units.contains(&unit) {
             units.push(unit);
         }
@@ -342,11 +346,7 @@ impl<'a> PieceBuilder<'a> {
             classes,
         });
         if role == Role::Wording {
-            self.equals(words);
-            let bare = without_fillers(words);
-            if bare.len() < words.len() && bare.iter().any(|word| word.class.is_content()) {
-                self.equals(&bare);
-            }
+            equals_of(words).for_each(|whole| self.note_equal(whole));
         }
     }
 
@@ -399,6 +399,14 @@ pub(crate) fn without_fillers(words: &[Word]) -> Vec<Word> {
             && (word.class.any(Class::COURTESY) || word.class.any(Class::FILLER) && word.class.any(empty))
     };
     words.iter().filter(|word| !is_filler(word)).copied().collect()
+}
+
+/// The hashes of what equals a wording: the wording as a whole, and without fillers if something is left.
+pub(crate) fn equals_of(words: &[Word]) -> impl Iterator<Item = Term> {
+    let bare = without_fillers(words);
+    let is_shorter = bare.len() < words.len() && bare.iter().any(|word| word.class.is_content());
+    let bare = is_shorter.then(|| exact_sequence(&bare));
+    std::iter::once(exact_sequence(words)).chain(bare)
 }
 
 fn pairs_of(words: &[Word]) -> Vec<Term> {

@@ -4,25 +4,29 @@
 //! piece. Each term votes for the units whose wordings have it; the few best units of each source are then looked at
 //! closely, wording by wording, and their evidence becomes a probability. Thresholds are the caller's business.
 
+mod closest;
+mod judging;
 mod reading;
 #[cfg(test)]
 mod tests;
 
 use std::cell::RefCell;
 
-use frontdesk_domain::{confidence::Confidence, documents::template::Action};
+use frontdesk_domain::confidence::Confidence;
 
 use crate::{
     calibration::Calibration,
-    evidence::{Features, Ground, NoneFeatures, Overlap, Positions, float, is_marked, overlap, share},
+    evidence::{Features, NoneFeatures, Positions, float, is_marked, share},
     hash::Term,
-    knowledge::{Knowledge, Place, Source},
+    knowledge::{Knowledge, Source},
     language::Class,
     lexicon::exact_sequence,
-    piece::{Role, Target},
     words::Word,
 };
+use judging::features;
 use reading::{LOOKED_AT, Scratch};
+
+pub(crate) use judging::Said;
 
 /// Weight of an utterance, in words that a single unit has, above which it rambles: more words count no more against a unit.
 const RAMBLE: f32 = 5.0;
@@ -259,244 +263,6 @@ fn equal(knowledge: &Knowledge, scratch: &Scratch) -> Vec<Candidate> {
     }
     found.sort_by_key(|candidate| ladder_order(knowledge, candidate));
     found
-}
-
-/// What rules make of a unit that they did not propose.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Said {
-    /// The utterance says the contrary, or has one of its negative triggers.
-    Contrary,
-    /// It has no word of it.
-    Nothing,
-    /// It has something: the logarithm of the odds against "none of them".
-    Something(f64),
-}
-
-impl Knowledge {
-    /// What an utterance says of units, in their order, whatever rules would answer.
-    pub(crate) fn said_of(&self, utterance: &str, units: impl Iterator<Item = u32>, said: &mut Vec<Said>) {
-        said.clear();
-        SCRATCH.with_borrow_mut(|scratch| {
-            scratch.read(self, utterance);
-            scratch.weigh(self, utterance);
-            let calibration = Calibration::embedded();
-            let none = calibration.none(&scratch.none_features());
-            for unit in units {
-                said.push(judge(self, scratch, unit, |features| {
-                    calibration.candidate(features) - none
-                }));
-            }
-        });
-    }
-}
-
-impl Knowledge {
-    /// Everything that could answer, in ladder order: what the company switched off is left out.
-    pub fn candidates(&self) -> impl Iterator<Item = Candidate> {
-        let enabled = (0..).zip(&self.units).filter(|(_, place)| !place.disabled);
-        enabled.map(|(unit, place)| Candidate::of_unit(unit, place.source))
-    }
-
-    /// Leaves out what an utterance in normal form rules out: it says the contrary, or has a negative trigger.
-    pub fn retain_possible(&self, utterance: &str, candidates: &mut Vec<Candidate>) {
-        let mut said = Vec::with_capacity(candidates.len());
-        self.said_of(utterance, candidates.iter().map(|candidate| candidate.unit), &mut said);
-        let mut said = said.into_iter();
-        candidates.retain(|_| said.next().is_some_and(|said| said != Said::Contrary));
-    }
-}
-
-fn judge(knowledge: &Knowledge, scratch: &Scratch, unit: u32, odds: impl Fn(&Features) -> f64) -> Said {
-    let source = knowledge.source_of(unit);
-    let Some(place) = knowledge.place(unit).filter(|_| !scratch.is_ruled_out(unit)) else {
-        return Said::Contrary;
-    };
-    // In questions of many words a part of some wording is often denied; that is no contradiction of the meaning. Where
-    // something would be done, it is: who says "don't book anything" is not booked.
-    let target = knowledge.target(&Candidate::of_unit(unit, source));
-    let acts = matches!(target, Some(Target::Scenario { scenario, .. }) if scenario.action != Action::None);
-    let closest = closest_wordings(knowledge, scratch, place, &scratch.ground());
-    if closest.is_err_and(|denied| acts || denied.entirely) {
-        return Said::Contrary;
-    }
-    match features(knowledge, scratch, unit, source) {
-        Some((features, _)) => Said::Something(odds(&features)),
-        None => Said::Nothing,
-    }
-}
-
-/// The features of a unit and the words it matched; `None` where the utterance says the contrary.
-fn features(knowledge: &Knowledge, scratch: &Scratch, unit: u32, source: Source) -> Option<(Features, Positions)> {
-    let place = knowledge.place(unit)?;
-    let ground = scratch.ground();
-    let closest = closest_wordings(knowledge, scratch, place, &ground).ok()?;
-    let vote = scratch.vote(unit);
-    let best = &closest.best;
-    if best.common <= 0.0 && vote.votes <= 0.0 && !vote.pattern {
-        return None;
-    }
-    let counted = ground.total.min(RAMBLE);
-    let of = |is: Source| f64::from(u8::from(source == is));
-    let features = [
-        of(Source::CompanyQna),
-        of(Source::TradeQna),
-        of(Source::Template),
-        f64::from(best.wording_covered),
-        f64::from(best.utterance_covered),
-        f64::from(best.harmony()),
-        f64::from(best.order),
-        f64::from(best.complete),
-        f64::from(best.window_covered * best.complete),
-        f64::from(closest.next),
-        f64::from(share(vote.votes, counted)),
-        f64::from((vote.votes / 2.0).min(1.5)),
-        f64::from((vote.pairs / 2.0).min(1.5)),
-        f64::from(share(vote.covered, counted)),
-        f64::from(u8::from(vote.pattern)),
-        f64::from(share(closest.keywords, counted)),
-        f64::from(best.doubt),
-        f64::from((best.common / 3.0).min(1.5)),
-        f64::from(float(best.common_words.min(4)) / 4.0),
-        f64::from(share(vote.votes, vote.covered)),
-        f64::from(((vote.votes - scratch.rival(unit)) / counted.max(0.25)).clamp(-1.0, 1.0)),
-        f64::from(((ground.total - best.common) / 5.0).min(1.5)),
-        f64::from(best.wording_covered * best.utterance_covered),
-    ];
-    Some((features, best.positions))
-}
-
-struct Closest {
-    best: Overlap,
-    /// Mean harmony of the two wordings after it.
-    next: f32,
-    /// Weight of the keywords that the utterance has.
-    keywords: f32,
-}
-
-/// What the utterance denies is closer to a unit than what it says.
-struct Denied {
-    /// It denies all the content of a wording, not a part of it.
-    entirely: bool,
-}
-
-fn closest_wordings(
-    knowledge: &Knowledge,
-    scratch: &Scratch,
-    place: &Place,
-    ground: &Ground<'_>,
-) -> Result<Closest, Denied> {
-    let mut closest = Nearby::default();
-    // With the wordings that negate another word: "no light" is "the light isn't on" if it is "we have no light".
-    let mut loosely = Nearby::default();
-    let mut denies_the_same = false;
-    let mut contrary = Against::default();
-    let mut denied = Against::default();
-    let mut keywords = 0.0;
-    let mut denied_keywords = 0.0;
-    let own = Some((place.piece, place.unit));
-    let added = place.addition.map(|unit| (knowledge.pieces.len() - 1, unit));
-    for (at, unit) in own.into_iter().chain(added) {
-        let Some(placed) = knowledge.pieces.get(at) else {
-            continue;
-        };
-        let slots = scratch.slots(at);
-        for form in placed.piece.forms_of(unit) {
-            if form.role == Role::Name {
-                continue;
-            }
-            let Some(over) = overlap(&placed.piece, form, &placed.weights, slots, ground) else {
-                continue;
-            };
-            if form.role == Role::Keyword {
-                if over.complete > 0.0 && over.wording_covered > 0.99 {
-                    let weight = over.utterance_covered * ground.total;
-                    if over.contradicts || over.denies_another_word {
-                        denied_keywords += weight;
-                    } else {
-                        keywords += weight;
-                    }
-                }
-            } else if over.contradicts {
-                contrary.add(&over);
-            } else {
-                loosely.add(&over, form.reworded);
-                if over.denies_another_word {
-                    denied.add(&over);
-                } else {
-                    closest.add(&over, form.reworded);
-                    denies_the_same |= over.denies_the_same;
-                }
-            }
-        }
-    }
-    if denies_the_same {
-        closest = loosely;
-        keywords += denied_keywords;
-    } else {
-        contrary.join(&denied);
-    }
-    let strength = closest.best.strength();
-    if contrary.most > strength {
-        let entirely = contrary.most_entire > strength;
-        return Err(Denied { entirely });
-    }
-    let [_, second, third] = closest.top;
-    Ok(Closest {
-        best: closest.best,
-        next: f32::midpoint(second, third),
-        keywords,
-    })
-}
-
-/// The strongest wordings that the utterance denies.
-#[derive(Default)]
-struct Against {
-    most: f32,
-    /// Of those that say themselves what the utterance denies, with all their content in it.
-    most_entire: f32,
-}
-
-impl Against {
-    fn add(&mut self, over: &Overlap) {
-        self.most = self.most.max(over.strength());
-        if over.denies_it && over.complete > 0.0 {
-            self.most_entire = self.most_entire.max(over.strength());
-        }
-    }
-
-    fn join(&mut self, other: &Self) {
-        self.most = self.most.max(other.most);
-        self.most_entire = self.most_entire.max(other.most_entire);
-    }
-}
-
-/// The best wordings of a unit so far.
-#[derive(Default)]
-struct Nearby {
-    best: Overlap,
-    top: [f32; 3],
-}
-
-impl Nearby {
-    fn add(&mut self, over: &Overlap, reworded: bool) {
-        insert(&mut self.top, over.harmony(), reworded);
-        if over.strength() > self.best.strength() {
-            self.best = *over;
-        }
-    }
-}
-
-/// Keeps the three highest. A rewording replaces the wording before it where it is higher, roughly: it is one wording.
-fn insert(top: &mut [f32; 3], value: f32, reworded: bool) {
-    let mut value = value;
-    if reworded && top.contains(&value) {
-        return;
-    }
-    for kept in top {
-        if value > *kept {
-            std::mem::swap(kept, &mut value);
-        }
-    }
 }
 
 /// The share of the utterance's content that no piece knows, and how many words it has.

@@ -3,10 +3,11 @@
 use frontdesk_domain::{
     documents::{
         company::Status,
-        template::{ReplyStrategy, Scenario, ScenarioStatus},
+        template::{ReplyStrategy, Scenario, ScenarioStatus, Template},
     },
     variables::{Variables, Wording},
 };
+use frontdesk_matching::{alike, language::Language};
 use frontdesk_store::cache::{KnowledgeDocuments, Settings};
 
 /// How bad a finding is.
@@ -120,6 +121,34 @@ pub fn of_company(settings: &Settings, documents: &KnowledgeDocuments, has_platf
         ))
     }));
     found.extend(silenced(documents, &company.variables));
+    found.extend(said_twice(documents, Language::of_tag(&company.voice.language)));
+    found
+}
+
+/// Wordings that two scenarios or Q&As of one source have; so many are named.
+const NAMED: usize = 5;
+
+fn said_twice(documents: &KnowledgeDocuments, language: &'static Language) -> Vec<Finding> {
+    let templates: Vec<&Template> = documents.templates.iter().map(|template| &*template.document).collect();
+    let overlay = documents.overlay.as_ref().map(|overlay| &*overlay.document);
+    let mut alike = alike::in_templates(&templates, overlay, language);
+    for set in std::iter::once(&documents.company_qna).chain(&documents.trade_qna) {
+        alike.extend(alike::in_qna(set.items.iter().map(AsRef::as_ref), language));
+    }
+    let more = alike.len().saturating_sub(NAMED);
+    let named = alike.iter().take(NAMED).map(|one| {
+        Finding::warning(
+            format!("\"{}\" of {} {one}", one.wording, one.id),
+            "take the wording from one of them",
+        )
+    });
+    let mut found: Vec<Finding> = named.collect();
+    if more > 0 {
+        found.push(Finding::warning(
+            format!("{more} more wordings stand in two places"),
+            String::new(),
+        ));
+    }
     found
 }
 

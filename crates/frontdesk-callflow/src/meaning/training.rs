@@ -4,27 +4,30 @@
 //! memory, then on disk, then learnt. First by words alone, which is quick, then with embeddings. Work whose company was
 //! edited meanwhile is dropped: nobody holds its place any more.
 
+mod embeddings;
+mod queue;
+
 use std::{
-    collections::{HashMap, VecDeque},
-    hash::Hash,
+    collections::HashMap,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread,
 };
 
 use frontdesk_domain::documents::safety::SafetyRules;
-use frontdesk_encoder::{Encoder, EncoderError};
+use frontdesk_encoder::Encoder;
 use frontdesk_matching::{
     knowledge::Parts,
     meaning::{
         Meaning,
         embedding::Embedding,
-        safety::{COEFFICIENTS, EXAMPLES, Lesson, SafetyByMeaning, lessons},
-        train::{Background, Embeddings, NotTrained, OwnHead, SharedHead},
+        ground::Ground,
+        safety::{COEFFICIENTS, EXAMPLES, SafetyByMeaning, lessons},
+        train::{Embeddings, NotTrained, OwnHead, SharedHead},
         wordings::{Key, OwnWordings, SharedWordings},
     },
 };
@@ -32,9 +35,9 @@ use frontdesk_store::{
     blobs::{BlobCache, BlobKey},
     cache::bounded::Bounded,
 };
-use sha2::{Digest as _, Sha256};
 use tracing::{debug, error, warn};
 
+use self::queue::{DangerJob, Job, Known, Next, SharedSet, Waiting};
 use super::{Learnt, LearntDangers, LoadEncoder, pool::step_back};
 
 /// Learning has this lower priority than answering calls.
@@ -42,88 +45,6 @@ const NICENESS: i32 = 10;
 
 /// So many embeddings of wordings stay in memory, so that an edit does not read them back.
 const KEPT_EMBEDDINGS: usize = 8_192;
-
-/// What many companies share to learn from.
-struct SharedSet {
-    wordings: SharedWordings,
-    /// Held so that no other piece gets the address of one of these.
-    _parts: Parts,
-}
-
-/// A company that waits.
-struct Job {
-    place: Weak<Learnt>,
-    shared: Arc<SharedSet>,
-    own: OwnWordings,
-}
-
-/// Safety rules that wait.
-struct DangerJob {
-    place: Weak<LearntDangers>,
-    lessons: Vec<Lesson>,
-}
-
-/// What is learnt next.
-enum Next {
-    Dangers(DangerJob),
-    Words(Job),
-    Meaning(Job),
-}
-
-/// Who waits: first those who have nothing yet, which takes milliseconds; then dangers; then meaning.
-#[derive(Default)]
-struct Waiting {
-    dangers: VecDeque<DangerJob>,
-    for_words: VecDeque<Job>,
-    for_meaning: VecDeque<Job>,
-    /// A job is being worked on.
-    busy: bool,
-}
-
-impl Waiting {
-    /// The next one that somebody still waits for.
-    fn take(&mut self) -> Option<Next> {
-        while let Some(job) = self.for_words.pop_front() {
-            if job.place.strong_count() > 0 {
-                return Some(Next::Words(job));
-            }
-        }
-        while let Some(job) = self.dangers.pop_front() {
-            if job.place.strong_count() > 0 {
-                return Some(Next::Dangers(job));
-            }
-        }
-        while let Some(job) = self.for_meaning.pop_front() {
-            if job.place.strong_count() > 0 {
-                return Some(Next::Meaning(job));
-            }
-        }
-        None
-    }
-}
-
-/// What is in memory as long as a company uses it.
-struct Known<K, V>(Mutex<HashMap<K, Weak<V>>>);
-
-impl<K, V> Default for Known<K, V> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<K: Eq + Hash, V> Known<K, V> {
-    fn find(&self, key: &K) -> Option<Arc<V>> {
-        lock(&self.0).get(key)?.upgrade()
-    }
-
-    fn note(&self, key: K, value: &Arc<V>) {
-        let mut known = lock(&self.0);
-        if known.len() == known.capacity() {
-            known.retain(|_, value| value.strong_count() > 0);
-        }
-        known.insert(key, Arc::downgrade(value));
-    }
-}
 
 /// The thread that learns, and what it has learnt.
 pub(super) struct Trainer {
@@ -170,14 +91,7 @@ impl Trainer {
     }
 
     pub(super) fn waiting(&self) -> usize {
-        let waiting = lock(&self.waiting);
-        let alive = |jobs: &VecDeque<Job>| jobs.iter().filter(|job| job.place.strong_count() > 0).count();
-        let dangers = waiting
-            .dangers
-            .iter()
-            .filter(|job| job.place.strong_count() > 0)
-            .count();
-        dangers + alive(&waiting.for_words) + alive(&waiting.for_meaning) + usize::from(waiting.busy)
+        lock(&self.waiting).count()
     }
 
     pub(super) fn stop(&self) {
@@ -377,16 +291,16 @@ impl Trainer {
         if let Some(own) = self.known_own(&own_key) {
             return Ok(Meaning::new(shared, own));
         }
-        let background = match desk.background.take_if(|(of, _)| *of == key) {
-            Some((_, background)) => background,
-            None => shared.background(wordings, find)?,
+        let ground = match desk.ground.take_if(|(of, _)| *of == key) {
+            Some((_, ground)) => ground,
+            None => Ground::of(shared, wordings, find)?,
         };
-        let own = OwnHead::train(&job.own, &shared, &background, find, &stop);
-        desk.background = Some((key, background));
-        let own = Arc::new(own?);
-        self.keep(&own_key, || own.to_bytes());
-        self.own.note(own_key, &own);
-        Ok(Meaning::new(shared, own))
+        let meaning = ground.meaning(&job.own, find, &stop);
+        desk.ground = Some((key, ground));
+        let meaning = meaning?;
+        self.keep(&own_key, || meaning.own().to_bytes());
+        self.own.note(own_key, meaning.own());
+        Ok(meaning)
     }
 
     fn on_disk(&self, job: &Job, model: &str) -> Option<Meaning> {
@@ -432,88 +346,12 @@ impl Trainer {
             cache.put(&[(*key, bytes())]);
         }
     }
-
-    /// The embeddings of texts: from memory, from disk, else computed.
-    fn embed<'t>(
-        &self,
-        encoder: &dyn Encoder,
-        model: &str,
-        texts: Vec<&'t str>,
-        stop: &dyn Fn() -> bool,
-    ) -> Result<HashMap<&'t str, Arc<Embedding>>, NotTrained> {
-        let mut found: HashMap<&str, Arc<Embedding>> = HashMap::with_capacity(texts.len());
-        let mut missing: Vec<(&str, BlobKey)> = Vec::new();
-        for text in texts {
-            let key = key_of(model, text);
-            match self.embeddings.get(&key, Arc::clone) {
-                Some(known) => _ = found.insert(text, known),
-                None => missing.push((text, key)),
-            }
-        }
-        missing.sort_unstable();
-        missing.dedup();
-        if let Some(cache) = self.cache.as_ref().filter(|_| !missing.is_empty()) {
-            let keys: Vec<BlobKey> = missing.iter().map(|(_, key)| *key).collect();
-            let kept = cache.get(&keys).into_iter();
-            let read = kept.map(|bytes| bytes.and_then(|bytes| from_bytes(&bytes, encoder.dimensions())));
-            let read: Vec<Option<Embedding>> = read.collect();
-            let mut read = read.into_iter();
-            missing.retain(|(text, key)| match read.next().flatten() {
-                Some(embedding) => {
-                    self.note(text, *key, embedding, &mut found);
-                    false
-                }
-                None => true,
-            });
-        }
-        // Stored as they come, so that work which is given up is not lost.
-        for some in missing.chunks(SOME) {
-            let texts: Vec<&str> = some.iter().map(|(text, _)| *text).collect();
-            let computed = match encoder.embed_all(&texts, stop) {
-                Ok(computed) => computed,
-                Err(EncoderError::Stopped) => return Err(NotTrained::Stopped),
-                Err(failure) => {
-                    error!(
-                        error = &failure as &dyn std::error::Error,
-                        "wordings could not be embedded"
-                    );
-                    return Err(NotTrained::NoEmbedding(
-                        texts.first().copied().unwrap_or_default().to_owned(),
-                    ));
-                }
-            };
-            if let Some(cache) = &self.cache {
-                let bytes = computed.iter().map(to_bytes);
-                let values: Vec<_> = some.iter().map(|(_, key)| *key).zip(bytes).collect();
-                cache.put(&values);
-            }
-            for ((text, key), embedding) in some.iter().zip(computed) {
-                self.note(text, *key, embedding, &mut found);
-            }
-        }
-        Ok(found)
-    }
-
-    fn note<'t>(
-        &self,
-        text: &'t str,
-        key: BlobKey,
-        embedding: Embedding,
-        found: &mut HashMap<&'t str, Arc<Embedding>>,
-    ) {
-        let embedding = Arc::new(embedding);
-        self.embeddings.insert(key, Arc::clone(&embedding));
-        found.insert(text, embedding);
-    }
 }
-
-/// So many texts are embedded before they are kept.
-const SOME: usize = 256;
 
 /// What is worth keeping from one company to the next.
 #[derive(Default)]
 struct Desk {
-    background: Option<(Key, Background)>,
+    ground: Option<(Key, Ground)>,
 }
 
 fn publish(job: &Job, meaning: Meaning) {
@@ -525,34 +363,6 @@ fn publish(job: &Job, meaning: Meaning) {
 /// The name under which what an encoder computes is kept.
 fn name_of(encoder: &dyn Encoder) -> String {
     encoder.model().whole()
-}
-
-/// Names the embedding of a text.
-fn key_of(model: &str, text: &str) -> BlobKey {
-    let mut hash = Sha256::new();
-    hash.update(b"embedding\0");
-    hash.update(model);
-    hash.update([0]);
-    hash.update(text);
-    hash.finalize().into()
-}
-
-fn to_bytes(embedding: &Embedding) -> Vec<u8> {
-    embedding
-        .as_slice()
-        .iter()
-        .flat_map(|number| number.to_le_bytes())
-        .collect()
-}
-
-/// `None` for what is no embedding of this encoder.
-fn from_bytes(bytes: &[u8], dimensions: usize) -> Option<Embedding> {
-    let (numbers, rest) = bytes.as_chunks::<4>();
-    let numbers: Vec<f32> = numbers.iter().map(|number| f32::from_le_bytes(*number)).collect();
-    if numbers.len() != dimensions || !rest.is_empty() {
-        return None;
-    }
-    Embedding::from_unit(numbers)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

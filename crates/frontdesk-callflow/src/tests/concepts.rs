@@ -18,6 +18,8 @@ pub(super) enum Mood {
     Well,
     Slow,
     Panics,
+    /// Wordings are never done; who waits for them has to give up.
+    Stuck,
 }
 
 /// Words of one concept point the same way.
@@ -40,6 +42,10 @@ pub(super) struct Concepts {
     /// How many utterances it embedded, and how many wordings.
     pub(super) utterances: AtomicUsize,
     pub(super) wordings: AtomicUsize,
+    /// How often it began with wordings.
+    pub(super) begun: AtomicUsize,
+    /// How often it was told to stop, and did.
+    pub(super) stopped: AtomicUsize,
 }
 
 impl Default for Concepts {
@@ -49,6 +55,8 @@ impl Default for Concepts {
             mood: Mutex::new(Mood::Well),
             utterances: AtomicUsize::new(0),
             wordings: AtomicUsize::new(0),
+            begun: AtomicUsize::new(0),
+            stopped: AtomicUsize::new(0),
         }
     }
 }
@@ -87,7 +95,7 @@ impl Encoder for Concepts {
         self.utterances.fetch_add(1, Ordering::SeqCst);
         let mood = *self.mood.lock().unwrap();
         match mood {
-            Mood::Well => {}
+            Mood::Well | Mood::Stuck => {}
             Mood::Slow => thread::sleep(Duration::from_millis(600)),
             // Without the message, which takes longer than a turn waits.
             Mood::Panics => std::panic::resume_unwind(Box::new("on purpose")),
@@ -95,7 +103,15 @@ impl Encoder for Concepts {
         Ok(Self::point(text))
     }
 
-    fn embed_all(&self, texts: &[&str], _: &dyn Fn() -> bool) -> Result<Vec<Embedding>, EncoderError> {
+    fn embed_all(&self, texts: &[&str], stop: &dyn Fn() -> bool) -> Result<Vec<Embedding>, EncoderError> {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        while *self.mood.lock().unwrap() == Mood::Stuck {
+            if stop() {
+                self.stopped.fetch_add(1, Ordering::SeqCst);
+                return Err(EncoderError::Stopped);
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
         self.wordings.fetch_add(texts.len(), Ordering::SeqCst);
         Ok(texts.iter().map(|text| Self::point(text)).collect())
     }

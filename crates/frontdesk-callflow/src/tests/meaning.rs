@@ -1,6 +1,9 @@
 //! What is decided by meaning, where rules left the utterance open.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use frontdesk_domain::{
     alert::AlertCode,
@@ -12,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{
     concepts::{Concepts, Mood},
-    scene::{COMPANY, Scene, TEMPLATE, scenarios},
+    scene::{COMPANY, Scene, TEMPLATE, scenario, scenarios},
 };
 
 async fn scene(encoder: &Arc<Concepts>, change: Value) -> Scene {
@@ -203,6 +206,93 @@ async fn a_restart_computes_nothing_again_and_an_edit_only_what_is_new() {
     );
     let decision = scene.decide("the box hums like a sauna").await;
     assert_eq!(scenario_of(&decision), Some("cooling"));
+}
+
+/// The usual scenarios, and one more with these triggers.
+fn with_one_more(triggers: &[&str]) -> Value {
+    let mut all = scenarios();
+    all.as_array_mut()
+        .unwrap()
+        .push(scenario("more", triggers, "One more."));
+    all
+}
+
+#[tokio::test]
+async fn learning_is_given_up_for_the_next_edit() {
+    let encoder = Arc::<Concepts>::default();
+    encoder.is(Mood::Stuck);
+    let scene = Scene::with_encoder(&encoder);
+    scene.template(TEMPLATE, "HVAC", scenarios()).await;
+    scene.company(COMPANY, json!({})).await;
+    scene.tenant(COMPANY).await;
+    for edit in 1..=2 {
+        // Until it is at work for the company as it is now.
+        let waited = async {
+            while encoder.begun.load(Ordering::SeqCst) < edit {
+                scene.tenant(COMPANY).await;
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), waited).await.unwrap();
+        scene
+            .edit_template(
+                TEMPLATE,
+                "HVAC",
+                with_one_more(&[&format!("the parrot sings {edit} times")]),
+            )
+            .await;
+        let edited = async {
+            while encoder.stopped.load(Ordering::SeqCst) < edit {
+                scene.tenant(COMPANY).await;
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), edited)
+            .await
+            .expect("the work for what is gone goes on");
+    }
+    assert_eq!(
+        encoder.wordings.load(Ordering::SeqCst),
+        0,
+        "nothing was computed for nobody"
+    );
+    encoder.is(Mood::Well);
+    scene.has_learnt().await;
+    let decision = scene.decide("the river and the eagle").await;
+    assert_eq!(scenario_of(&decision), Some("more"), "the last edit answers");
+}
+
+#[tokio::test]
+async fn a_template_that_is_edited_again_and_again_costs_what_is_new_each_time() {
+    const EDITS: usize = 30;
+    let encoder = Arc::<Concepts>::default();
+    let scene = scene(&encoder, json!({})).await;
+    let before = encoder.wordings.load(Ordering::SeqCst);
+    for edit in 0..EDITS {
+        scene
+            .edit_template(
+                TEMPLATE,
+                "HVAC",
+                with_one_more(&[&format!("the parrot sings {edit} times")]),
+            )
+            .await;
+        let decision = scene.decide("schedule a visit").await;
+        assert_eq!(scenario_of(&decision), Some("book"), "rules answer all the while");
+        assert!(
+            scene.flow.meanings().training() <= 3,
+            "what is gone is not waited for: {}",
+            scene.flow.meanings().training()
+        );
+    }
+    scene.has_learnt().await;
+    // The new trigger, and the name of the new scenario once.
+    let computed = encoder.wordings.load(Ordering::SeqCst) - before;
+    assert!(
+        computed <= EDITS + 1,
+        "{computed} wordings were embedded for {EDITS} edits"
+    );
+    let decision = scene.decide("the river and the eagle").await;
+    assert_eq!(scenario_of(&decision), Some("more"));
 }
 
 #[tokio::test]

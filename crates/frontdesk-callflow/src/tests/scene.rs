@@ -37,7 +37,7 @@ use frontdesk_store::{
     sqlite::{SqliteOptions, SqliteStore},
     tasks::TaskSet,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     caller::Caller,
@@ -210,14 +210,18 @@ impl Scene {
     }
 
     pub(super) async fn template(&self, id: &str, trade: &str, scenarios: Value) {
-        let document = json!({
-            "_id": id, "name": format!("{trade} template"), "trade": trade, "version": "1.0.0",
-            "fillerWords": ["please"], "synonymMap": {},
-            "categories": [{ "id": "main", "name": "Main", "scenarios": scenarios }],
-        });
-        let parsed = Template::parse(&document, Mode::new_document()).unwrap();
         self.store
-            .insert_template(id.parse().unwrap(), parsed.json)
+            .insert_template(id.parse().unwrap(), template(id, trade, scenarios))
+            .await
+            .unwrap();
+    }
+
+    /// Gives a template other scenarios.
+    pub(super) async fn edit_template(&self, id: &str, trade: &str, scenarios: Value) {
+        let number = id.parse().unwrap();
+        let before = self.store.template(number).await.unwrap().unwrap();
+        self.store
+            .replace_template(number, template(id, trade, scenarios), before.rev)
             .await
             .unwrap();
     }
@@ -369,6 +373,15 @@ fn meanings(encoder: Option<Arc<Concepts>>, folder: &Path) -> Meanings {
     };
     let blobs = BlobFile::open(&folder.join("meaning.db"), NOON).unwrap();
     Meanings::start(Box::new(move || Some(encoder)), Some(Arc::new(blobs))).unwrap()
+}
+
+fn template(id: &str, trade: &str, scenarios: Value) -> Map<String, Value> {
+    let document = json!({
+        "_id": id, "name": format!("{trade} template"), "trade": trade, "version": "1.0.0",
+        "fillerWords": ["please"], "synonymMap": {},
+        "categories": [{ "id": "main", "name": "Main", "scenarios": scenarios }],
+    });
+    Template::parse(&document, Mode::new_document()).unwrap().json
 }
 
 pub(super) fn scenario(id: &str, triggers: &[&str], reply: &str) -> Value {

@@ -68,6 +68,7 @@ fn overlay(doc: &mut Reader<'_, '_>, company: Option<CompanyId>) -> Option<Overl
     let filler_words = doc.or("fillerWords", json!([]), list(0..=2_000, string(1..=100)));
     let disabled_scenarios = doc.or("disabledScenarios", json!([]), list(0..=5_000, slug(ScenarioId::new)));
     doc.ignored("rev");
+    doc.ignored("warnings");
     doc.server_time("createdAt");
     doc.server_time("updatedAt");
     Some(Overlay {

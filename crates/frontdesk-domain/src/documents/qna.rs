@@ -120,6 +120,7 @@ fn qna(doc: &mut Reader<'_, '_>, owner: Option<&Owner>) -> Option<Qna> {
     let keywords = doc.or("keywords", json!([]), list(0..=200, string(1..=100)));
     let active = doc.or("active", true, boolean);
     doc.ignored("rev");
+    doc.ignored("warnings");
     doc.server_time("createdAt");
     doc.server_time("updatedAt");
     Some(Qna {

@@ -188,6 +188,7 @@ fn template(doc: &mut Reader<'_, '_>) -> Option<Template> {
     refuse_repeated_ids(doc);
     let categories: Option<Vec<Category>> = doc.or("categories", json!([]), list(0..=500, object(category)));
     doc.ignored("rev");
+    doc.ignored("warnings");
     doc.server_time("createdAt");
     doc.server_time("updatedAt");
     let count: usize = categories

@@ -2,7 +2,7 @@
 
 use std::{error::Error, time::Instant};
 
-use frontdesk_matching::{knowledge::Source, normal::normalize};
+use frontdesk_matching::{knowledge::Source, meaning::confidence::Coefficients};
 
 use crate::data::{Draw, Intents, Tenant, Vectors, parts};
 
@@ -48,23 +48,12 @@ fn measure(triggers: &Intents, asked: &Intents, vectors: Option<&Vectors>) -> Re
         .iter()
         .flat_map(|(intent, all)| all.iter().map(move |one| (intent, one)))
     {
-        let embedding = vectors
-            .map(|vectors| {
-                vectors
-                    .of(question)
-                    .ok_or_else(|| format!("no embedding of {question:?}"))
-            })
-            .transpose()?;
-        let meanings = tenant
-            .meaning
-            .ask(&tenant.knowledge, &normalize(question), embedding.as_deref());
+        let meanings = tenant.ask(question, vectors, Coefficients::embedded())?;
         let best = meanings
             .of(Source::Template)
             .iter()
             .max_by(|left, right| left.features[1].total_cmp(&right.features[1]));
-        let id = best
-            .and_then(|best| tenant.knowledge.target(&best.candidate))
-            .map(|target| target.id().to_owned());
+        let id = best.map(|best| tenant.id(best));
         all += 1;
         right += u32::from(id.as_ref() == Some(intent));
     }

@@ -10,14 +10,17 @@ use std::{
 
 use frontdesk_domain::documents::template::Template;
 use frontdesk_matching::{
+    Target,
     knowledge::{CompiledTemplate, Knowledge, Parts},
     language::Language,
     meaning::{
         Meaning,
+        ask::{Meanings, Meant},
+        confidence::Coefficients,
         embedding::Embedding,
-        train::{Embeddings, NotTrained, OwnHead, SharedHead},
-        wordings::{OwnWordings, SharedWordings},
+        train::{Embeddings, NotTrained},
     },
+    normal::normalize,
 };
 use serde_json::json;
 
@@ -60,15 +63,38 @@ impl Tenant {
     pub(crate) fn new(parts: &Parts, vectors: Option<&Vectors>) -> Result<Self, NotTrained> {
         let of = |text: &str| vectors.and_then(|vectors| vectors.of(text));
         let embeddings: Option<Embeddings<'_>> = if vectors.is_some() { Some(&of) } else { None };
-        let never = || false;
-        let shared_wordings = SharedWordings::of(parts);
-        let shared = SharedHead::train(&shared_wordings, embeddings, &never)?;
-        let background = shared.background(&shared_wordings, embeddings)?;
-        let own = OwnHead::train(&OwnWordings::of(parts), &shared, &background, embeddings, &never)?;
         Ok(Self {
             knowledge: Knowledge::new(parts, Language::english()),
-            meaning: Meaning::new(Arc::new(shared), Arc::new(own)),
+            meaning: Meaning::learn(parts, embeddings, &|| false)?,
         })
+    }
+}
+
+impl Tenant {
+    /// What a question may mean to it.
+    pub(crate) fn ask(
+        &self,
+        question: &str,
+        vectors: Option<&Vectors>,
+        coefficients: &Coefficients,
+    ) -> Result<Meanings, Box<dyn Error>> {
+        let embedding = vectors
+            .map(|vectors| {
+                vectors
+                    .of(question)
+                    .ok_or_else(|| format!("no embedding of {question:?}"))
+            })
+            .transpose()?;
+        let question = normalize(question);
+        Ok(self
+            .meaning
+            .ask_with(&self.knowledge, &question, embedding.as_deref(), coefficients))
+    }
+
+    /// The scenario or Q&A that was meant.
+    pub(crate) fn id(&self, meant: &Meant) -> String {
+        let target = self.knowledge.target(&meant.candidate);
+        target.map(Target::id).unwrap_or_default().to_owned()
     }
 }
 

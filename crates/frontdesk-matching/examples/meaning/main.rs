@@ -17,6 +17,8 @@ mod accuracy;
 mod data;
 mod fit;
 mod sizes;
+mod tenants;
+mod trades;
 
 use frontdesk_matching::meaning::confidence::CoefficientData;
 use std::{error::Error, fs, path::Path};

@@ -12,7 +12,7 @@ use frontdesk_matching::{
 
 use crate::{
     data::{Draw, Intents, Vectors, parts},
-    fit::company_parts,
+    trades::company_parts,
 };
 
 /// Heads for 15 and for all intents with ten triggers each, then those of the companies of the trades.

@@ -72,14 +72,18 @@ pub fn confusions(outcomes: &[Outcome], businesses: &Businesses, most: usize) ->
             answered: answered.clone(),
             count: confused.len(),
             examples: examples(confused),
-            advice: if mutual.contains(&(expected, answered)) {
-                format!(
+            advice: match shared(expected, answered, confused, businesses) {
+                Some(both) => format!(
+                    "{} and {} both have “{both}”: take it from one of them",
+                    named(expected),
+                    named(answered)
+                ),
+                None if mutual.contains(&(expected, answered)) => format!(
                     "{} and {} are taken for each other: merge them, or give each triggers that tell them apart",
                     named(expected),
                     named(answered)
-                )
-            } else {
-                about_confusion(expected, answered, confused, outcomes, businesses)
+                ),
+                None => about_confusion(expected, answered, confused, outcomes, businesses),
             },
         });
     confusions.collect()
@@ -187,6 +191,19 @@ fn about_confusion(
         }
         _ => format!("give {right} {} such as “{heard}”", wordings_of(expected.source)),
     }
+}
+
+/// A wording of what should have answered that what did answer has as well.
+fn shared<'b>(
+    expected: &Label,
+    answered: &Label,
+    confused: &[&Outcome],
+    businesses: &'b Businesses,
+) -> Option<&'b str> {
+    let (own, other) = unit(expected, confused, businesses).zip(unit(answered, confused, businesses))?;
+    let others: BTreeSet<String> = other.wordings.iter().map(|wording| normalize(wording)).collect();
+    let mut wordings = own.wordings.iter().map(String::as_str);
+    wordings.find(|wording| others.contains(&normalize(wording)))
 }
 
 /// A word that most of the confused utterances have, and neither the wordings of what answered, nor what it answers

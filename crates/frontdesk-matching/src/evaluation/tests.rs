@@ -321,19 +321,12 @@ fn what_is_taken_for_each_other_is_told_so() {
     )
     .unwrap();
     let outcomes = ask(&simulated.businesses, &simulated.utterances, &EMBEDDED, None);
-    let mut answered: Vec<Outcome> = outcomes
-        .into_iter()
-        .filter(|outcome| outcome.answer.is_some() && !outcome.is_foreign())
-        .take(2)
-        .collect();
-    answered[1] = answered
-        .iter()
-        .find(|one| one.expect != answered[0].expect)
-        .cloned()
-        .unwrap_or_else(|| answered[1].clone());
-    let [first, second] = answered.as_mut_slice() else {
-        panic!("both are answered")
-    };
+    let is_answered = |outcome: &&Outcome| outcome.answer.is_some() && !outcome.is_foreign();
+    let first = outcomes.iter().find(is_answered).unwrap();
+    let mut others = outcomes.iter().filter(is_answered);
+    let second = others.find(|other| other.expect != first.expect).unwrap();
+    let mut answered = [first.clone(), second.clone()];
+    let [first, second] = &mut answered;
     std::mem::swap(&mut first.answer, &mut second.answer);
     for one in [first, second] {
         (one.right, one.right_with_second) = (false, false);
@@ -341,6 +334,19 @@ fn what_is_taken_for_each_other_is_told_so() {
     let found = confusions(&answered, &simulated.businesses, 5);
     assert!(
         found.iter().all(|one| one.advice.contains("taken for each other")),
+        "{found:?}"
+    );
+    let mut businesses = simulated.businesses;
+    for business in businesses.0.values_mut() {
+        for unit in business.units.values_mut() {
+            unit.wordings.push("Both have This!".to_owned());
+        }
+    }
+    let found = confusions(&answered, &businesses, 5);
+    assert!(
+        found
+            .iter()
+            .all(|one| one.advice.contains("both have “Both have This!”")),
         "{found:?}"
     );
 }

@@ -11,8 +11,12 @@ mod crowding;
 mod dense;
 pub mod embedding;
 mod grams;
+pub mod ground;
 mod head;
+mod means;
+mod rows;
 pub mod safety;
+mod scene;
 mod solver;
 #[cfg(test)]
 mod tests;
@@ -38,6 +42,18 @@ impl Meaning {
     #[must_use]
     pub fn new(shared: Arc<SharedHead>, own: Arc<OwnHead>) -> Self {
         Self { shared, own }
+    }
+
+    /// What is shared with other companies.
+    #[must_use]
+    pub const fn shared(&self) -> &Arc<SharedHead> {
+        &self.shared
+    }
+
+    /// What is the company's own.
+    #[must_use]
+    pub const fn own(&self) -> &Arc<OwnHead> {
+        &self.own
     }
 
     /// Whether it goes by words alone.

@@ -8,7 +8,8 @@ use super::{
     ask::Meanings,
     bytes::NotAHead,
     embedding::Embedding,
-    train::{Background, Embeddings, NotTrained, OwnHead, SharedHead},
+    ground::Ground,
+    train::{Embeddings, MOST_BACKGROUND, NotTrained, OwnHead, SharedHead},
     wordings::{OwnWordings, SharedWordings},
 };
 use crate::{
@@ -72,10 +73,9 @@ struct Company {
 
 impl Company {
     fn new(parts: &Parts, embeddings: Option<Embeddings<'_>>) -> Self {
-        let (shared, own) = heads(parts, embeddings).unwrap();
         Self {
             knowledge: Knowledge::new(parts, Language::english()),
-            meaning: Meaning::new(Arc::new(shared), Arc::new(own)),
+            meaning: Meaning::learn(parts, embeddings, &|| false).unwrap(),
         }
     }
 
@@ -101,11 +101,8 @@ impl Company {
 }
 
 fn heads(parts: &Parts, embeddings: Option<Embeddings<'_>>) -> Result<(SharedHead, OwnHead), NotTrained> {
-    let wordings = SharedWordings::of(parts);
-    let shared = SharedHead::train(&wordings, embeddings, &|| false)?;
-    let background = shared.background(&wordings, embeddings)?;
-    let own = OwnHead::train(&OwnWordings::of(parts), &shared, &background, embeddings, &|| false)?;
-    Ok((shared, own))
+    let meaning = Meaning::learn(parts, embeddings, &|| false)?;
+    Ok((SharedHead::clone(meaning.shared()), OwnHead::clone(meaning.own())))
 }
 
 #[test]
@@ -348,20 +345,41 @@ fn keys_tell_apart_what_gives_another_head() {
 }
 
 #[test]
-fn many_scenarios_take_bounded_time_and_still_tell_apart() {
-    let scenarios: Vec<Value> = (0..1_050)
+fn five_thousand_scenarios_take_bounded_time_and_memory_and_are_still_told_apart() {
+    let scenarios: Vec<Value> = (0..5_000)
         .map(|at| {
             let triggers = [format!("thing{at} is broken"), format!("repair my thing{at}")];
             json!({ "id": format!("s{at}"), "name": "", "triggers": triggers })
         })
         .collect();
     let parts = Parts {
+        company_qna: parts().company_qna,
         templates: vec![template(&json!(scenarios))],
         ..Parts::default()
     };
     let wordings = SharedWordings::of(&parts);
-    assert_eq!(SharedHead::train(&wordings, None, &|| true), Err(NotTrained::Stopped));
-    let company = Company::new(&parts, None);
-    assert_eq!(company.best("please repair thing77").0, "s77");
-    assert_eq!(Background::default().logits.len(), 0);
+    for embeddings in [None, SEMANTIC] {
+        assert_eq!(
+            SharedHead::train(&wordings, embeddings, &|| true),
+            Err(NotTrained::Stopped)
+        );
+        let shared = Arc::new(SharedHead::train(&wordings, embeddings, &|| false).unwrap());
+        let background = shared.background(&wordings, embeddings).unwrap();
+        assert!(
+            background.logits.len() <= MOST_BACKGROUND,
+            "{}",
+            background.logits.len()
+        );
+        assert!(background.units.contains(&4_900), "they are chosen from all");
+        let ground = Ground::of(shared, &wordings, embeddings).unwrap();
+        let meaning = ground.meaning(&OwnWordings::of(&parts), embeddings, &|| false).unwrap();
+        // Of 10,000 wordings, with 5,000 rows of 64 numbers.
+        assert!(meaning.size() < 16 << 20, "{} bytes", meaning.size());
+        let company = Company {
+            knowledge: Knowledge::new(&parts, Language::english()),
+            meaning,
+        };
+        assert_eq!(company.best("please repair thing77").0, "s77");
+        assert_eq!(company.best("are there any pets in the van").0, "dogs");
+    }
 }

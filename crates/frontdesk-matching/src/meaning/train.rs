@@ -8,23 +8,21 @@ use super::{
     embedding::Embedding,
     grams::{Gram, GramReader},
     head::{Head, Vocabulary, bounds, rarity},
+    means::means,
+    rows::{ALWAYS, Rows, lexical_scale},
+    scene::Scene,
     solver::{Examples, Postings, Problem, width},
     wordings::{OwnUnit, OwnWordings, SharedWordings, UnitWordings},
 };
 use crate::{normal::normalize, piece::index};
 
-/// How much words and letters count beside an embedding.
-const LEXICAL: f32 = 0.5;
-/// The same where there is no embedding; the smaller factor costs words alone 1.6 points.
-const LEXICAL_ALONE: f32 = 1.0;
-/// The number beside an embedding that is the same in every example, so that a class can be likelier than another.
-const ALWAYS: f32 = 0.3;
 /// How much examples count against small weights.
 const CARE: f32 = 20.0;
 /// More logits than these are not learnt but taken from the mean of a class: time and memory stay bounded.
 const MOST_LOGITS: usize = 2_000_000;
-/// The factor of a mean then.
-const STEEPNESS: f32 = 15.0;
+
+/// More logits than these are not kept of the shared wordings: 32 MB.
+pub(super) const MOST_BACKGROUND: usize = 8_000_000;
 
 /// Gives the embedding of a text; all have the same length.
 pub type Embeddings<'a> = &'a dyn Fn(&str) -> Option<Arc<Embedding>>;
@@ -64,88 +62,11 @@ pub struct OwnHead {
 /// The shared wordings as examples, for learning the own heads of any number of companies against them.
 #[derive(Debug, Default)]
 pub struct Background {
-    examples: Rows,
+    pub(super) examples: Rows,
     /// The unit of each example.
-    units: Vec<u32>,
+    pub(super) units: Vec<u32>,
     /// What the shared head says: a row of all units for each example.
     pub(super) logits: Vec<f32>,
-}
-
-/// Wordings as numbers.
-#[derive(Debug, Default)]
-struct Rows {
-    dimension: usize,
-    dense: Vec<f32>,
-    starts: Vec<usize>,
-    grams: Vec<(Gram, f32)>,
-}
-
-const fn lexical_scale(dimension: usize) -> f32 {
-    if dimension == 0 { LEXICAL_ALONE } else { LEXICAL }
-}
-
-impl Rows {
-    fn read<'t>(
-        texts: impl Iterator<Item = &'t str>,
-        embeddings: Option<Embeddings<'_>>,
-        rarity: impl Fn(Gram) -> f32,
-    ) -> Result<Self, NotTrained> {
-        let mut rows = Self {
-            starts: vec![0],
-            ..Self::default()
-        };
-        let mut reader = GramReader::default();
-        let mut grams = Vec::new();
-        for (at, text) in texts.enumerate() {
-            if let Some(embeddings) = embeddings {
-                let missing = || NotTrained::NoEmbedding(text.to_owned());
-                let embedding = embeddings(text).ok_or_else(missing)?;
-                if at == 0 {
-                    rows.dimension = embedding.as_slice().len();
-                }
-                if embedding.as_slice().len() != rows.dimension {
-                    return Err(missing());
-                }
-                rows.dense.extend_from_slice(embedding.as_slice());
-            }
-            reader.read(&normalize(text), &rarity, &mut grams);
-            rows.grams.extend_from_slice(&grams);
-            rows.starts.push(rows.grams.len());
-        }
-        Ok(rows)
-    }
-
-    fn count(&self) -> usize {
-        self.starts.len().saturating_sub(1)
-    }
-
-    fn dense_row(&self, at: usize) -> &[f32] {
-        let start = at * self.dimension;
-        self.dense.get(start..start + self.dimension).unwrap_or_default()
-    }
-
-    fn grams_of(&self, at: usize) -> &[(Gram, f32)] {
-        let bound = |at: usize| self.starts.get(at).copied().unwrap_or_default();
-        self.grams.get(bound(at)..bound(at + 1)).unwrap_or_default()
-    }
-
-    /// Appends these to what is learnt from; only features of the vocabulary count.
-    fn add_to(&self, examples: &mut Examples, vocabulary: &Vocabulary) {
-        if examples.starts.is_empty() {
-            examples.starts.push(0);
-        }
-        let scale = lexical_scale(self.dimension);
-        for at in 0..self.count() {
-            examples.dense.extend_from_slice(self.dense_row(at));
-            examples.dense.push(ALWAYS);
-            for (gram, value) in self.grams_of(at) {
-                if let Some(feature) = vocabulary.find(*gram) {
-                    examples.cells.push((index(feature), scale * value));
-                }
-            }
-            examples.starts.push(examples.cells.len());
-        }
-    }
 }
 
 /// What a class is made of before anything is learnt.
@@ -186,7 +107,7 @@ fn outline(units: &[&UnitWordings], counted_here: bool) -> Result<(Head, Posting
 
 impl Head {
     /// The class of each wording.
-    fn right(&self) -> Vec<Option<u16>> {
+    pub(super) fn right(&self) -> Vec<Option<u16>> {
         (0..self.identities.len())
             .flat_map(|slot| bounds(&self.wordings, slot).map(move |_| u16::try_from(slot).ok()))
             .collect()
@@ -219,54 +140,6 @@ impl Head {
         }
         self.shrink();
     }
-}
-
-/// Where there are too many classes and examples: the mean of a class in place of what would be learnt.
-fn means(problem: &Problem<'_>, stop: &dyn Fn() -> bool) -> Result<Vec<f32>, NotTrained> {
-    let width = width(problem.classes);
-    let inner = problem.examples.inner;
-    let mut weights = vec![0.0; problem.weights()];
-    let mut counts = vec![0_u32; problem.classes];
-    let slots = || problem.right.iter().flatten().map(|slot| usize::from(*slot));
-    slots().for_each(|slot| {
-        if let Some(count) = counts.get_mut(slot) {
-            *count += 1;
-        }
-    });
-    let share = |slot: usize| {
-        let count = counts.get(slot).copied().unwrap_or(1).max(1);
-        STEEPNESS / f32::from(u16::try_from(count).unwrap_or(u16::MAX))
-    };
-    let (dense, lexical) = weights.split_at_mut_checked(inner * width).unwrap_or_default();
-    let rows = problem.examples.dense.chunks_exact(inner.max(1)).zip(problem.right);
-    for (at, (row, right)) in rows.enumerate() {
-        if at % 1024 == 0 && stop() {
-            return Err(NotTrained::Stopped);
-        }
-        let Some(slot) = right.map(usize::from) else { continue };
-        // The last number is the same everywhere and says nothing.
-        let numbers = row.iter().take(inner.saturating_sub(1));
-        for (cell, value) in dense.iter_mut().skip(slot).step_by(width).zip(numbers) {
-            *cell += share(slot) * value;
-        }
-        let bounds = |at: usize| problem.examples.starts.get(at).copied().unwrap_or_default();
-        let cells = problem
-            .examples
-            .cells
-            .get(bounds(at)..bounds(at + 1))
-            .unwrap_or_default();
-        for (feature, value) in cells {
-            let range = problem.postings.of(*feature);
-            let having = problem.postings.slots.get(range.clone()).unwrap_or_default();
-            let here = u16::try_from(slot)
-                .ok()
-                .and_then(|slot| having.binary_search(&slot).ok());
-            if let Some(cell) = here.and_then(|here| lexical.get_mut(range.start + here)) {
-                *cell += share(slot) * value;
-            }
-        }
-    }
-    Ok(weights)
 }
 
 fn learn(problem: &Problem<'_>, stop: &dyn Fn() -> bool) -> Result<Vec<f32>, NotTrained> {
@@ -332,11 +205,13 @@ impl SharedHead {
         embeddings: Option<Embeddings<'_>>,
     ) -> Result<Background, NotTrained> {
         let head = &self.head;
-        let examples = Rows::read(wordings.texts(), embeddings, |gram| head.rarity_of(gram))?;
+        let all = wordings.texts().count();
+        let apart = head.slots().saturating_mul(all).div_ceil(MOST_BACKGROUND).max(1);
+        let chosen = wordings.texts().step_by(apart);
+        let examples = Rows::read(chosen, embeddings, |gram| head.rarity_of(gram))?;
         let units = (0..).zip(&wordings.units);
-        let units: Vec<u32> = units
-            .flat_map(|(at, unit)| unit.texts.iter().map(move |_| at))
-            .collect();
+        let units = units.flat_map(|(at, unit)| unit.texts.iter().map(move |_| at));
+        let units: Vec<u32> = units.step_by(apart).collect();
         let mut logits = vec![0.0; head.slots() * examples.count()];
         for (at, row) in logits.chunks_exact_mut(head.slots().max(1)).enumerate() {
             head.logits(examples.dense_row(at), examples.grams_of(at), row);
@@ -443,85 +318,6 @@ impl OwnHead {
     pub fn size(&self) -> usize {
         let texts: usize = self.added.iter().map(|text| text.len() + 16).sum();
         self.head.size() + texts + 8 * self.changes.capacity()
-    }
-}
-
-/// Own examples, then the shared ones that answer at this company, with what the shared head says of each.
-struct Scene {
-    examples: Examples,
-    right: Vec<Option<u16>>,
-    rest: Vec<f32>,
-    base: Vec<f32>,
-}
-
-impl Scene {
-    fn new(
-        wordings: &OwnWordings,
-        changes: &[Option<u32>],
-        shared: &SharedHead,
-        background: &Background,
-        rows: &Rows,
-        head: &Head,
-    ) -> Self {
-        let mut scene = Self {
-            examples: Examples {
-                inner: rows.dimension + 1,
-                ..Examples::default()
-            },
-            right: head.right(),
-            rest: Vec::new(),
-            base: Vec::new(),
-        };
-        rows.add_to(&mut scene.examples, &head.vocabulary);
-        let units = shared.head.slots();
-        let width = width(changes.len());
-        let slot_of = |unit: usize| {
-            changes
-                .iter()
-                .position(|change| change.map(usize::try_from) == Some(Ok(unit)))
-        };
-        let slots: Vec<Option<usize>> = (0..units).map(slot_of).collect();
-        let is_disabled = |unit: u32| wordings.disabled.binary_search(&unit).is_ok();
-        let answers: Vec<bool> = (0..index(units)).map(|unit| !is_disabled(unit)).collect();
-        let mut add = |logits: &[f32]| {
-            let stays = |unit: &usize| {
-                slots.get(*unit).copied().flatten().is_none() && answers.get(*unit).copied().unwrap_or_default()
-            };
-            let all = (0..units).filter(stays).filter_map(|unit| logits.get(unit).copied());
-            scene.rest.push(log_sum(all));
-            let start = scene.base.len();
-            scene.base.resize(start + width, 0.0);
-            for (unit, slot) in slots.iter().enumerate() {
-                let cell = slot.and_then(|slot| scene.base.get_mut(start + slot));
-                if let Some((cell, logit)) = cell.zip(logits.get(unit)) {
-                    *cell = *logit;
-                }
-            }
-        };
-        let mut logits = vec![0.0; units];
-        for at in 0..rows.count() {
-            logits.fill(0.0);
-            shared.head.logits(rows.dense_row(at), rows.grams_of(at), &mut logits);
-            add(&logits);
-        }
-        let theirs = background.logits.chunks_exact(units.max(1)).zip(&background.units);
-        let mut kept = Rows {
-            dimension: background.examples.dimension,
-            starts: vec![0],
-            ..Rows::default()
-        };
-        for (at, (logits, unit)) in theirs.enumerate().filter(|(_, (_, unit))| !is_disabled(**unit)) {
-            add(logits);
-            let slot = usize::try_from(*unit)
-                .ok()
-                .and_then(|unit| slots.get(unit).copied().flatten());
-            scene.right.push(slot.and_then(|slot| u16::try_from(slot).ok()));
-            kept.dense.extend_from_slice(background.examples.dense_row(at));
-            kept.grams.extend_from_slice(background.examples.grams_of(at));
-            kept.starts.push(kept.grams.len());
-        }
-        kept.add_to(&mut scene.examples, &head.vocabulary);
-        scene
     }
 }
 

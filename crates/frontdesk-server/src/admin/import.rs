@@ -23,7 +23,7 @@ use frontdesk_store::ports::{ImportError, ImportItem, QnaOwner, Singleton, Store
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Answer, off_thread, overlay, prompts, safety};
+use super::{Answer, alike, off_thread, overlay, prompts, safety};
 use crate::{
     auth::Operator,
     extract::ImportBody,
@@ -35,11 +35,15 @@ use crate::{
 /// So many faults are named at most; whoever has more corrects these first.
 const NAMED_FAULTS: usize = 1_000;
 
+/// So many overlays are held against the triggers of their templates; each takes milliseconds.
+const COMPARED_OVERLAYS: usize = 100;
+
 /// Imports documents: JSON lines, or JSON values over several lines, or lists of them.
 ///
 /// All or nothing: a line that cannot be imported refuses the whole body. Documents are made or replaced by id; secrets
 /// that a company does not bring stay as they are; fields that are not known are kept and listed in the answer, but
-/// refused where they stand beside secrets or look like one. Money that was rounded to whole pico-dollars is noted.
+/// refused where they stand beside secrets or look like one. Money that was rounded to whole pico-dollars is noted, and
+/// wordings that two answers have.
 #[utoipa::path(post, path = "/api/v1/import", tag = "import and export",
     request_body(content = String, content_type = "application/x-ndjson"),
     responses((status = 200, body = schema::ImportReport)))]
@@ -209,6 +213,7 @@ async fn written(app: &App, drafts: Drafts) -> Answer<Report> {
         return Err(refused(faults));
     }
     note_unknown_scenarios(app, &drafts, &mut report).await?;
+    note_alike(app, &drafts, &mut report).await?;
     let (lines, items): (Vec<_>, Vec<_>) = drafts.into_iter().map(|(line, draft)| (line, draft.into())).unzip();
     let imported = app.store.import(items, app.clock.now()).await;
     match imported {
@@ -262,31 +267,93 @@ async fn note_unknown_scenarios(app: &App, drafts: &[(Item, Draft)], report: &mu
     Ok(())
 }
 
-/// The scenarios of a company's templates, as they will be after the import.
-async fn scenarios_of(app: &App, company: CompanyId, drafts: &[(Item, Draft)]) -> Result<BTreeSet<String>, StoreError> {
+/// The Q&As that are imported of one owner, with where they stand.
+type ImportedQna<'d> = BTreeMap<&'d QnaId, (&'d Item, &'d Map<String, Value>)>;
+
+/// Wordings that two answers will have after the import.
+async fn note_alike(app: &App, drafts: &[(Item, Draft)], report: &mut Report) -> Answer<()> {
+    let mut owners: BTreeMap<String, (&QnaOwner, ImportedQna<'_>)> = BTreeMap::new();
+    let mut overlays = Vec::new();
+    for (item, draft) in drafts {
+        match draft {
+            Draft::Template(_, json) => {
+                let notes = alike::in_template(json.clone()).await?;
+                report.notes.extend(notes.into_iter().map(|note| item.fault(note)));
+            }
+            Draft::Qna(owner, id, json) => {
+                let name = match owner {
+                    QnaOwner::Company(company) => company.to_string(),
+                    QnaOwner::Trade(trade) => trade.key().to_string(),
+                };
+                owners
+                    .entry(name)
+                    .or_insert_with(|| (owner, BTreeMap::new()))
+                    .1
+                    .insert(id, (item, json));
+            }
+            Draft::Singleton(Singleton::Overlay(company), json) => overlays.push((item, *company, json)),
+            Draft::Company(..) | Draft::Singleton(..) => {}
+        }
+    }
+    for (owner, imported) in owners.into_values() {
+        let documents = imported.iter().map(|(id, (_, json))| (*id, (*json).clone()));
+        for (id, note) in alike::in_imported_qna(app, owner, documents.collect()).await? {
+            report.notes.extend(imported.get(&id).map(|(item, _)| item.fault(note)));
+        }
+    }
+    if let Some((item, ..)) = overlays.get(COMPARED_OVERLAYS) {
+        report.notes.push(item.fault(Fault {
+            pointer: String::new(),
+            detail: "this overlay and those after it were not held against the triggers of their templates; `frontdesk doctor` does that".into(),
+        }));
+    }
+    for (item, company, json) in overlays.into_iter().take(COMPARED_OVERLAYS) {
+        let company = company_of(app, company, drafts).await?;
+        let mut templates = Vec::new();
+        for id in alike::asked_templates(&company) {
+            templates.extend(template_of(app, id, drafts).await?);
+        }
+        let notes = alike::in_overlay_of(templates, json.clone()).await?;
+        report.notes.extend(notes.into_iter().map(|note| item.fault(note)));
+    }
+    Ok(())
+}
+
+/// A company as it will be after the import; empty if there is none.
+async fn company_of(app: &App, company: CompanyId, drafts: &[(Item, Draft)]) -> Result<Map<String, Value>, StoreError> {
     let imported = drafts.iter().rev().find_map(|(_, draft)| match draft {
         Draft::Company(document, json) if document.company.id == company => Some(json.clone()),
         _ => None,
     });
-    let json = match imported {
-        Some(json) => json,
-        None => app
-            .store
-            .company(company)
-            .await?
-            .map(|company| company.document.json)
-            .unwrap_or_default(),
-    };
+    if let Some(json) = imported {
+        return Ok(json);
+    }
+    let stored = app.store.company(company).await?;
+    Ok(stored.map(|company| company.document.json).unwrap_or_default())
+}
+
+/// A template as it will be after the import.
+async fn template_of(
+    app: &App,
+    id: TemplateId,
+    drafts: &[(Item, Draft)],
+) -> Result<Option<Map<String, Value>>, StoreError> {
+    let imported = drafts.iter().rev().find_map(|(_, draft)| match draft {
+        Draft::Template(template, json) if *template == id => Some(json.clone()),
+        _ => None,
+    });
+    match imported {
+        Some(json) => Ok(Some(json)),
+        None => Ok(app.store.template(id).await?.map(|stored| stored.json)),
+    }
+}
+
+/// The scenarios of a company's templates, as they will be after the import.
+async fn scenarios_of(app: &App, company: CompanyId, drafts: &[(Item, Draft)]) -> Result<BTreeSet<String>, StoreError> {
     let mut scenarios = BTreeSet::new();
-    for id in overlay::templates_of(&json) {
-        let imported = drafts.iter().rev().find_map(|(_, draft)| match draft {
-            Draft::Template(template, json) if *template == id => Some(json),
-            _ => None,
-        });
-        if let Some(json) = imported {
-            scenarios.extend(overlay::scenarios_in(json).map(str::to_owned));
-        } else if let Some(stored) = app.store.template(id).await? {
-            scenarios.extend(overlay::scenarios_in(&stored.json).map(str::to_owned));
+    for id in overlay::templates_of(&company_of(app, company, drafts).await?) {
+        if let Some(json) = template_of(app, id, drafts).await? {
+            scenarios.extend(overlay::scenarios_in(&json).map(str::to_owned));
         }
     }
     Ok(scenarios)

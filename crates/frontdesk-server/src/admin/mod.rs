@@ -9,11 +9,11 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use frontdesk_domain::documents::Mode;
+use frontdesk_domain::documents::{Fault, Mode};
 use frontdesk_store::ports::{Page, Rev, StoreError, Stored, Written};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{
     extract::{Conditions, Cursor},
@@ -21,6 +21,7 @@ use crate::{
     state::App,
 };
 
+mod alike;
 pub(crate) mod budget;
 pub(crate) mod calls;
 pub(crate) mod companies;
@@ -65,6 +66,14 @@ impl Document {
     /// What was just written.
     pub(crate) fn written(json: Map<String, Value>, written: Written) -> Self {
         Self::stored(stored(json, written))
+    }
+
+    /// With what whoever wrote it should look at.
+    pub(crate) fn warning(mut self, warnings: &[Fault]) -> Self {
+        if !warnings.is_empty() {
+            self.json.insert("warnings".into(), json!(warnings));
+        }
+        self
     }
 
     /// What stands in until somebody puts a document: revision 0, no times.

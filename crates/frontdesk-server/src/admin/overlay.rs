@@ -10,7 +10,7 @@ use frontdesk_domain::{
 use frontdesk_store::ports::{Singleton, StoreError, Stored};
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Document, strict};
+use super::{Answer, Document, alike, strict};
 use crate::{
     auth::CompanyScope,
     extract::{Attempts, Conditions, JsonBody},
@@ -57,8 +57,9 @@ pub(crate) async fn replace_overlay(
         if !unknown.is_empty() {
             return Err(Problem::unknown_references(unknown));
         }
+        let warnings = alike::in_overlay(&app, &scope.company.document.json, json.clone()).await?;
         match app.store.put_singleton(&which, json.clone(), Some(rev)).await {
-            Ok(written) => return Ok(Document::written(json, written)),
+            Ok(written) => return Ok(Document::written(json, written).warning(&warnings)),
             Err(refused) => attempts.again(refused, Code::CompanyNotFound)?,
         }
     }

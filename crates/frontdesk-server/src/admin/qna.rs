@@ -11,7 +11,7 @@ use frontdesk_store::ports::{QnaOwner, Stored};
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-use super::{Answer, Document, List, given_or_new, key_of, one_more, strict};
+use super::{Answer, Document, List, alike, given_or_new, key_of, one_more, strict};
 use crate::{
     auth::{CompanyScope, Operator},
     extract::{Attempts, Conditions, InPath, JsonBody, Query},
@@ -162,9 +162,11 @@ async fn list(app: &App, owner: &QnaOwner, query: &Query) -> Answer<Json<List<Va
 async fn create(app: &App, owner: &QnaOwner, at: &str, mut document: Value) -> Answer<Response> {
     given_or_new(app, &mut document, "id");
     let (id, json) = read(&document, owner, Mode::new_document())?;
+    let warnings = alike::in_qna(app, owner, &id, json.clone()).await?;
     let written = app.store.insert_qna(owner, &id, json.clone()).await;
     let written = written.map_err(|refused| Problem::refused(refused, Code::CompanyNotFound))?;
-    Ok(Document::written(json, written).created_at(&format!("{at}/{id}")))
+    let document = Document::written(json, written).warning(&warnings);
+    Ok(document.created_at(&format!("{at}/{id}")))
 }
 
 async fn replace(
@@ -180,8 +182,9 @@ async fn replace(
         conditions.check(rev)?;
         place_id(&mut document, "id", id.as_str())?;
         let (_, json) = read(&document, owner, strict(&Value::Object(json)))?;
+        let warnings = alike::in_qna(app, owner, id, json.clone()).await?;
         match app.store.replace_qna(owner, id, json.clone(), rev).await {
-            Ok(written) => return Ok(Document::written(json, written)),
+            Ok(written) => return Ok(Document::written(json, written).warning(&warnings)),
             Err(refused) => attempts.again(refused, Code::QnaNotFound)?,
         }
     }

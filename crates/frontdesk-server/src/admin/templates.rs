@@ -9,7 +9,7 @@ use frontdesk_store::ports::Stored;
 use http::StatusCode;
 use serde_json::Value;
 
-use super::{Answer, Document, List, given_or_new, key_of, off_thread, one_more, strict};
+use super::{Answer, Document, List, alike, given_or_new, key_of, off_thread, one_more, strict};
 use crate::{
     auth::Operator,
     extract::{Attempts, Conditions, InPath, JsonBody, PatchBody, Query},
@@ -46,9 +46,11 @@ pub(crate) async fn create_template(
     given_or_new(&app, &mut document, "_id");
     let parsed = off_thread(move || Template::parse(&document, Mode::new_document())).await??;
     let id = parsed.value.id;
+    let warnings = alike::in_template(parsed.json.clone()).await?;
     let written = app.store.insert_template(id, parsed.json.clone()).await;
     let written = written.map_err(|refused| Problem::refused(refused, Code::TemplateNotFound))?;
-    Ok(Document::written(parsed.json, written).created_at(&format!("/api/v1/templates/{id}")))
+    let document = Document::written(parsed.json, written).warning(&warnings);
+    Ok(document.created_at(&format!("/api/v1/templates/{id}")))
 }
 
 /// Shows a template.
@@ -135,8 +137,9 @@ async fn change(
         let before = Value::Object(json);
         let document = next(&before);
         let json = off_thread(move || read(id, document, &before)).await??;
+        let warnings = alike::in_template(json.clone()).await?;
         match app.store.replace_template(id, json.clone(), rev).await {
-            Ok(written) => return Ok(Document::written(json, written)),
+            Ok(written) => return Ok(Document::written(json, written).warning(&warnings)),
             Err(refused) => attempts.again(refused, Code::TemplateNotFound)?,
         }
     }

@@ -357,3 +357,76 @@ async fn money_that_was_rounded_is_noted() {
     let stored = app.get(&format!("/api/v1/companies/{ID}")).await.ok(200);
     assert_eq!(stored["aiAgentLogic"]["templateGatekeeper"]["monthlyBudget"], "145.5");
 }
+
+#[tokio::test]
+async fn what_says_the_same_after_an_import_is_noted() {
+    let app = TestApp::start().await;
+    app.import(&company(ID, "+15551234567").to_string()).await.ok(200);
+    let qna = format!("/api/v1/companies/{ID}/qna");
+    app.post(
+        &qna,
+        json!({ "id": "stays", "question": "Do you take cards?", "answer": "Yes." }),
+    )
+    .await
+    .ok(201);
+    let template = "507f1f77bcf86cd7994390aa";
+    let scenario =
+        |id: &str, trigger: &str| json!({ "id": id, "name": id, "triggers": [trigger], "fullReplies": ["Yes."] });
+    let mut referring = company(ID, "+15551234567");
+    referring["aiAgentSettings"] = json!({ "templateReferences": [template] });
+    let lines = [
+        json!({ "type": "overlay", "document": { "companyId": ID, "triggers": { "b": ["No heat!"], "a": ["brr"] } } }),
+        json!({ "_id": template, "name": "T", "categories": [{ "id": "c", "name": "c",
+            "scenarios": [scenario("a", "no heat"), scenario("b", "no light"), scenario("c", "no light")] }] }),
+        referring,
+        json!({ "type": "qna", "document": { "companyId": ID, "id": "comes", "question": "do you take cards", "answer": "No." } }),
+    ];
+    let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
+    let report = app.import(&lines.join("\n")).await.ok(200);
+    let mut notes: Vec<_> = report["notes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|note| {
+            (
+                note["line"].as_u64().unwrap(),
+                note["pointer"].as_str().unwrap(),
+                note["detail"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    notes.sort_unstable();
+    assert_eq!(
+        notes,
+        [
+            (
+                1,
+                "/document/triggers/b/0",
+                "says the same as \"no heat\" of scenario \"a\"; of the two, \"a\" answers"
+            ),
+            (
+                2,
+                "/categories/0/scenarios/2/triggers/0",
+                "says the same as \"no light\" of scenario \"b\"; of the two, \"b\" answers"
+            ),
+            (
+                4,
+                "/document/question",
+                "says the same as \"Do you take cards?\" of Q&A \"stays\"; of the two, \"stays\" answers"
+            ),
+        ]
+    );
+    let overlay = format!("/api/v1/companies/{ID}/overlay");
+    let put = app
+        .put(&overlay, json!({ "triggers": { "a": ["no light"] } }))
+        .await
+        .ok(200);
+    assert_eq!(put["warnings"][0]["pointer"], "/triggers/a/0");
+    assert_eq!(
+        put["warnings"].as_array().unwrap().len(),
+        1,
+        "those of the template are told with it: {put}"
+    );
+    let disabled = json!({ "triggers": { "a": ["no light"] }, "disabledScenarios": ["b", "c"] });
+    assert!(app.put(&overlay, disabled).await.ok(200).get("warnings").is_none());
+}

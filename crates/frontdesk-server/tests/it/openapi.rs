@@ -227,7 +227,7 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str) {
         check(document, property, value, &format!("{at}/{name}"));
     }
     for (name, property) in properties {
-        let may_lack = property["writeOnly"] == true || ["companyId", "trade"].contains(&name.as_str());
+        let may_lack = property["writeOnly"] == true || ["companyId", "trade", "warnings"].contains(&name.as_str());
         assert!(
             fields.contains_key(name) || may_lack,
             "{at}/{name} is described and not written"

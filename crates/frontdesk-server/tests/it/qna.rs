@@ -112,3 +112,41 @@ async fn trades_are_compared_without_case() {
         "trade-not-found"
     );
 }
+
+#[tokio::test]
+async fn a_question_that_two_qna_of_an_owner_have_is_told_to_whoever_writes_it() {
+    let app = TestApp::start().await;
+    let (company, other) = (app.company("+15551234567").await, app.company("+15551234568").await);
+    for at in [format!("{company}/qna"), "/api/v1/trades/Air%20care/qna".to_owned()] {
+        let first = json!({ "id": "first", "question": "Do you take cards?", "answer": "Yes." });
+        assert!(app.post(&at, first.clone()).await.ok(201).get("warnings").is_none());
+        let second =
+            json!({ "id": "second", "question": "Who are you?", "variants": ["do you take cards"], "answer": "Us." });
+        let told = json!([{ "pointer": "/variants/0",
+            "detail": "says the same as \"Do you take cards?\" of Q&A \"first\"; of the two, \"first\" answers" }]);
+        assert_eq!(app.post(&at, second.clone()).await.ok(201)["warnings"], told);
+        let again = app.put(&format!("{at}/second"), second.clone()).await.ok(200);
+        assert_eq!(again["warnings"], told);
+        let elsewhere = app
+            .post(
+                &format!("{other}/qna"),
+                json!({ "question": "Do you take cards?", "answer": "No." }),
+            )
+            .await;
+        if at.starts_with("/api/v1/companies") {
+            assert!(
+                elsewhere.ok(201).get("warnings").is_none(),
+                "another company's are no concern"
+            );
+        }
+        let off = json!({ "question": "Do you take cards?", "answer": "Yes.", "active": false });
+        app.put(&format!("{at}/first"), off).await.ok(200);
+        assert!(
+            app.put(&format!("{at}/second"), second)
+                .await
+                .ok(200)
+                .get("warnings")
+                .is_none()
+        );
+    }
+}

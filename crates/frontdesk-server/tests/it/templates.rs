@@ -112,3 +112,26 @@ async fn a_taken_id_is_refused() {
         "id-taken"
     );
 }
+
+#[tokio::test]
+async fn a_trigger_that_two_scenarios_have_is_told_to_whoever_writes_it() {
+    let app = TestApp::start().await;
+    let scenarios = |second: &str| {
+        let scenario =
+            |id: &str, trigger: &str| json!({ "id": id, "name": id, "triggers": [trigger], "fullReplies": ["Yes."] });
+        json!({ "name": "T", "categories": [{ "id": "c", "name": "c",
+            "scenarios": [scenario("first", "when do you open"), scenario("second", second)] }] })
+    };
+    let told = json!([{ "pointer": "/categories/0/scenarios/1/triggers/0",
+        "detail": "says the same as \"when do you open\" of scenario \"first\"; of the two, \"first\" answers" }]);
+    let made = app.post(TEMPLATES, scenarios("When do you OPEN?")).await.ok(201);
+    assert_eq!(made["warnings"], told);
+    let path = format!("{TEMPLATES}/{}", made["_id"].as_str().unwrap());
+    assert!(app.get(&path).await.ok(200).get("warnings").is_none(), "it is not kept");
+    let put_back = app.put(&path, made).await.ok(200);
+    assert_eq!(put_back["warnings"], told, "what was answered can be put back");
+    let patched = app.patch(&path, json!({ "name": "U" })).await.ok(200);
+    assert_eq!(patched["warnings"], told);
+    let apart = app.put(&path, scenarios("who are you")).await.ok(200);
+    assert!(apart.get("warnings").is_none(), "{apart}");
+}

@@ -229,6 +229,30 @@ async fn documents_go_out_and_come_in_again() {
 }
 
 #[tokio::test]
+async fn a_wording_that_stands_in_two_places_is_told_by_import_and_doctor() {
+    let stage = Stage::new();
+    let _serving = stage.serve().await;
+    let qna = |id: &str, question: &str| {
+        format!(
+            "{{\"type\": \"qna\", \"document\": {{\"companyId\": \"66f0a1c0de00000000000c01\", \"id\": \"{id}\", \"question\": \"{question}\", \"answer\": \"b\"}}}}\n"
+        )
+    };
+    let lines = qna("qna-one", "Do you mend kites?") + &qna("qna-two", "do you mend kites");
+    fs::write(stage.path().join("twice.jsonl"), lines).unwrap();
+    let told = "says the same as \"Do you mend kites?\" of Q&A \"qna-one\"; of the two, \"qna-one\" answers";
+    let printed = stage.succeed(&["import", "twice.jsonl"], "");
+    assert!(
+        printed.contains(&format!("twice.jsonl, line 2: /document/question {told}")),
+        "{printed}"
+    );
+    let printed = stage.succeed(&["doctor"], "");
+    assert!(
+        printed.contains(&format!("\"do you mend kites\" of qna-two {told}")),
+        "{printed}"
+    );
+}
+
+#[tokio::test]
 async fn a_refused_import_names_file_line_and_place() {
     let stage = Stage::new();
     let _serving = stage.serve().await;
@@ -326,6 +350,34 @@ fn doctor_says_what_will_be_made() {
         assert!(printed.contains(part), "`{part}` is not in:\n{printed}");
     }
     assert!(!stage.path().join("frontdesk-data").exists(), "looking makes nothing");
+}
+
+#[test]
+fn a_disk_that_becomes_full_while_the_model_is_installed_is_told_and_leaves_nothing() {
+    let stage = Stage::new();
+    let (source, caches) = (stage.path().join("source"), stage.path().join("caches"));
+    fs::create_dir(&source).unwrap();
+    for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+        fs::write(source.join(name), "{}").unwrap();
+    }
+    // Files can be made and nothing can be written into them, as on a disk without a free block.
+    let full = "trap '' XFSZ; ulimit -f 0; exec \"$0\" model install --from \"$1\"";
+    let ran = Command::new("sh")
+        .args(["-c", full, env!("CARGO_BIN_EXE_frontdesk")])
+        .arg(&source)
+        .current_dir(stage.path())
+        .env_remove("FRONTDESK_MODEL__PATH")
+        .env("XDG_CACHE_HOME", &caches)
+        .output()
+        .unwrap();
+    let complaint = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(1), "{complaint}");
+    assert!(
+        complaint.contains("config.json could not be fetched and written") && complaint.contains("File too large"),
+        "{complaint}"
+    );
+    let models = caches.join("frontdesk/models");
+    assert_eq!(fs::read_dir(models).unwrap().count(), 0, "nothing is left");
 }
 
 #[test]

@@ -17,8 +17,9 @@ use frontdesk_matching::{
     meaning::{
         Meaning,
         embedding::Embedding,
+        ground::Ground,
         safety::{COEFFICIENTS, EXAMPLES, SafetyByMeaning, lessons},
-        train::{Background, Embeddings, OwnHead, SharedHead},
+        train::Embeddings,
         wordings::{Key, OwnWordings, SharedWordings},
     },
     safety::{SafetyMatcher, embedded_rules},
@@ -35,28 +36,19 @@ pub(super) fn learn<'b>(
 ) -> Result<Meanings<'b>> {
     let mut embedded = Embedded::new(encoder);
     let dangers = embedded.dangers(safety)?.map(Arc::new);
-    let mut shared: HashMap<Key, Shared> = HashMap::new();
+    let mut grounds: HashMap<Key, Ground> = HashMap::new();
     let mut meanings = BTreeMap::new();
     for (id, business) in businesses {
         let (common, own) = (SharedWordings::of(&business.parts), OwnWordings::of(&business.parts));
         embedded.embed(common.texts().chain(own.texts()))?;
         let find = |text: &str| embedded.known.get(text).map(Arc::clone);
         let embeddings: Option<Embeddings<'_>> = encoder.is_some().then_some(&find);
-        let key = common.key("");
-        let Shared { head, background } = match shared.entry(key) {
+        let ground = match grounds.entry(common.key("")) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => {
-                let head = SharedHead::train(&common, embeddings, &|| false)?;
-                let background = head.background(&common, embeddings)?;
-                place.insert(Shared {
-                    head: Arc::new(head),
-                    background,
-                })
-            }
+            Entry::Vacant(place) => place.insert(Ground::learn(&common, embeddings, &|| false)?),
         };
-        let own = OwnHead::train(&own, head, background, embeddings, &|| false)?;
         let meaning: Box<dyn ByMeaning + 'b> = Box::new(OfBusiness {
-            meaning: Meaning::new(Arc::clone(head), Arc::new(own)),
+            meaning: ground.meaning(&own, embeddings, &|| false)?,
             knowledge: &business.knowledge,
             encoder: encoder.map(Arc::clone),
             dangers: dangers.clone(),
@@ -64,11 +56,6 @@ pub(super) fn learn<'b>(
         meanings.insert(id.clone(), meaning);
     }
     Ok(meanings)
-}
-
-struct Shared {
-    head: Arc<SharedHead>,
-    background: Background,
 }
 
 /// The embeddings of wordings.
