@@ -33,6 +33,8 @@ pub fn router(app: App, voice: Router) -> Result<Router, serde_json::Error> {
     let pages = Router::new()
         .route("/api/openapi.json", get(described))
         .route("/api/docs", get(docs::page))
+        // As some browsers and people write it.
+        .route("/api/docs/", get(docs::page))
         .route("/api/docs/{*file}", get(docs::asset));
     let router = admin
         .merge(pages)

@@ -42,6 +42,7 @@ async fn the_documentation_needs_no_token_and_nothing_from_elsewhere() {
     let page = without_token(&app, "/api/docs").await;
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html")));
     let html = page.text();
+    assert_eq!(without_token(&app, "/api/docs/").await.text(), html);
     let mut loaded = 0;
     for part in html
         .split(['"', '\''])
