@@ -1,7 +1,8 @@
 //! Tier 2 behind the calls: who computes the meaning of an utterance, and who learns what a company's answers mean.
 //!
-//! [`Meanings::ask`] is what a turn waits for: one embedding at most, on the threads of [`pool`], under a deadline. Heads
-//! are learnt by [`training`], which no turn waits for; until a company has one, tier 2 is skipped.
+//! [`Meanings::ask`] is what a turn waits for: one embedding at most, on the threads of [`pool`], under a deadline. Where
+//! words alone decide there is none, and they are judged at once, as rules are. Heads are learnt by [`training`], which no
+//! turn waits for; until a company has one, tier 2 is skipped.
 
 pub(crate) mod ladder;
 mod pool;
@@ -9,6 +10,7 @@ mod training;
 
 use std::{
     fmt, io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, PoisonError, RwLock},
     thread::available_parallelism,
     time::Instant,
@@ -198,6 +200,12 @@ impl Meanings {
         } else {
             running.trainer.encoder()
         };
+        let Some(encoder) = encoder else {
+            let words = || meaning.ask(&tenant.knowledge, normalized, None);
+            let meant = catch_unwind(AssertUnwindSafe(words)).map_err(|_| NotAsked::Failed)?;
+            let danger = None;
+            return Ok(Asked { meaning, meant, danger });
+        };
         let question = Question {
             meaning: Arc::clone(&meaning),
             knowledge: Arc::clone(&tenant.knowledge),
@@ -246,8 +254,7 @@ struct Question {
     knowledge: Arc<Knowledge>,
     platform: Arc<Platform>,
     heard: Arc<Bounded<Box<str>, Embedding>>,
-    /// None where words alone decide.
-    encoder: Option<Arc<dyn Encoder>>,
+    encoder: Arc<dyn Encoder>,
     utterance: Box<str>,
     normalized: Box<str>,
 }
@@ -255,10 +262,8 @@ struct Question {
 impl Question {
     fn answer(self) -> Result<(Meant, Option<Danger>), EncoderError> {
         let embedding = self.embedding()?;
-        let danger = embedding.as_deref().and_then(|embedding| self.danger(embedding));
-        let meant = self
-            .meaning
-            .ask(&self.knowledge, &self.normalized, embedding.as_deref());
+        let danger = self.danger(&embedding);
+        let meant = self.meaning.ask(&self.knowledge, &self.normalized, Some(&embedding));
         Ok((meant, danger))
     }
 
@@ -272,15 +277,12 @@ impl Question {
         })
     }
 
-    fn embedding(&self) -> Result<Option<Arc<Embedding>>, EncoderError> {
-        let Some(encoder) = &self.encoder else {
-            return Ok(None);
-        };
+    fn embedding(&self) -> Result<Arc<Embedding>, EncoderError> {
         if let Some(known) = self.heard.get(&self.utterance, Arc::clone) {
-            return Ok(Some(known));
+            return Ok(known);
         }
-        let embedding = Arc::new(encoder.embed(&self.utterance)?);
+        let embedding = Arc::new(self.encoder.embed(&self.utterance)?);
         self.heard.insert(self.utterance.clone(), Arc::clone(&embedding));
-        Ok(Some(embedding))
+        Ok(embedding)
     }
 }
