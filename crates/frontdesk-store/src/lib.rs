@@ -2,7 +2,10 @@
 
 pub mod blobs;
 pub mod cache;
+mod common;
 pub mod leader;
+#[cfg(feature = "mongo")]
+pub mod mongo;
 pub mod ports;
 pub mod queue;
 pub mod seal;

@@ -29,8 +29,8 @@ pub use messages::{
     Audio, AudioStore, DueAudio, FoundAudio, MessageFilter, MessageStore, Purged, RecordKeeper, RetentionStore,
 };
 pub use records::{
-    CallCursor, CallEnd, CallFilter, CallLog, GivenAnswer, NotificationStore, RaisedAlert, Recalled, RotationStore,
-    StoredCall, TurnLog, TurnsOfCall,
+    CallCursor, CallEnd, CallFilter, CallLog, CallPlace, GivenAnswer, NotificationStore, RaisedAlert, Recalled,
+    RotationStore, StoredCall, TurnLog, TurnsOfCall,
 };
 
 /// Every name in the ports' signatures, for [`forward!`](crate::forward).
