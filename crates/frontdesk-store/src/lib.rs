@@ -6,6 +6,7 @@ mod common;
 pub mod leader;
 #[cfg(feature = "mongo")]
 pub mod mongo;
+pub mod mongo_url;
 pub mod ports;
 pub mod queue;
 pub mod seal;

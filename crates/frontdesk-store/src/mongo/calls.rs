@@ -13,7 +13,7 @@ use mongodb::bson::{Bson, Document, doc};
 use serde_json::Value;
 
 use super::{
-    ADMIN, CALL_PATH, MongoStore,
+    ADMIN, MongoStore,
     failure::{Trouble, damaged, is_taken, within},
     revisions::limit,
     rotations,
@@ -325,7 +325,7 @@ impl CallLog for MongoStore {
         turn: &TurnId,
         since: Timestamp,
     ) -> Result<Option<Recalled>, StoreError> {
-        within("recall a call", CALL_PATH, async {
+        within("recall a call", self.options.turn_deadline, async {
             let found = self
                 .collection(CALLS)
                 .find_one(doc! { "_id": id_of_call(company, call) })

@@ -5,7 +5,7 @@ use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
 
 use super::{
-    CALL_PATH, MongoStore,
+    MongoStore,
     failure::{Trouble, within},
     schema::{CHANGES, COUNTERS},
     transaction::Transaction,
@@ -63,11 +63,11 @@ pub(super) async fn newest(store: &MongoStore) -> Result<Seq, Trouble> {
 #[async_trait]
 impl ChangeFeed for MongoStore {
     async fn newest(&self) -> Result<Seq, StoreError> {
-        within("tell its newest change", CALL_PATH, newest(self)).await
+        within("tell its newest change", self.options.turn_deadline, newest(self)).await
     }
 
     async fn changes_after(&self, seq: Seq) -> Result<Vec<(Seq, Changed)>, StoreError> {
-        within("tell what changed", CALL_PATH, async {
+        within("tell what changed", self.options.turn_deadline, async {
             let newest = newest(self).await?;
             if newest <= seq {
                 return Ok(Vec::new());

@@ -13,9 +13,10 @@ use frontdesk_domain::{
 };
 use futures_util::TryStreamExt as _;
 use mongodb::bson::{Binary, Bson, Document, doc, spec::BinarySubtype};
+use serde_json::Value;
 
 use super::{
-    ADMIN, CALL_PATH, MongoStore,
+    ADMIN, MongoStore,
     failure::{Failure, Trouble, damaged, within},
     ledger, qnas, retention,
     revisions::{self, After, Before, Json, expect, limit},
@@ -136,9 +137,22 @@ pub(super) async fn put(
         meta.insert("secrets", Binary { subtype, bytes });
     }
     transaction.put(COMPANIES, object_id(company.id), json, meta).await?;
-    let budget = company.gatekeeper.monthly_budget.unwrap_or(PicoUsd::ZERO);
+    let budget = monthly_budget(json, company.id)?;
     ledger::set_limit(transaction, Account::Company(company.id), budget).await?;
     Ok(transaction.note(Changed::Company(company.id)))
+}
+
+/// A company's limit as its document has it. Nothing if it sets none.
+fn monthly_budget(json: &Json, id: CompanyId) -> Result<PicoUsd, Trouble> {
+    let gatekeeper = json
+        .get("aiAgentLogic")
+        .and_then(|logic| logic.get("templateGatekeeper"));
+    let what = || format!("the monthly budget of company {id}");
+    match gatekeeper.and_then(|gatekeeper| gatekeeper.get("monthlyBudget")) {
+        None | Some(Value::Null) => Ok(PicoUsd::ZERO),
+        Some(Value::String(text)) => text.parse().map_err(|error| damaged(what(), error)),
+        Some(_) => Err(damaged(what(), "it is no text")),
+    }
 }
 
 /// Refuses numbers of others and references to nothing, then writes.
@@ -215,7 +229,7 @@ impl CompanyStore for MongoStore {
     }
 
     async fn company_by_number(&self, number: &str) -> Result<Option<CompanyId>, StoreError> {
-        within("find the company of a number", CALL_PATH, async {
+        within("find the company of a number", self.options.turn_deadline, async {
             let found = self
                 .collection(COMPANIES)
                 .find_one(doc! { "frontdesk.numbers": number })

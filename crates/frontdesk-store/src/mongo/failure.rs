@@ -2,13 +2,16 @@
 
 use std::{error::Error, fmt, future::Future, time::Duration};
 
-use mongodb::error::{ErrorKind, WriteFailure};
+use mongodb::error::{ErrorKind, TRANSIENT_TRANSACTION_ERROR, WriteFailure};
 use tokio::time;
 
 use crate::ports::{ImportError, StoreError, WriteError};
 
 /// The server refuses a second document of the same key.
 const DUPLICATE_KEY: i32 = 11_000;
+
+/// Another transaction is in the way.
+const WRITE_CONFLICT: i32 = 112;
 
 /// Why a piece of work was not done.
 #[derive(Debug)]
@@ -68,6 +71,17 @@ pub(super) fn is_taken(error: &mongodb::error::Error) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a transaction may succeed when it is done again.
+pub(super) fn is_passing(error: &mongodb::error::Error) -> bool {
+    let code = match &*error.kind {
+        ErrorKind::Write(WriteFailure::WriteError(error)) => Some(error.code),
+        ErrorKind::Command(error) => Some(error.code),
+        ErrorKind::InsertMany(errors) => errors.write_errors.iter().flatten().map(|error| error.code).next(),
+        _ => None,
+    };
+    error.contains_label(TRANSIENT_TRANSACTION_ERROR) || code == Some(WRITE_CONFLICT)
 }
 
 /// An error of the driver, without what the server quotes of the documents concerned.

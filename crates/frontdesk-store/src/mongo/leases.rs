@@ -7,7 +7,7 @@ use mongodb::{
 };
 
 use super::{
-    ADMIN, CALL_PATH, MongoStore,
+    ADMIN, MongoStore,
     failure::{Trouble, is_taken, within},
     schema::LEASES,
     values::{Fields as _, int},
@@ -51,7 +51,7 @@ impl LeaseStore for MongoStore {
 
     async fn take_lease(&self, name: &str, holder: &str, seen: Option<&Lease>) -> Result<Option<Fence>, StoreError> {
         let attempt = Bson::String(self.ids.make().to_string());
-        within("take a lease", CALL_PATH, async {
+        within("take a lease", self.options.turn_deadline, async {
             let collection = self.collection(LEASES);
             let leases = collection;
             let Some(seen) = seen else {
@@ -82,7 +82,7 @@ impl LeaseStore for MongoStore {
     }
 
     async fn renew_lease(&self, name: &str, fence: Fence) -> Result<bool, StoreError> {
-        within("renew a lease", CALL_PATH, async {
+        within("renew a lease", self.options.turn_deadline, async {
             let renewal = doc! { "$inc": { "renewals": 1_i64 } };
             let renewed = self
                 .collection(LEASES)
@@ -94,7 +94,7 @@ impl LeaseStore for MongoStore {
     }
 
     async fn give_up_lease(&self, name: &str, fence: Fence) -> Result<bool, StoreError> {
-        within("give up a lease", CALL_PATH, async {
+        within("give up a lease", self.options.turn_deadline, async {
             let end = doc! { "$set": { "holder": Bson::Null } };
             let ended = self.collection(LEASES).update_one(holding(name, fence), end).await?;
             Ok(ended.matched_count > 0)

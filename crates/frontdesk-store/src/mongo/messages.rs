@@ -14,7 +14,7 @@ use mongodb::{
 use serde_json::Value;
 
 use super::{
-    ADMIN, CALL_PATH, MongoStore,
+    ADMIN, MongoStore,
     failure::{Trouble, damaged, is_taken, within},
     revisions::limit,
     schema::MESSAGES,
@@ -151,7 +151,7 @@ fn conditions(company: CompanyId, filter: &MessageFilter) -> Result<Vec<Document
 #[async_trait]
 impl MessageStore for MongoStore {
     async fn put_message(&self, message: Message) -> Result<MessageId, StoreError> {
-        within("keep a message", CALL_PATH, self.put(&message)).await
+        within("keep a message", self.options.turn_deadline, self.put(&message)).await
     }
 
     async fn messages(

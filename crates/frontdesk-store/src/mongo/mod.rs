@@ -16,6 +16,7 @@ use mongodb::{
 };
 
 use crate::{
+    mongo_url::MongoUrl,
     ports::{Ping, StoreError},
     seal::Sealer,
     system::ObjectIds,
@@ -43,9 +44,6 @@ mod transaction;
 mod values;
 
 use failure::{Trouble, within};
-
-/// What a turn waits for.
-const CALL_PATH: Duration = Duration::from_secs(1);
 
 /// What an operator or a queue waits for.
 const ADMIN: Duration = Duration::from_secs(10);
@@ -76,9 +74,9 @@ fn durable() -> WriteConcern {
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The address is none, or names no database.
-    #[error("{0}")]
-    Address(String),
+    /// The address is none.
+    #[error("{0} is no address of a MongoDB server, or its name is unknown")]
+    Address(MongoUrl),
     /// The server does not answer, or refuses.
     #[error("the database {database} cannot be used")]
     Failed {
@@ -116,6 +114,21 @@ impl OpenError {
     }
 }
 
+/// How the database is used.
+#[derive(Debug, Clone, Copy)]
+pub struct MongoOptions {
+    /// What a turn waits for.
+    pub turn_deadline: Duration,
+}
+
+impl Default for MongoOptions {
+    fn default() -> Self {
+        Self {
+            turn_deadline: Duration::from_secs(1),
+        }
+    }
+}
+
 /// The store in a database of a `MongoDB` replica set.
 pub struct MongoStore {
     client: Client,
@@ -123,6 +136,7 @@ pub struct MongoStore {
     sealer: Arc<Sealer>,
     clock: Arc<dyn Clock>,
     ids: ObjectIds,
+    options: MongoOptions,
 }
 
 impl fmt::Debug for MongoStore {
@@ -133,52 +147,39 @@ impl fmt::Debug for MongoStore {
     }
 }
 
-/// Servers and database of an address, without name and password: what may be shown and logged.
-#[must_use]
-pub fn shown(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("mongodb", url));
-    let servers = rest.split(['/', '?']).next().unwrap_or_default();
-    // A name or password may hold an `@` that nobody has escaped.
-    let hosts = servers.rsplit('@').next().unwrap_or_default();
-    let database = database_of(url).unwrap_or_default();
-    format!("{scheme}://{hosts}/{database}")
-}
-
-/// The database that an address names.
-#[must_use]
-pub fn database_of(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
-    let (_, path) = rest.rsplit_once('@').unwrap_or(("", rest)).1.split_once('/')?;
-    path.split('?').next().filter(|name| !name.is_empty())
-}
-
 impl MongoStore {
     /// Connects, and brings the collections up to date. Several processes may do so at once.
     ///
     /// # Errors
     /// The address is none, the server does not answer in time or is no replica set, or a newer version wrote the
     /// database.
-    pub async fn open(url: &str, sealer: Arc<Sealer>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        let name = database_of(url).ok_or_else(|| {
-            OpenError::Address(format!(
-                "{} names no database; write mongodb://host/database",
-                shown(url)
-            ))
-        })?;
-        match tokio::time::timeout(OPEN, Box::pin(Self::connect(url, name, sealer, clock))).await {
+    pub async fn open(
+        url: &MongoUrl,
+        sealer: Arc<Sealer>,
+        clock: Arc<dyn Clock>,
+        options: MongoOptions,
+    ) -> Result<Self, OpenError> {
+        let connect = Self::connect(url, sealer, clock, options);
+        match tokio::time::timeout(OPEN, Box::pin(connect)).await {
             Ok(opened) => opened,
             Err(_) => Err(OpenError::Failed {
-                database: name.to_owned(),
+                database: url.database().to_owned(),
                 source: failure::late("be opened", OPEN),
             }),
         }
     }
 
-    async fn connect(url: &str, name: &str, sealer: Arc<Sealer>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+    async fn connect(
+        url: &MongoUrl,
+        sealer: Arc<Sealer>,
+        clock: Arc<dyn Clock>,
+        own: MongoOptions,
+    ) -> Result<Self, OpenError> {
+        let name = url.database();
         // The driver's own words may quote the address, and with it the password.
-        let mut options = ClientOptions::parse(url)
+        let mut options = ClientOptions::parse(url.expose())
             .await
-            .map_err(|_| OpenError::Address(format!("{} is no address of a MongoDB server", shown(url))))?;
+            .map_err(|_| OpenError::Address(url.clone()))?;
         options.app_name.get_or_insert_with(|| "frontdesk".to_owned());
         options.server_selection_timeout = Some(SELECTION);
         options.connect_timeout = Some(CONNECT);
@@ -198,6 +199,7 @@ impl MongoStore {
             sealer,
             ids: ObjectIds::new(Arc::clone(&clock)),
             clock,
+            options: own,
         })
     }
 
@@ -214,7 +216,7 @@ impl MongoStore {
 #[async_trait]
 impl Ping for MongoStore {
     async fn ping(&self) -> Result<(), StoreError> {
-        within("take writes", CALL_PATH, async {
+        within("take writes", self.options.turn_deadline, async {
             let pings = self.collection(schema::PINGS);
             let update = doc! { "$set": { "at": values::date(self.now()) } };
             pings.update_one(doc! { "_id": "ping" }, update).upsert(true).await?;
@@ -222,39 +224,5 @@ impl Ping for MongoStore {
             Ok(())
         })
         .await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_shown_without_its_password() {
-        for (url, want) in [
-            (
-                "mongodb://127.0.0.1:27017/frontdesk",
-                "mongodb://127.0.0.1:27017/frontdesk",
-            ),
-            (
-                "mongodb://me:p%40ss@a:1,b:2/desk?replicaSet=rs",
-                "mongodb://a:1,b:2/desk",
-            ),
-            (
-                "mongodb+srv://me:p@ss@cluster.example/desk?w=1",
-                "mongodb+srv://cluster.example/desk",
-            ),
-            ("mongodb://host", "mongodb://host/"),
-        ] {
-            assert_eq!(shown(url), want);
-        }
-    }
-
-    #[test]
-    fn the_database_is_the_path() {
-        assert_eq!(database_of("mongodb://me:x@a:1,b:2/desk?w=1"), Some("desk"));
-        for none in ["mongodb://host", "mongodb://host/", "mongodb://host/?w=1", "host/desk"] {
-            assert_eq!(database_of(none), None, "{none}");
-        }
     }
 }

@@ -100,10 +100,8 @@ impl MongoStore {
         if ids.is_empty() {
             return Ok(0);
         }
-        // What is left over if this ends here is deleted as such.
-        let deleted = self.delete(MESSAGES, doc! { "_id": { "$in": ids.clone() } }).await?;
-        self.delete(AUDIO_PARTS, doc! { "messageId": { "$in": ids } }).await?;
-        Ok(deleted)
+        // Their audio is left over then, and is deleted as such.
+        self.delete(MESSAGES, doc! { "_id": { "$in": ids } }).await
     }
 
     /// Deletes audio whose message is no more; whether there was any.

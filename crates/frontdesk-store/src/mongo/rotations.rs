@@ -11,7 +11,7 @@ use mongodb::{
 };
 
 use super::{
-    ADMIN, CALL_PATH, MongoStore,
+    ADMIN, MongoStore,
     failure::{Trouble, is_taken, within},
     schema::ROTATIONS,
     transaction::Transaction,
@@ -63,24 +63,31 @@ pub(super) async fn note_spoken(store: &MongoStore, turns: &[TurnRecord]) -> Res
     });
     let last: BTreeMap<_, _> = spoken.collect();
     for ((company, kind), index) in last {
-        let update = doc! {
-            "$set": { "lastSpoken": i64::from(index) },
-            "$setOnInsert": { "companyId": object_id(company), "next": 0_i64 },
-        };
-        upsert(store, id_of(company, kind), update).await?;
+        let spoken = doc! { "$set": { "lastSpoken": i64::from(index) } };
+        update(store, company, kind, spoken).await?;
     }
     Ok(())
 }
 
-/// Updates a rotation, or makes it; gives it as it was before.
-async fn upsert(store: &MongoStore, id: Document, update: Document) -> Result<Option<Document>, Trouble> {
+/// Updates a rotation, which is made if it is not there; gives it as it is then.
+async fn update(
+    store: &MongoStore,
+    company: CompanyId,
+    kind: FallbackKind,
+    update: Document,
+) -> Result<Document, Trouble> {
+    let rotations = store.collection(ROTATIONS);
+    let id = id_of(company, kind);
     loop {
-        let collection = store.collection(ROTATIONS);
-        let updated = collection.find_one_and_update(id.clone(), update.clone());
-        match updated.upsert(true).return_document(ReturnDocument::Before).await {
+        let updated = rotations.find_one_and_update(id.clone(), update.clone());
+        if let Some(rotation) = updated.return_document(ReturnDocument::After).await? {
+            return Ok(rotation);
+        }
+        let new = doc! { "$setOnInsert": { "companyId": object_id(company), "next": 0_i64 } };
+        match rotations.update_one(id.clone(), new).upsert(true).await {
             // Another process has made it at the same time.
             Err(error) if is_taken(&error) => {}
-            done => return Ok(done?),
+            made => _ = made?,
         }
     }
 }
@@ -89,19 +96,16 @@ async fn upsert(store: &MongoStore, id: Document, update: Document) -> Result<Op
 impl RotationStore for MongoStore {
     /// Numbers that were taken for an answer that got lost are never spoken.
     async fn take_rotations(&self, company: CompanyId, kind: FallbackKind, count: u32) -> Result<u64, StoreError> {
-        within("count a fallback", CALL_PATH, async {
-            let update = doc! {
-                "$inc": { "next": i64::from(count) },
-                "$setOnInsert": { "companyId": object_id(company) },
-            };
-            let before = upsert(self, id_of(company, kind), update).await?;
-            before.map_or(Ok(0), |before| before.count("next", WHAT))
+        within("count a fallback", self.options.turn_deadline, async {
+            let taken = doc! { "$inc": { "next": i64::from(count) } };
+            let after = update(self, company, kind, taken).await?;
+            Ok(after.count("next", WHAT)?.saturating_sub(count.into()))
         })
         .await
     }
 
     async fn peek_rotation(&self, company: CompanyId, kind: FallbackKind) -> Result<u64, StoreError> {
-        within("read a rotation", CALL_PATH, async {
+        within("read a rotation", self.options.turn_deadline, async {
             let found = self.collection(ROTATIONS).find_one(id_of(company, kind)).await?;
             found.map_or(Ok(0), |found| found.count("next", WHAT))
         })

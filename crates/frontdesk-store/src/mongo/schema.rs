@@ -1,6 +1,6 @@
 //! Collections, their indexes, and the version of both.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use mongodb::{
     Client, Database, IndexModel,
@@ -41,28 +41,20 @@ const SCHEMA: &str = "schema";
 /// The newest version that this build knows, and makes.
 const VERSION: i64 = 1;
 
-/// Every collection: a transaction of an older server makes none.
-const COLLECTIONS: [&str; 20] = [
-    COMPANIES,
+/// The collections without an index of their own; the others are made with theirs. All are there before the first
+/// transaction, so that none has to make one.
+const PLAIN: [&str; 11] = [
     TEMPLATES,
-    QNAS,
     QNA_SETS,
     DELETED_QNAS,
     OVERLAYS,
     PLATFORM,
     CHANGES,
-    COUNTERS,
-    CALLS,
-    TURNS,
-    MESSAGES,
-    AUDIO_PARTS,
     DELETED_COMPANIES,
-    NOTIFICATIONS,
     ROTATIONS,
-    ACCOUNTS,
-    ENTRIES,
     LEASES,
     PINGS,
+    COUNTERS,
 ];
 
 struct Index {
@@ -162,7 +154,7 @@ async fn version(database: &Database) -> Result<i64, Trouble> {
 
 async fn make(database: &Database) -> Result<(), Trouble> {
     let existing = database.list_collection_names().await?;
-    for collection in COLLECTIONS {
+    for collection in PLAIN {
         if !existing.iter().any(|name| name == collection) {
             match database.create_collection(collection).await {
                 Err(error) if !is_there_already(&error) => return Err(error.into()),
@@ -170,16 +162,18 @@ async fn make(database: &Database) -> Result<(), Trouble> {
             }
         }
     }
+    let mut of_collections: BTreeMap<&str, Vec<IndexModel>> = BTreeMap::new();
     for index in indexes() {
         let options = IndexOptions::builder()
             .unique(index.is_unique.then_some(true))
             .partial_filter_expression(index.filter)
             .build();
         let model = IndexModel::builder().keys(index.keys).options(options).build();
-        database
-            .collection::<Document>(index.collection)
-            .create_index(model)
-            .await?;
+        of_collections.entry(index.collection).or_default().push(model);
+    }
+    for (collection, indexes) in of_collections {
+        let collection = database.collection::<Document>(collection);
+        collection.create_indexes(indexes).await?;
     }
     let counter = doc! { "$setOnInsert": { "seq": 0_i64, "transactions": 0_i64 } };
     upsert(database, COUNTERS, changes::COUNTER, counter).await?;

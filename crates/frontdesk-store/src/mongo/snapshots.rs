@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use frontdesk_domain::{documents::company::Company, ids::CompanyId};
 
-use super::{CALL_PATH, MongoStore, changes, companies, failure::within, qnas, singletons, templates};
+use super::{MongoStore, changes, companies, failure::within, qnas, singletons, templates};
 use crate::ports::{
     CatalogueSnapshot, CompanySnapshot, KnowledgeSnapshot, PlatformSnapshot, QnaOwner, Singleton, SnapshotStore,
     StoreError,
@@ -13,7 +13,7 @@ use crate::ports::{
 /// whatever changes what is read here counts that up in the same transaction.
 macro_rules! snapshot {
     ($store:expr, $action:expr, |$as_of:ident| $read:expr) => {
-        within($action, CALL_PATH, async {
+        within($action, $store.options.turn_deadline, async {
             let mut $as_of = changes::newest($store).await?;
             loop {
                 let read = $read;

@@ -9,14 +9,14 @@ use std::time::Duration;
 use mongodb::{
     ClientSession, Collection,
     bson::{Bson, Document, doc},
-    error::{TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT},
+    error::UNKNOWN_TRANSACTION_COMMIT_RESULT,
     options::ReturnDocument,
 };
 use tokio::time;
 
 use super::{
     MongoStore, changes,
-    failure::{Failure, Trouble},
+    failure::{Failure, Trouble, is_passing},
     revisions::Json,
     schema,
     values::{self, META},
@@ -51,7 +51,18 @@ impl Tries {
 }
 
 impl<'s> Transaction<'s> {
-    pub(super) async fn begin(store: &'s MongoStore) -> Result<Self, Trouble> {
+    /// Begins; `None` if another one is in the way, after a pause that is over then.
+    pub(super) async fn begin(store: &'s MongoStore, tries: &mut Tries) -> Result<Option<Self>, Trouble> {
+        match Self::try_to_begin(store).await {
+            Err(Trouble::Driver(error)) if is_passing(&error) => {
+                tries.pause().await;
+                Ok(None)
+            }
+            begun => begun.map(Some),
+        }
+    }
+
+    async fn try_to_begin(store: &'s MongoStore) -> Result<Self, Trouble> {
         let mut session = store.client.start_session().await?;
         session
             .start_transaction()
@@ -154,7 +165,7 @@ impl<'s> Transaction<'s> {
             }
         };
         match committed {
-            Err(Failure::Trouble(Trouble::Driver(error))) if error.contains_label(TRANSIENT_TRANSACTION_ERROR) => {
+            Err(Failure::Trouble(Trouble::Driver(error))) if is_passing(&error) => {
                 tries.pause().await;
                 Ok(None)
             }
@@ -189,7 +200,9 @@ macro_rules! transaction {
         $crate::mongo::failure::write_within($action, $deadline, async {
             let mut tries = $crate::mongo::transaction::Tries::default();
             loop {
-                let mut begun = $crate::mongo::transaction::Transaction::begin($store).await?;
+                let Some(mut begun) = $crate::mongo::transaction::Transaction::begin($store, &mut tries).await? else {
+                    continue;
+                };
                 let $transaction = &mut begun;
                 let done = $work.await;
                 if let Some(done) = begun.end(done, &mut tries).await? {

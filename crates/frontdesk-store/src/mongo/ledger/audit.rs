@@ -81,7 +81,8 @@ fn sums_of(id: &str, account: &Document) -> Vec<(Key, Spend)> {
             spent: sum("spent"),
             held: sum("held"),
         };
-        Some(((id.to_owned(), month.clone()), spend))
+        // A hold that was let go may leave a month of nothing.
+        (spend != Spend::default()).then(|| ((id.to_owned(), month.clone()), spend))
     });
     sums.collect()
 }

@@ -89,9 +89,36 @@ pub(super) async fn finish_soon(store: &MongoStore, account: Account, id: Ledger
             None => Ok(()),
         }
     };
-    if let Err(trouble) = finished.await {
-        let error = store_error("move a closed entry of the ledger", trouble);
-        warn!(entry = %id, error = &error as &dyn std::error::Error, "a closed entry of the ledger is moved later");
+    tell_failure(finished.await);
+}
+
+/// As [`finish_soon`], for many entries without an overrun.
+pub(super) async fn finish_all_soon(store: &MongoStore, account: Account, entries: &[Document]) {
+    if entries.is_empty() {
+        return;
+    }
+    let finished = async {
+        let closed = entries.iter().map(|entry| as_closed(account, entry));
+        // If one of them is there already, all are looked at one by one by the next reaping.
+        store.collection(ENTRIES).insert_many(closed).ordered(false).await?;
+        let ids: Vec<Bson> = entries.iter().filter_map(|entry| entry.get("_id").cloned()).collect();
+        let moved = doc! { "$pull": { "open": { "_id": { "$in": ids } } } };
+        store
+            .collection(ACCOUNTS)
+            .update_one(doc! { "_id": object_id(account) }, moved)
+            .await?;
+        Ok(())
+    };
+    tell_failure(finished.await);
+}
+
+fn tell_failure(finished: Result<(), Trouble>) {
+    if let Err(trouble) = finished {
+        let error = store_error("move closed entries of the ledger", trouble);
+        warn!(
+            error = &error as &dyn std::error::Error,
+            "closed entries of the ledger are moved later"
+        );
     }
 }
 
@@ -122,15 +149,18 @@ async fn finish(store: &MongoStore, account: Account, entry: &Document) -> Resul
     move_closed(store, account, entry).await
 }
 
+/// A closed entry as it rests among the others.
+fn as_closed(account: Account, entry: &Document) -> Document {
+    let fields = entry.iter().filter(|(name, _)| !OF_OPEN_ONES.contains(&name.as_str()));
+    let mut closed: Document = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
+    closed.insert("account", object_id(account));
+    closed
+}
+
 /// Copies a closed entry and takes it out of the open ones.
 async fn move_closed(store: &MongoStore, account: Account, entry: &Document) -> Result<(), Trouble> {
-    let mut closed = entry.clone();
-    for field in OF_OPEN_ONES {
-        closed.remove(field);
-    }
-    closed.insert("account", object_id(account));
     let id = entry.get("_id").cloned().unwrap_or_default();
-    match store.collection(ENTRIES).insert_one(closed).await {
+    match store.collection(ENTRIES).insert_one(as_closed(account, entry)).await {
         Err(error) if is_taken(&error) => {
             let known = entries::closed(store, entry.text("once", WHAT)?).await?;
             let is_copied = known.is_none_or(|known| known.get("_id") == Some(&id));

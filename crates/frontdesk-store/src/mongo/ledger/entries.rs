@@ -1,6 +1,6 @@
 //! Entries as documents hold them, open or closed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use frontdesk_domain::{
     ids::{CallId, LedgerEntryId, TurnId},
@@ -116,6 +116,17 @@ pub(super) fn open_in(account: &Document) -> impl Iterator<Item = &Document> {
 /// The closed entry of this name.
 pub(super) async fn closed(store: &MongoStore, once: &str) -> Result<Option<Document>, Trouble> {
     Ok(store.collection(ENTRIES).find_one(doc! { "once": once }).await?)
+}
+
+/// Those of these names that closed entries have.
+pub(super) async fn names_taken(store: &MongoStore, names: &[&str]) -> Result<BTreeSet<String>, Trouble> {
+    let found = store
+        .collection(ENTRIES)
+        .find(doc! { "once": { "$in": names } })
+        .await?;
+    let found: Vec<Document> = found.try_collect().await?;
+    let names = found.iter().filter_map(|entry| entry.text_or_none("once"));
+    Ok(names.map(str::to_owned).collect())
 }
 
 fn lets_through(filter: LedgerFilter, entry: &LedgerEntry) -> bool {

@@ -19,7 +19,7 @@ use frontdesk_domain::{
 use mongodb::bson::{Bson, doc};
 
 use super::{
-    ADMIN, CALL_PATH, IMPORT, MongoStore,
+    ADMIN, IMPORT, MongoStore,
     failure::{Trouble, within},
     schema::{ACCOUNTS, ENTRIES},
     transaction::Transaction,
@@ -116,7 +116,12 @@ fn spend_of(account: &mongodb::bson::Document, month: &str) -> Spend {
 #[async_trait]
 impl LedgerStore for MongoStore {
     async fn reserve(&self, hold: Hold) -> Result<Reserved, StoreError> {
-        within("hold an amount", CALL_PATH, steps::reserve(self, &hold)).await
+        within(
+            "hold an amount",
+            self.options.turn_deadline,
+            steps::reserve(self, &hold),
+        )
+        .await
     }
 
     async fn settle(&self, id: LedgerEntryId, bill: Bill) -> Result<bool, StoreError> {

@@ -1,5 +1,7 @@
 //! What changes the ledger. Each step is one update of an account's document.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use frontdesk_domain::{
     ids::{LedgerEntryId, ObjectId},
     ledger::{Account, EntryKind, LedgerEntry, Spend},
@@ -346,49 +348,115 @@ pub(super) async fn reap(store: &MongoStore, now: Timestamp) -> Result<Vec<(Acco
     let accounts: Vec<Document> = accounts.try_collect().await?;
     let mut due = Vec::new();
     for account in &accounts {
-        let of = account.id("_id", "a ledger's account")?;
+        let of: Account = account.id("_id", "a ledger's account")?;
         for entry in entries::open_in(account) {
-            let lease_until = entry.time_or_none("leaseUntil")?;
-            if entries::kind_of(entry)? == EntryKind::Held && lease_until.is_some_and(|until| until < now) {
-                let open = Open {
-                    account: of,
-                    entry: entry.clone(),
-                };
-                due.push((lease_until, entry.get_object_id("_id").ok(), open));
+            if entries::kind_of(entry)? == EntryKind::Held {
+                let lease_until = entry.time("leaseUntil", WHAT)?;
+                if lease_until < now {
+                    due.push((lease_until, entries::read(entry)?, entry, of));
+                }
             }
         }
     }
-    due.sort_by_key(|(lease_until, id, _)| (*lease_until, *id));
-    let mut reaped = Vec::new();
-    for (_, _, open) in due.into_iter().take(REAPED_AT_ONCE) {
-        reaped.extend(charge_in_full(store, open, now).await?);
+    due.sort_by_key(|(lease_until, entry, ..)| (*lease_until, entry.id));
+    due.truncate(REAPED_AT_ONCE);
+    let order: Vec<LedgerEntryId> = due.iter().map(|(_, entry, ..)| entry.id).collect();
+    let mut of_accounts: BTreeMap<Account, Vec<Due<'_>>> = BTreeMap::new();
+    for (lease_until, read, entry, account) in due {
+        of_accounts.entry(account).or_default().push((lease_until, read, entry));
     }
+    let mut reaped = Vec::new();
+    for (account, due) in of_accounts {
+        let charged = charge_in_full(store, account, due, now).await?;
+        reaped.extend(charged.into_iter().map(|entry| (account, entry)));
+    }
+    reaped.sort_by_key(|(_, entry)| order.iter().position(|id| *id == entry.id));
     Ok(reaped)
 }
 
-/// Charges a hold in full, unless somebody else has closed it meanwhile.
+/// A hold whose lease ended then, as it is read and as it rests.
+type Due<'d> = (Timestamp, LedgerEntry, &'d Document);
+
+/// Charges holds of one account in full, all in one step, but those that somebody else closes meanwhile.
+/// They are given in the order of their leases and ids; says which were charged.
 async fn charge_in_full(
     store: &MongoStore,
-    open: Open,
+    account: Account,
+    due: Vec<Due<'_>>,
     now: Timestamp,
-) -> Result<Option<(Account, LedgerEntry)>, Trouble> {
-    let mut entry = entries::read(&open.entry)?;
-    // Its process died before it saw that the attempt had been closed.
-    if entries::closed(store, open.entry.text("once", WHAT)?).await?.is_some() {
-        closing::let_go(store, open.account, entry.id, entry.month, entry.amount).await?;
-        return Ok(None);
+) -> Result<Vec<LedgerEntry>, Trouble> {
+    let names: Vec<&str> = due
+        .iter()
+        .filter_map(|(_, _, entry)| entry.text_or_none("once"))
+        .collect();
+    let taken = entries::names_taken(store, &names).await?;
+    let mut charged = Vec::with_capacity(due.len());
+    for (lease_until, read, entry) in due {
+        if entry.text_or_none("once").is_some_and(|once| taken.contains(once)) {
+            // Its process died before it saw that the attempt had been closed.
+            closing::let_go(store, account, read.id, read.month, read.amount).await?;
+        } else {
+            charged.push((lease_until, read));
+        }
     }
-    let closing = Closing {
-        kind: EntryKind::Orphan,
-        amount: entry.amount,
-        at: now,
-        more: Document::new(),
+    let Some((last_lease, last)) = charged.last() else {
+        return Ok(Vec::new());
     };
-    if !close(store, &open, closing).await? {
-        return Ok(None);
+    let months: BTreeSet<MonthKey> = charged.iter().map(|(_, entry)| entry.month).collect();
+    let attempt = object_id(store.ids.make());
+    let charge = full_charge(*last_lease, last.id, &months, now, &attempt);
+    let accounts = store.collection(ACCOUNTS);
+    let after = accounts
+        .find_one_and_update(doc! { "_id": object_id(account) }, vec![doc! { "$set": charge }])
+        .return_document(ReturnDocument::After)
+        .await?;
+    let own: Vec<Document> = after
+        .iter()
+        .flat_map(entries::open_in)
+        .filter(|entry| entry.get("op") == Some(&attempt))
+        .cloned()
+        .collect();
+    closing::finish_all_soon(store, account, &own).await;
+    own.iter().map(entries::read).collect()
+}
+
+/// Closes what is still held up to an entry, in the order of leases and ids, and moves what it holds from held to spent.
+/// All of it is of these months: a hold is made before its lease ends.
+fn full_charge(
+    lease_until: Timestamp,
+    last: LedgerEntryId,
+    months: &BTreeSet<MonthKey>,
+    now: Timestamp,
+    attempt: &Bson,
+) -> Document {
+    let lease = date(lease_until);
+    let is_charged = doc! { "$and": [
+        { "$eq": ["$$entry.kind", EntryKind::Held.as_str()] },
+        { "$in": ["$$entry.month", months.iter().map(ToString::to_string).collect::<Vec<_>>()] },
+        { "$or": [
+            { "$lt": ["$$entry.leaseUntil", lease.clone()] },
+            { "$and": [
+                { "$eq": ["$$entry.leaseUntil", lease] },
+                { "$lte": ["$$entry._id", object_id(last)] },
+            ] },
+        ] },
+    ] };
+    let closed = doc! { "$mergeObjects": ["$$entry", {
+        "kind": EntryKind::Orphan.as_str(), "closedAt": date(now), "op": attempt,
+    }] };
+    let mut set = doc! { "open": { "$map": {
+        "input": "$open", "as": "entry", "in": { "$cond": [is_charged.clone(), closed, "$$entry"] },
+    } } };
+    for month in months {
+        let of_month = doc! { "$and": [{ "$eq": ["$$entry.month", month.to_string()] }, is_charged.clone()] };
+        let charged = doc! { "$filter": { "input": "$open", "as": "entry", "cond": of_month } };
+        let sum = doc! { "$sum": { "$map": { "input": charged, "as": "entry", "in": "$$entry.amount" } } };
+        let before = |name: &str| doc! { "$ifNull": [format!("$months.{month}.{name}"), 0_i64] };
+        set.insert(
+            format!("months.{month}.held"),
+            doc! { "$subtract": [before("held"), sum.clone()] },
+        );
+        set.insert(format!("months.{month}.spent"), doc! { "$add": [before("spent"), sum] });
     }
-    closing::finish_soon(store, open.account, entry.id).await;
-    entry.kind = EntryKind::Orphan;
-    entry.closed_at = Some(now);
-    Ok(Some((open.account, entry)))
+    set
 }
