@@ -10,6 +10,7 @@ mod bench;
 mod calls;
 mod fuzz;
 mod lint;
+mod mongodb;
 mod run;
 mod step;
 mod test;

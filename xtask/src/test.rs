@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::{
     calls,
+    mongodb::{self, Server},
     step::{cargo, command, must, target_directory},
     tools::NEXTEST,
 };
@@ -35,7 +36,13 @@ pub(crate) fn all() -> Result<ExitCode> {
         "testing the examples in the documentation",
         &mut cargo(["test", "--quiet", "--workspace", "--doc"]),
     )?;
-    must("testing every crate", &mut cargo(["nextest", "run", "--workspace"]))?;
+    let server = Server::start()?;
+    let mut tests = cargo(["nextest", "run", "--workspace"]);
+    if let Some(server) = &server {
+        tests.env(mongodb::URI, &server.uri);
+    }
+    must("testing every crate", &mut tests)?;
+    drop(server);
     must(
         "building the server and the simulator of Twilio and its callers",
         &mut cargo(["build", "--workspace", "--bins", "--tests"]),

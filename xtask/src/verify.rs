@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::{
     calls, fuzz,
+    mongodb::{self, Server},
     step::{build_release, command, must, target_directory},
     test::{ORACLE, TOKENIZER_ORACLE},
 };
@@ -36,6 +37,28 @@ pub(crate) fn all(fuzz_seconds: u64) -> Result<ExitCode> {
             .args(["test", "-p", "frontdesk-store", "--test", "it", "ledger::"])
             .env("FRONTDESK_LEDGER_OPERATIONS", "1000000"),
     )?;
+    let server = Server::start()?;
+    let mut on_mongodb = command("cargo");
+    on_mongodb
+        .args([
+            "test",
+            "-p",
+            "frontdesk-store",
+            "--features",
+            "mongo",
+            "--test",
+            "it",
+            "mongodb_and_model",
+        ])
+        .env("FRONTDESK_LEDGER_OPERATIONS_MONGODB", "20000");
+    if let Some(server) = &server {
+        on_mongodb.env(mongodb::URI, &server.uri);
+    }
+    must(
+        "doing twenty thousand things to the ledger in MongoDB and to a model of it",
+        &mut on_mongodb,
+    )?;
+    drop(server);
     let frontdesk = build_release("frontdesk", "frontdesk")?;
     must(
         "getting the sentence encoder, if it is not there",

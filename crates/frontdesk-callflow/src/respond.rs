@@ -254,10 +254,10 @@ impl CallFlow {
         let since = a_day_before(now);
         let mut before = None;
         loop {
-            match self.store().turns_since(since, before, PAGE).await {
+            match self.store().turns_since(since, before.clone(), PAGE).await {
                 Ok(calls) => {
                     let is_last = calls.len() < PAGE;
-                    before = calls.last().map(|call| call.number).or(before);
+                    before = calls.last().map(|call| call.place.clone()).or(before);
                     for call in calls {
                         let key = CallKey(call.company, call.call);
                         self.answers()

@@ -2,7 +2,11 @@
 
 pub mod blobs;
 pub mod cache;
+mod common;
 pub mod leader;
+#[cfg(feature = "mongo")]
+pub mod mongo;
+pub mod mongo_url;
 pub mod ports;
 pub mod queue;
 pub mod seal;

@@ -152,7 +152,7 @@ impl CallLog for Faulty {
     async fn turns_since(
         &self,
         since: Timestamp,
-        before: Option<i64>,
+        before: Option<CallPlace>,
         limit: usize,
     ) -> Result<Vec<TurnsOfCall>, StoreError> {
         self.store.turns_since(since, before, limit).await

@@ -79,7 +79,7 @@ macro_rules! forward {
             call(company: CompanyId, call: &CallId) -> Result<Option<StoredCall>, StoreError>;
             recall(company: CompanyId, call: &CallId, turn: &TurnId, since: Timestamp)
                 -> Result<Option<Recalled>, StoreError>;
-            turns_since(since: Timestamp, before: Option<i64>, limit: usize) -> Result<Vec<TurnsOfCall>, StoreError>;
+            turns_since(since: Timestamp, before: Option<CallPlace>, limit: usize) -> Result<Vec<TurnsOfCall>, StoreError>;
         });
     };
     (@MessageStore, $type:ident, $field:ident) => {

@@ -1,6 +1,6 @@
 //! What Frontdesk needs of a store: small traits by aggregate.
 //!
-//! Every backend passes the cases of this crate's `tests/it/conformance`. The traits know nothing of caches: the cache is
+//! Times come back to the millisecond at least. Every backend passes the cases of this crate's `tests/it/conformance`. The traits know nothing of caches: the cache is
 //! a decorator in front of them ([`crate::cache`]), so that each backend is tested bare.
 
 use std::sync::Arc;
@@ -29,8 +29,8 @@ pub use messages::{
     Audio, AudioStore, DueAudio, FoundAudio, MessageFilter, MessageStore, Purged, RecordKeeper, RetentionStore,
 };
 pub use records::{
-    CallCursor, CallEnd, CallFilter, CallLog, GivenAnswer, NotificationStore, RaisedAlert, Recalled, RotationStore,
-    StoredCall, TurnLog, TurnsOfCall,
+    CallCursor, CallEnd, CallFilter, CallLog, CallPlace, GivenAnswer, NotificationStore, RaisedAlert, Recalled,
+    RotationStore, StoredCall, TurnLog, TurnsOfCall,
 };
 
 /// Every name in the ports' signatures, for [`forward!`](crate::forward).

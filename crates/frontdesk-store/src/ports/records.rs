@@ -92,11 +92,14 @@ pub struct CallEnd {
     pub status: &'static str,
 }
 
+/// Where a call stands among all calls, in the words of the store that said so.
+pub type CallPlace = Arc<str>;
+
 /// The turns of a call, by their ids alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TurnsOfCall {
-    /// Where the call stands in the store: pages go on after it, newest first.
-    pub number: i64,
+    /// Where the call stands: pages go on after it, newest first.
+    pub place: CallPlace,
     /// Of which company.
     pub company: CompanyId,
     /// Which call.
@@ -139,11 +142,11 @@ pub trait CallLog: Send + Sync {
         turn: &TurnId,
         since: Timestamp,
     ) -> Result<Option<Recalled>, StoreError>;
-    /// The calls that began since `since`, newest first: at most `limit`, those before the call with number `before`.
+    /// The calls that began since `since`, newest first: at most `limit`, those before the call at `before`.
     async fn turns_since(
         &self,
         since: Timestamp,
-        before: Option<i64>,
+        before: Option<CallPlace>,
         limit: usize,
     ) -> Result<Vec<TurnsOfCall>, StoreError>;
 }

@@ -18,7 +18,8 @@ use super::{
     rows::{self, Bound, Conditions, limit},
 };
 use crate::ports::{
-    CallCursor, CallEnd, CallFilter, CallLog, GivenAnswer, Page, Recalled, StoreError, StoredCall, TurnLog, TurnsOfCall,
+    CallCursor, CallEnd, CallFilter, CallLog, CallPlace, GivenAnswer, Page, Recalled, StoreError, StoredCall, TurnLog,
+    TurnsOfCall,
 };
 
 fn append(connection: &Connection, turns: &[TurnRecord]) -> rusqlite::Result<()> {
@@ -303,7 +304,7 @@ impl CallLog for SqliteStore {
     async fn turns_since(
         &self,
         since: Timestamp,
-        before: Option<i64>,
+        before: Option<CallPlace>,
         limit: usize,
     ) -> Result<Vec<TurnsOfCall>, StoreError> {
         let limit = rows::limit(limit);
@@ -314,13 +315,18 @@ impl CallLog for SqliteStore {
             let turns = "SELECT turn_id FROM turns WHERE call = ?1";
             let mut calls = connection.prepare_cached(calls)?;
             let mut turns = connection.prepare_cached(turns)?;
+            // A place is the number of a call's row.
+            let before = before.map(|place| place.parse::<i64>());
+            let before = before
+                .transpose()
+                .map_err(|error| damaged("the place of a call", error))?;
             let values = params![before.unwrap_or(i64::MAX), since.as_microsecond(), limit];
             let found = calls.query_map(values, |row| {
-                let number = row.get(0)?;
+                let number: i64 = row.get(0)?;
                 let ids = turns.query_map([number], |turn| Ok(TurnId::new(turn.get_ref(0)?.as_str()?)))?;
                 let company = row.get_ref(1)?.as_str()?;
                 Ok(TurnsOfCall {
-                    number,
+                    place: number.to_string().into(),
                     company: company.parse().map_err(|error| damaged("a call's company", error))?,
                     call: CallId::new(row.get_ref(2)?.as_str()?),
                     has_ended: row.get(3)?,

@@ -6,21 +6,17 @@ use std::{
 };
 
 use async_trait::async_trait;
-use frontdesk_domain::documents::trade::TradeName;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{CALL_PATH, SqliteStore, readers::Readers};
-use crate::ports::{ChangeFeed, Changed, QnaOwner, Seq, Singleton, StoreError};
-
-/// So many changes are remembered. A process that heard none for so long takes everything for changed.
-const REMEMBERED: Seq = 10_000;
-
-/// Older ones are cleared away with every so many changes.
-const CLEAR_EVERY: Seq = 1_000;
+use crate::{
+    common::changed::{self, CLEAR_EVERY, REMEMBERED},
+    ports::{ChangeFeed, Changed, Seq, StoreError},
+};
 
 /// Notes a change in the transaction that makes it.
 pub(super) fn note(connection: &Connection, changed: &Changed) -> rusqlite::Result<Seq> {
-    let (kind, id) = to_row(changed);
+    let (kind, id) = changed::to_words(changed);
     connection
         .prepare_cached("INSERT INTO changes (kind, id) VALUES (?1, ?2)")?
         .execute((kind, id))?;
@@ -41,34 +37,6 @@ pub(super) fn newest(connection: &Connection) -> rusqlite::Result<Seq> {
         .query_row([], |row| row.get(0))
         .optional()?
         .unwrap_or_default())
-}
-
-fn to_row(changed: &Changed) -> (&'static str, String) {
-    match changed {
-        Changed::Everything => ("everything", String::new()),
-        Changed::Company(id) => ("company", id.to_string()),
-        Changed::Template(id) => ("template", id.to_string()),
-        Changed::Qna(QnaOwner::Company(id)) => ("qna:company", id.to_string()),
-        Changed::Qna(QnaOwner::Trade(trade)) => ("qna:trade", trade.key().to_owned()),
-        Changed::Singleton(Singleton::Overlay(id)) => ("overlay", id.to_string()),
-        Changed::Singleton(Singleton::Safety) => ("safety", String::new()),
-        Changed::Singleton(Singleton::Prompts(language)) => ("prompts", language.to_string()),
-    }
-}
-
-/// What a newer version wrote and this one does not know may be anything.
-fn from_row(kind: &str, id: &str) -> Changed {
-    let known = match kind {
-        "company" => id.parse().ok().map(Changed::Company),
-        "template" => id.parse().ok().map(Changed::Template),
-        "qna:company" => id.parse().ok().map(|id| Changed::Qna(QnaOwner::Company(id))),
-        "qna:trade" => Some(Changed::Qna(QnaOwner::Trade(TradeName::new(id)))),
-        "overlay" => id.parse().ok().map(|id| Changed::Singleton(Singleton::Overlay(id))),
-        "safety" => Some(Changed::Singleton(Singleton::Safety)),
-        "prompts" => Some(Changed::Singleton(Singleton::Prompts(id.into()))),
-        _ => None,
-    };
-    known.unwrap_or(Changed::Everything)
 }
 
 /// One connection that asks whether anybody wrote.
@@ -105,7 +73,7 @@ impl Feed {
         let read = statement.query_map([seq], |row| {
             Ok((
                 row.get(0)?,
-                from_row(row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_str()?),
+                changed::from_words(row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_str()?),
             ))
         })?;
         let mut changes = read.collect::<rusqlite::Result<Vec<(Seq, Changed)>>>()?;
@@ -132,30 +100,5 @@ impl ChangeFeed for SqliteStore {
         let feed = Arc::clone(&self.feed);
         let read = move |connection: &Connection| feed.after(connection, seq);
         self.feed.connection.run("tell what changed", CALL_PATH, read).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn changes_are_read_as_they_were_noted() {
-        let company = "507f1f77bcf86cd799439011".parse().unwrap();
-        let changes = [
-            Changed::Everything,
-            Changed::Company(company),
-            Changed::Template("507f1f77bcf86cd799439012".parse().unwrap()),
-            Changed::Qna(QnaOwner::Company(company)),
-            Changed::Qna(QnaOwner::Trade(TradeName::new("Dental"))),
-            Changed::Singleton(Singleton::Overlay(company)),
-            Changed::Singleton(Singleton::Safety),
-            Changed::Singleton(Singleton::Prompts("en-US".into())),
-        ];
-        for changed in changes {
-            let (kind, id) = to_row(&changed);
-            assert_eq!(from_row(kind, &id), changed);
-        }
-        assert_eq!(from_row("something new", "1"), Changed::Everything);
     }
 }

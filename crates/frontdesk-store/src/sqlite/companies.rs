@@ -7,10 +7,9 @@ use frontdesk_domain::{
         company::{Company, CompanySecrets},
         trade::TradeName,
     },
-    ids::{CompanyId, TemplateId},
+    ids::CompanyId,
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
-use serde_json::Value;
 
 use super::{
     SqliteStore, changes,
@@ -20,16 +19,12 @@ use super::{
     singletons, templates,
 };
 use crate::{
+    common::documents,
     ports::{
         Changed, CompanyStore, CompanyWrite, Page, Rev, Seq, Singleton, StoreError, StoredCompany, WriteError, Written,
     },
     seal::Sealer,
 };
-
-/// What a company's secrets are sealed for.
-fn context(id: CompanyId) -> String {
-    format!("company:{id}:secrets")
-}
 
 /// Reads a row of `json, rev, created_at, updated_at, id, secrets`.
 fn read(row: &Row<'_>, sealer: &Sealer) -> rusqlite::Result<StoredCompany> {
@@ -39,14 +34,9 @@ fn read(row: &Row<'_>, sealer: &Sealer) -> rusqlite::Result<StoredCompany> {
         .parse()
         .map_err(|error| damaged("a company's id", error))?;
     let document = rows::stored(row, format_args!("company {id}"))?;
-    let secrets = match row.get_ref(5)?.as_blob_or_null()? {
-        None => CompanySecrets::default(),
-        Some(bytes) => {
-            let unread = |error: &dyn std::error::Error| damaged(format_args!("the secrets of company {id}"), error);
-            let plain = sealer.open(&context(id), bytes).map_err(|error| unread(&error))?;
-            CompanySecrets::from_bytes(&plain).map_err(|error| unread(&error))?
-        }
-    };
+    let sealed = row.get_ref(5)?.as_blob_or_null()?;
+    let secrets = documents::unseal(id, sealed, sealer)
+        .map_err(|error| damaged(format_args!("the secrets of company {id}"), error))?;
     Ok(StoredCompany { document, secrets })
 }
 
@@ -91,13 +81,7 @@ pub(super) fn taken_number(connection: &Connection, company: &Company) -> rusqli
             .query_row([&number.to_string(), &id], |row| row.get(0))
             .optional()?;
         if let Some(owner) = owner {
-            let pointer = at
-                .checked_sub(1)
-                .map_or_else(|| "/phone".to_owned(), |at| format!("/phones/{at}"));
-            return Ok(Some(Fault {
-                pointer,
-                detail: format!("{number} is a number of company {owner}"),
-            }));
+            return Ok(Some(documents::taken_number(at, number, &owner)));
         }
     }
     Ok(None)
@@ -112,30 +96,10 @@ pub(super) fn unknown_references(
     let mut faults = Vec::new();
     for reference in &company.template_references {
         if !templates::exists(connection, reference.template)? {
-            let pointer = pointer_of(json, reference.template);
-            faults.push(Fault {
-                pointer,
-                detail: format!("there is no template {}", reference.template),
-            });
+            faults.push(documents::no_template(json, reference.template));
         }
     }
     Ok(faults)
-}
-
-/// Where a document refers to a template; the references stand in another order than they are asked in.
-fn pointer_of(json: &Json, template: TemplateId) -> String {
-    const POINTER: &str = "/aiAgentSettings/templateReferences";
-    let references = json
-        .get("aiAgentSettings")
-        .and_then(|settings| settings.get("templateReferences"));
-    let names_it = |reference: &Value| {
-        let id = reference.get("templateId").unwrap_or(reference).as_str();
-        id.and_then(|id| id.parse().ok()) == Some(template)
-    };
-    let at = references
-        .and_then(Value::as_array)
-        .and_then(|references| references.iter().position(names_it));
-    at.map_or_else(|| POINTER.to_owned(), |at| format!("{POINTER}/{at}"))
 }
 
 pub(super) fn put(
@@ -151,7 +115,7 @@ pub(super) fn put(
         ON CONFLICT (id) DO UPDATE SET json = excluded.json, secrets = excluded.secrets, trades = excluded.trades,
             rev = excluded.rev, updated_at = excluded.updated_at";
     let id = company.id.to_string();
-    let secrets = (!secrets.is_empty()).then(|| sealer.seal(&context(company.id), &secrets.to_bytes()));
+    let secrets = documents::seal(company.id, secrets, sealer);
     let After {
         rev,
         created_at,
@@ -237,11 +201,7 @@ impl CompanyStore for SqliteStore {
         self.write("make a company", move |connection, now| {
             let id = write.company.id;
             if exists(connection, id)? {
-                let detail = format!("is the id of another company, {id}; leave it out to get a new one");
-                return Err(Failure::Refused(WriteError::Taken {
-                    pointer: "/_id".to_owned(),
-                    detail,
-                }));
+                return Err(Failure::Refused(documents::taken_id("company", "/_id", &id)));
             }
             check_and_put(connection, &write, After::of(None, now), &sealer)
         })

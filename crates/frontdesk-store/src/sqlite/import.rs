@@ -1,7 +1,5 @@
 //! Imports: all documents or none.
 
-use std::collections::BTreeSet;
-
 use async_trait::async_trait;
 use frontdesk_domain::{
     documents::{Fault, Faults},
@@ -14,6 +12,7 @@ use super::{
     IMPORT, SqliteStore, companies, failure::Failure, ledger, qnas, rotations, rows::After, singletons, templates,
 };
 use crate::{
+    common::documents,
     ports::{Changed, ImportError, ImportItem, ImportStore, QnaOwner, Seq, Singleton},
     seal::Sealer,
     system::ObjectIds,
@@ -95,7 +94,7 @@ fn import(
         faults.sort_by_key(|(at, _)| *at);
         return Err(Failure::Refused(faults));
     }
-    Ok(last_of_each(done))
+    Ok(documents::last_of_each(done))
 }
 
 /// What an item refers to and is not there when all items are written.
@@ -104,10 +103,7 @@ fn dangling(connection: &Connection, item: &ImportItem) -> rusqlite::Result<Vec<
         if companies::exists(connection, id)? {
             return Ok(Vec::new());
         }
-        Ok(vec![Fault {
-            pointer: "/companyId".to_owned(),
-            detail: format!("there is no company {id}"),
-        }])
+        Ok(vec![documents::no_company(id)])
     };
     match item {
         ImportItem::Company { company, json, .. } => companies::unknown_references(connection, company, json),
@@ -116,18 +112,6 @@ fn dangling(connection: &Connection, item: &ImportItem) -> rusqlite::Result<Vec<
         }
         ImportItem::Template(..) | ImportItem::Qna(..) | ImportItem::Singleton(..) => Ok(Vec::new()),
     }
-}
-
-/// Each thing once, with its last change.
-fn last_of_each(changes: Vec<(Seq, Changed)>) -> Vec<(Seq, Changed)> {
-    let mut seen = BTreeSet::new();
-    let mut last: Vec<_> = changes
-        .into_iter()
-        .rev()
-        .filter(|(_, changed)| seen.insert(changed.clone()))
-        .collect();
-    last.reverse();
-    last
 }
 
 #[async_trait]

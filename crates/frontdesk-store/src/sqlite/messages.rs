@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use frontdesk_domain::{
     ids::{CompanyId, MessageId},
     record::{Message, MessageState},
-    time::Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params, params_from_iter};
 
@@ -12,7 +11,10 @@ use super::{
     ADMIN, CALL_PATH, SqliteStore, audio,
     rows::{self, Bound, Conditions, limit},
 };
-use crate::ports::{MessageFilter, MessageStore, Page, StoreError};
+use crate::{
+    common::messages::{says, time_in},
+    ports::{MessageFilter, MessageStore, Page, StoreError},
+};
 
 /// The columns that [`read`] reads.
 const MESSAGE: &str =
@@ -63,16 +65,7 @@ fn put(connection: &Connection, message: &Message) -> rusqlite::Result<MessageId
 fn time_of(connection: &Connection, id: MessageId) -> rusqlite::Result<i64> {
     let mut statement = connection.prepare_cached("SELECT at FROM messages WHERE id = ?1")?;
     let found = statement.query_row([id.to_string()], |row| row.get(0)).optional()?;
-    Ok(found.unwrap_or_else(|| {
-        let seconds = id
-            .to_string()
-            .get(..8)
-            .and_then(|hex| i64::from_str_radix(hex, 16).ok())
-            .unwrap_or_default();
-        Timestamp::from_second(seconds)
-            .unwrap_or(Timestamp::UNIX_EPOCH)
-            .as_microsecond()
-    }))
+    Ok(found.unwrap_or_else(|| time_in(id).as_microsecond()))
 }
 
 /// All of a filter but its words.
@@ -105,15 +98,6 @@ fn conditions(filter: MessageFilter) -> rusqlite::Result<Conditions> {
         conditions.and("? IN (json ->> '$.from', json ->> '$.callbackNumber')", one(caller));
     }
     Ok(conditions)
-}
-
-/// Whether a message says these words, which are in lower case. `SQLite`'s own `lower` knows only ASCII.
-fn says(message: &Message, words: &str) -> bool {
-    let texts = [&message.transcript, &message.callback_time];
-    texts
-        .into_iter()
-        .flatten()
-        .any(|text| text.to_lowercase().contains(words))
 }
 
 #[async_trait]

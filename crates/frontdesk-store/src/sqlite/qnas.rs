@@ -12,6 +12,7 @@ use super::{
     failure::Failure,
     rows::{self, After, Before, Json, expect, limit},
 };
+use crate::common::documents;
 use crate::ports::{
     Changed, Page, QnaOwner, QnaSetSnapshot, QnaStore, Rev, Seq, StoreError, Stored, WriteError, Written,
 };
@@ -159,11 +160,7 @@ impl QnaStore for SqliteStore {
                 return Err(Failure::Refused(WriteError::NotFound));
             }
             if before(connection, &owner, &id)?.is_some() {
-                let detail = format!("is the id of another Q&A, {id}; leave it out to get a new one");
-                return Err(Failure::Refused(WriteError::Taken {
-                    pointer: "/id".to_owned(),
-                    detail,
-                }));
+                return Err(Failure::Refused(documents::taken_id("Q&A", "/id", &id)));
             }
             let after = After::of(None, now);
             let seq = put(connection, &owner, &id, &json, after)?;

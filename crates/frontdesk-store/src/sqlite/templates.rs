@@ -14,6 +14,7 @@ use super::{
     failure::{Failure, damaged},
     rows::{self, After, Before, Json, expect, limit},
 };
+use crate::common::documents;
 use crate::ports::{
     CatalogueTemplate, Changed, Page, Rev, Seq, StoreError, Stored, TemplateStore, WriteError, Written,
 };
@@ -113,11 +114,7 @@ impl TemplateStore for SqliteStore {
     async fn insert_template(&self, id: TemplateId, json: Json) -> Result<Written, WriteError> {
         self.write("make a template", move |connection, now| {
             if before(connection, id)?.is_some() {
-                let detail = format!("is the id of another template, {id}; leave it out to get a new one");
-                return Err(Failure::Refused(WriteError::Taken {
-                    pointer: "/_id".to_owned(),
-                    detail,
-                }));
+                return Err(Failure::Refused(documents::taken_id("template", "/_id", &id)));
             }
             let after = After::of(None, now);
             let seq = put(connection, id, &json, after)?;

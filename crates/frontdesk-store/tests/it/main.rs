@@ -6,6 +6,8 @@ mod cache;
 mod conformance;
 #[cfg(test)]
 mod ledger;
+#[cfg(all(test, feature = "mongo"))]
+mod mongo;
 #[cfg(test)]
 mod queues;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::{
     fmt::Write as _,
     fs,
+    future::{Ready, ready},
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::Path,
     process::{Child, Command},
@@ -20,6 +21,7 @@ use frontdesk_store::{
     seal::{SealKey, Sealer},
     sqlite::{OpenError, SqliteOptions, SqliteStore},
 };
+use futures_util::FutureExt as _;
 use rusqlite::Connection;
 use secrecy::SecretString;
 
@@ -28,17 +30,25 @@ use crate::{
     support::{self, Place, TestClock, company, id, template, turn},
 };
 
-fn given() -> (Given, Arc<Place>) {
+fn given() -> Ready<Option<(Given, Arc<Place>)>> {
     let place = Arc::new(Place::new());
     let again = Arc::clone(&place);
     let given = Given {
         store: place.open(),
-        reopen: Box::new(move || -> Arc<dyn Backend> { again.open() }),
+        reopen: Box::new(move || {
+            let store: Arc<dyn Backend> = again.open();
+            ready(store).boxed()
+        }),
     };
-    (given, place)
+    ready(Some((given, place)))
 }
 
-crate::conformance::run_all!(super::given);
+/// The folder goes with what holds it.
+fn end(_place: Arc<Place>) -> Ready<()> {
+    ready(())
+}
+
+crate::conformance::run_all!(super::given, super::end);
 
 const TOKEN: &str = "3f9a-the-auth-token-that-nobody-may-read";
 

@@ -29,19 +29,19 @@ use frontdesk_store::{
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-/// A clock that goes on by a microsecond with each look.
+/// A clock that goes on by a millisecond with each look.
 #[derive(Debug)]
 pub(crate) struct TestClock(AtomicI64);
 
 impl Default for TestClock {
     fn default() -> Self {
-        Self(AtomicI64::new(at("2026-11-15T12:00:00Z").as_microsecond()))
+        Self(AtomicI64::new(at("2026-11-15T12:00:00Z").as_millisecond()))
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_microsecond(self.0.fetch_add(1, Ordering::Relaxed)).unwrap()
+        Timestamp::from_millisecond(self.0.fetch_add(1, Ordering::Relaxed)).unwrap()
     }
 }
 

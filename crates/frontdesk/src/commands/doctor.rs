@@ -47,9 +47,17 @@ pub(super) fn run(context: &Context, doctor: &DoctorArguments) -> Result<()> {
     )?;
     report(output, &mut worst, &[encoder(&config), llm(&config)])?;
     report(output, &mut worst, open_files::inspect().as_slice())?;
-    let StoreUrl::Sqlite(path) = &config.store;
-    report(output, &mut worst, &files(&config, path))?;
-    if path.exists() {
+    let is_there = match &config.store {
+        StoreUrl::Sqlite(path) => {
+            report(output, &mut worst, &files(&config, path))?;
+            path.exists()
+        }
+        StoreUrl::Mongo(_) => {
+            report(output, &mut worst, &shared_secrets(&config))?;
+            true
+        }
+    };
+    if is_there {
         runtime.block_on(store(&config, output, &mut worst, doctor.twilio))?;
     }
     match worst {
@@ -257,9 +265,31 @@ fn files(config: &Config, store: &Path) -> Vec<Finding> {
     found
 }
 
+/// What all instances that share a store must have alike.
+fn shared_secrets(config: &Config) -> Vec<Finding> {
+    let key = match &config.secrets.key {
+        Some(_) => Finding::fine("the sealing key is set in the configuration"),
+        None => Finding::failure(
+            format!(
+                "no sealing key is set, which all instances on {} must share",
+                config.store
+            ),
+            "set FRONTDESK_SECRETS__KEY to the same key for each of them: `openssl rand -hex 32`",
+        ),
+    };
+    let mut found = vec![key];
+    if config.token.is_none() {
+        found.push(Finding::warning(
+            "each instance makes an admin token of its own",
+            "set FRONTDESK_ADMIN__TOKEN to the same token for each of them",
+        ));
+    }
+    found
+}
+
 /// The store, and each company in it.
 async fn store(config: &Config, output: Output, worst: &mut Severity, for_twilio: bool) -> Result<()> {
-    if config.secrets.key.is_none() && !config.key_file().exists() {
+    if config.secrets.key.is_none() && (config.store.is_shared() || !config.key_file().exists()) {
         return Ok(());
     }
     let inspected = match wiring::inspect(config).await {
@@ -267,7 +297,10 @@ async fn store(config: &Config, output: Output, worst: &mut Severity, for_twilio
         Err(error) => {
             let finding = Finding::failure(
                 format!("the store cannot be used: {error:#}"),
-                "see the reason above; a copy of the file can be opened with sqlite3",
+                match config.store {
+                    StoreUrl::Sqlite(_) => "see the reason above; a copy of the file can be opened with sqlite3",
+                    StoreUrl::Mongo(_) => "see the reason above; the same address can be tried with mongosh",
+                },
             );
             return report(output, worst, &[finding]);
         }

@@ -16,7 +16,7 @@ use frontdesk_llm::{
     endpoint::{self, Endpoint},
     prices::parse_rows,
 };
-use frontdesk_store::seal::SealKey;
+use frontdesk_store::{mongo_url::MongoUrl, seal::SealKey};
 use frontdesk_twilio::signature::PublicUrl;
 use secrecy::SecretString;
 
@@ -72,7 +72,29 @@ pub struct Http {
 pub enum StoreUrl {
     /// A file on this machine.
     Sqlite(PathBuf),
+    /// A database that several instances share.
+    Mongo(MongoUrl),
 }
+
+impl StoreUrl {
+    /// Whether processes on other machines may use the same store.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        matches!(self, Self::Mongo(_))
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => path.display().fmt(f),
+            Self::Mongo(url) => url.fmt(f),
+        }
+    }
+}
+
+/// Where a process keeps what is its own, if its store is no file.
+const OWN_FOLDER: &str = "frontdesk-data";
 
 /// What signs webhooks.
 #[derive(Debug, Clone)]
@@ -310,10 +332,12 @@ impl Config {
         })
     }
 
-    /// The folder of the store's file.
+    /// The folder of the store's file, or of what this process keeps for itself beside a shared store.
     #[must_use]
     pub fn folder(&self) -> &Path {
-        let StoreUrl::Sqlite(path) = &self.store;
+        let StoreUrl::Sqlite(path) = &self.store else {
+            return Path::new(OWN_FOLDER);
+        };
         match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
@@ -356,14 +380,23 @@ fn secret(setting: &Setting) -> Result<SecretString, String> {
 fn store_url(setting: &Setting) -> Result<StoreUrl, String> {
     let text = setting.text()?;
     if text.starts_with("mongodb:") || text.starts_with("mongodb+srv:") {
-        return Err("is for MongoDB, which this version cannot use yet; set it to sqlite:PATH".to_owned());
+        return mongo_url(text);
     }
     match text.strip_prefix("sqlite:") {
         Some("") | None => {
-            Err("should be `sqlite:` and the path of a file, such as sqlite:frontdesk-data/frontdesk.db".to_owned())
+            Err("should be `sqlite:` and the path of a file, such as sqlite:frontdesk-data/frontdesk.db, or the address of a MongoDB database, such as mongodb://host:27017/frontdesk".to_owned())
         }
         Some(path) => Ok(StoreUrl::Sqlite(path.into())),
     }
+}
+
+fn mongo_url(text: &str) -> Result<StoreUrl, String> {
+    if cfg!(not(feature = "mongo")) {
+        return Err("is for MongoDB, which this build leaves out; build it with the feature `mongo`".to_owned());
+    }
+    MongoUrl::parse(text)
+        .map(StoreUrl::Mongo)
+        .map_err(|error| error.to_string())
 }
 
 fn no_shared_cache(setting: &Setting) -> Result<(), String> {

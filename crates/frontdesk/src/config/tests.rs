@@ -77,7 +77,7 @@ fn a_wrong_value_is_refused_with_its_name_and_what_would_be_right() {
     check("FRONTDESK_HTTP__PUBLIC_URL", "https://a.example/path", "without a path");
     check("FRONTDESK_HTTP__PUBLIC_URL", "a.example", "https://");
     check("FRONTDESK_STORE__URL", "frontdesk.db", "sqlite:");
-    check("FRONTDESK_STORE__URL", "mongodb://localhost/x", "MongoDB");
+    check("FRONTDESK_STORE__URL", "mongodb://localhost", "names no database");
     check("FRONTDESK_CACHE__URL", "redis://localhost", "not in this version");
     check("FRONTDESK_TWILIO__VERIFY", "no", "true or false");
     check("FRONTDESK_LOG__FORMAT", "xml", "text or json");

@@ -3,7 +3,6 @@
 use std::{
     io,
     net::SocketAddr,
-    path::Path,
     sync::{Arc, atomic::AtomicI64},
     time::{Duration, Instant},
 };
@@ -24,10 +23,8 @@ use frontdesk_store::{
     blobs::{BlobCache, BlobFile},
     cache::{CachedStore, KnowledgeDocuments, Settings},
     leader,
-    ports::{Audit, CompanyStore as _, LedgerStore as _, Page, Ping, StoreError, StoredCompany},
+    ports::{Audit, Backend, CompanyStore as _, Page, Ping, StoreError, StoredCompany},
     queue::{AlertQueue, TurnCounts, TurnQueue, TurnQueueOptions},
-    seal::{SealKey, Sealer, load_or_create_key_file},
-    sqlite::{SqliteOptions, SqliteStore},
     system::{ObjectIds, SystemClock},
     tasks::TaskSet,
 };
@@ -40,7 +37,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use crate::{
-    config::{Config, StoreUrl},
+    config::Config,
     recordings::{Fetcher, heard::HeardStore, source::TwilioRecordings},
     retention::Retention,
 };
@@ -53,10 +50,12 @@ mod llm;
 pub mod log;
 pub mod open_files;
 mod signals;
+mod store;
 mod token;
 
 pub use llm::DOUBLE;
 pub use signals::stop_signal;
+use store::{open_existing, open_store, sealer};
 
 /// Requests that are being answered get so long to end: a turn's deadline.
 const HTTP_DRAIN: Duration = Duration::from_secs(4);
@@ -112,16 +111,16 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     let sealer = Arc::new(sealer(config)?);
     let token = token::admin_token(config)?;
     let tasks = TaskSet::new();
-    let sqlite = Arc::new(open_store(config, Arc::clone(&sealer), Arc::clone(&clock)).await?);
+    let backend = open_store(config, Arc::clone(&sealer), Arc::clone(&clock)).await?;
     let kept = Arc::<Notify>::default();
-    let heard = Arc::new(HeardStore::new(sqlite.clone(), Arc::clone(&kept)));
+    let heard = Arc::new(HeardStore::new(Arc::clone(&backend), Arc::clone(&kept)));
     let store = CachedStore::start(heard, &tasks);
     let turns = TurnQueue::start(
-        Arc::new(CountedLog::new(sqlite.clone())),
+        Arc::new(CountedLog::new(Arc::clone(&backend) as _)),
         &tasks,
         TurnQueueOptions::default(),
     );
-    let alerts = AlertQueue::start(sqlite.clone(), Arc::clone(&clock), &tasks);
+    let alerts = AlertQueue::start(Arc::clone(&backend) as _, Arc::clone(&clock), &tasks);
     let notifier: Arc<dyn Notifier> = Arc::new(alerts.clone());
     let flow = Arc::new(CallFlow::new(Deps {
         store: Arc::clone(&store),
@@ -142,7 +141,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         ids: ObjectIds::new(Arc::clone(&clock)),
         token: AdminToken::new(&token).context("the admin token is empty")?,
         checks: vec![
-            Arc::new(StoreCheck::new(sqlite.clone() as Arc<dyn Ping>)),
+            Arc::new(StoreCheck::new(Arc::clone(&backend) as Arc<dyn Ping>)),
             Arc::new(ChangeFeedCheck::new(Arc::clone(&store))),
             Arc::new(TurnQueueCheck::new(turns.clone())),
             Arc::new(AlertQueueCheck::new(alerts.clone())),
@@ -170,7 +169,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     lifecycle.set_loaded();
     remember_the_day(Arc::clone(&flow), &tasks);
     compile_ahead(Arc::clone(&store), flow, &tasks);
-    start_behind_calls(config, &sqlite, &clock, kept, &tasks);
+    start_behind_calls(config, &backend, &clock, kept, &tasks);
     announce(config, address, &public_url, loaded);
     let platform_token = config.twilio.auth_token.clone();
     Ok(Running {
@@ -241,33 +240,32 @@ fn remember_the_day(flow: Arc<CallFlow>, tasks: &TaskSet) {
 /// Starts what no caller waits for; `kept` rings for each recorded message.
 fn start_behind_calls(
     config: &Config,
-    store: &Arc<SqliteStore>,
+    store: &Arc<dyn Backend>,
     clock: &Arc<dyn Clock>,
     kept: Arc<Notify>,
     tasks: &TaskSet,
 ) {
     let fetcher = Fetcher {
-        store: Arc::<SqliteStore>::clone(store),
+        store: Arc::clone(store),
         source: Arc::new(TwilioRecordings::new()),
         clock: Arc::clone(clock),
         platform_token: config.twilio.auth_token.clone(),
         woken: kept,
     };
     fetcher.start(tasks);
-    let leadership = leader::start(Arc::<SqliteStore>::clone(store), BACKGROUND, tasks);
+    let leadership = leader::start(Arc::clone(store) as _, BACKGROUND, tasks);
     let retention = Retention {
-        store: Arc::<SqliteStore>::clone(store),
+        store: Arc::clone(store),
         clock: Arc::clone(clock),
         leadership: leadership.clone(),
     };
     retention.start(tasks);
-    llm::reap(Arc::<SqliteStore>::clone(store), Arc::clone(clock), leadership, tasks);
+    llm::reap(Arc::clone(store) as _, Arc::clone(clock), leadership, tasks);
 }
 
 /// What an operator wants to know at the start.
 fn announce(config: &Config, address: SocketAddr, public_url: &str, companies: usize) {
-    let StoreUrl::Sqlite(path) = &config.store;
-    info!(%address, public_url, store = %path.display(), companies, version = env!("CARGO_PKG_VERSION"), "frontdesk listens on http://{address}");
+    info!(%address, public_url, store = %config.store, companies, version = env!("CARGO_PKG_VERSION"), "frontdesk listens on http://{address}");
     info!("the admin API is described at http://{address}/api/docs");
     if config.token.is_none() {
         let file = config.token_file();
@@ -326,36 +324,12 @@ fn compile_ahead(store: Arc<CachedStore>, flow: Arc<CallFlow>, tasks: &TaskSet) 
     });
 }
 
-fn sealer(config: &Config) -> Result<Sealer> {
-    let key: SealKey = match &config.secrets.key {
-        Some(key) => key.clone(),
-        None => load_or_create_key_file(&config.key_file())?,
-    };
-    let sealer = Sealer::new(&key);
-    Ok(match &config.secrets.previous_key {
-        Some(previous) => sealer.with_previous(previous),
-        None => sealer,
-    })
-}
-
-async fn open_store(config: &Config, sealer: Arc<Sealer>, clock: Arc<dyn Clock>) -> Result<SqliteStore> {
-    let StoreUrl::Sqlite(path) = config.store.clone();
-    let shown = path.display().to_string();
-    let opened =
-        tokio::task::spawn_blocking(move || SqliteStore::open(&path, sealer, clock, SqliteOptions::default())).await?;
-    opened.with_context(|| format!("cannot open the store {shown}"))
-}
-
-/// The auth token of a company in the store on this machine, whether a server runs on it or not.
+/// The auth token of a company in the configured store, whether a server runs on it or not.
 ///
 /// # Errors
 /// There is no such store, it was sealed with another key, or it has no such company.
 pub async fn stored_auth_token(config: &Config, company: &str) -> Result<Option<SecretString>> {
-    let StoreUrl::Sqlite(path) = &config.store;
-    if !Path::new(path).exists() {
-        bail!("there is no store at {}", path.display());
-    }
-    let store = open_store(config, Arc::new(sealer(config)?), Arc::new(SystemClock)).await?;
+    let store = open_existing(config).await?;
     let id: CompanyId = company.parse()?;
     let stored = store
         .company(id)
@@ -376,15 +350,15 @@ async fn all_companies(store: &CachedStore) -> Result<Vec<CompanyId>, StoreError
     }
 }
 
-/// Every company in the store on this machine, with what it knows, whether a server runs on the store or not.
+/// Every company in the configured store, with what it knows, whether a server runs on the store or not.
 ///
 /// # Errors
 /// The store cannot be opened, read or written, or was sealed with another key.
 pub async fn inspect(config: &Config) -> Result<Vec<(Arc<Settings>, Arc<KnowledgeDocuments>)>> {
-    let sqlite = Arc::new(open_store(config, Arc::new(sealer(config)?), Arc::new(SystemClock)).await?);
-    sqlite.ping().await?;
+    let backend = open_store(config, Arc::new(sealer(config)?), Arc::new(SystemClock)).await?;
+    backend.ping().await?;
     let tasks = TaskSet::new();
-    let store = CachedStore::start(sqlite, &tasks);
+    let store = CachedStore::start(backend, &tasks);
     let mut found = Vec::new();
     for id in all_companies(&store).await? {
         if let Some(settings) = store.settings(id).await? {
@@ -396,20 +370,16 @@ pub async fn inspect(config: &Config) -> Result<Vec<(Arc<Settings>, Arc<Knowledg
     Ok(found)
 }
 
-/// Adds up the ledger of the store on this machine, whether a server runs on it or not.
+/// Adds up the ledger of the configured store, whether a server runs on it or not.
 ///
 /// # Errors
 /// The store cannot be opened or read.
 pub async fn audit(config: &Config) -> Result<Audit> {
-    let StoreUrl::Sqlite(path) = &config.store;
-    if !path.exists() {
-        bail!("there is no store at {}", path.display());
-    }
-    let store = open_store(config, Arc::new(sealer(config)?), Arc::new(SystemClock)).await?;
+    let store = open_existing(config).await?;
     Ok(store.audit().await?)
 }
 
-/// The files for Twilio's fallback URL of every company in the store on this machine, by their names, whether a server runs on the
+/// The files for Twilio's fallback URL of every company in the configured store, by their names, whether a server runs on the
 /// store or not.
 ///
 /// # Errors
@@ -417,13 +387,13 @@ pub async fn audit(config: &Config) -> Result<Audit> {
 pub async fn fallback_documents(config: &Config) -> Result<Vec<(String, String)>> {
     let sealer = Arc::new(sealer(config)?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let sqlite = Arc::new(open_store(config, Arc::clone(&sealer), Arc::clone(&clock)).await?);
+    let backend = open_store(config, Arc::clone(&sealer), Arc::clone(&clock)).await?;
     let tasks = TaskSet::new();
-    let store = CachedStore::start(sqlite.clone(), &tasks);
+    let store = CachedStore::start(Arc::clone(&backend), &tasks);
     let flow = CallFlow::new(Deps {
         store: Arc::clone(&store),
-        turns: TurnQueue::start(sqlite.clone(), &tasks, TurnQueueOptions::default()),
-        notifier: Arc::new(AlertQueue::start(sqlite, Arc::clone(&clock), &tasks)),
+        turns: TurnQueue::start(Arc::clone(&backend) as _, &tasks, TurnQueueOptions::default()),
+        notifier: Arc::new(AlertQueue::start(backend, Arc::clone(&clock), &tasks)),
         sealer,
         clock,
         limits: config.limits,

@@ -14,7 +14,7 @@ use super::{
     Given,
     ledger::{
         NOVEMBER, all_entries, bill, bill_of, check_audit, entry, entry_of_company, hold, limited, month, now,
-        of_platform, pico, price, spend, spend_of, spent,
+        of_platform, pico, price, set_limit, spend, spend_of, spent,
     },
 };
 use crate::support::{at, id};
@@ -261,14 +261,34 @@ pub(crate) async fn a_hold_whose_lease_ended_is_charged_in_full_once(given: &Giv
 }
 
 pub(crate) async fn many_holds_are_reaped_in_turns(given: &Given) {
-    let store = limited(given, 10_000).await;
-    join_all((1..=501).map(|number| store.reserve(hold(number, 10)))).await;
+    const COMPANIES: u32 = 26;
+    let store = &given.store;
+    let account = |company: u32| Account::Company(id(company));
+    for company in 1..=COMPANIES {
+        set_limit(&**store, company, Some(10_000)).await;
+    }
+    for numbers in (1..=501).collect::<Vec<u32>>().chunks(16) {
+        let holds = numbers.iter().map(|number| Hold {
+            account: account(number % COMPANIES + 1),
+            ..hold(*number, 10)
+        });
+        for reserved in join_all(holds.map(|hold| store.reserve(hold))).await {
+            assert!(matches!(reserved.unwrap(), Reserved::Granted(..)));
+        }
+    }
+    let all = async || {
+        let spends = (1..=COMPANIES).map(|company| store.spend(account(company), month(NOVEMBER)));
+        let spends = join_all(spends).await.into_iter().map(Result::unwrap);
+        spends.fold((0, 0), |(spent, held), spend| {
+            (spent + spend.spent.pico(), held + spend.held.pico())
+        })
+    };
     let end = at("2026-11-15T12:02:00Z");
     assert_eq!(store.reap(end).await.unwrap().len(), 500);
-    assert_eq!(spend(store).await, spent(5_000, 10));
+    assert_eq!(all().await, (5_000, 10));
     assert_eq!(store.reap(end).await.unwrap().len(), 1);
-    assert_eq!(spend(store).await, spent(5_010, 0));
-    check_audit(store, 501, 1).await;
+    assert_eq!(all().await, (5_010, 0));
+    check_audit(store, 501, u64::from(COMPANIES)).await;
 }
 
 pub(crate) async fn a_deleted_companys_ledger_stays(given: &Given) {

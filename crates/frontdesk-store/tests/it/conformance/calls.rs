@@ -286,7 +286,11 @@ pub(crate) async fn the_turns_of_recent_calls_are_listed_newest_first(given: &Gi
     let since = at("2026-11-15T00:00:00Z");
     let first = given.store.turns_since(since, None, 1).await.unwrap();
     assert_eq!((first.len(), first[0].call.as_str()), (1, "CA2"));
-    let rest = given.store.turns_since(since, Some(first[0].number), 10).await.unwrap();
+    let rest = given
+        .store
+        .turns_since(since, Some(first[0].place.clone()), 10)
+        .await
+        .unwrap();
     assert_eq!((rest.len(), rest[0].call.as_str(), rest[0].company), (1, "CA1", id(1)));
     assert_eq!(rest[0].turns, [TurnId::new("CA1-1"), TurnId::new("CA1-2")]);
     assert!(!rest[0].has_ended);

@@ -185,7 +185,7 @@ pub(crate) async fn secrets_come_back(given: &Given) {
 
 pub(crate) async fn an_acknowledged_write_is_there_after_reopening(given: &Given) {
     given.store.insert_company(company(1)).await.unwrap();
-    let again = (given.reopen)();
+    let again = (given.reopen)().await;
     assert!(again.company(id(1)).await.unwrap().is_some());
     again.insert_company(company(2)).await.unwrap();
     assert!(given.store.company(id(2)).await.unwrap().is_some());

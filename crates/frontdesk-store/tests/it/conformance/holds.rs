@@ -210,7 +210,7 @@ pub(crate) async fn a_refused_import_spends_nothing(given: &Given) {
 pub(crate) async fn the_ledger_is_there_after_reopening(given: &Given) {
     let store = limited(given, 100).await;
     store.reserve(hold(1, 20)).await.unwrap();
-    let other = (given.reopen)();
+    let other = (given.reopen)().await;
     assert_eq!(spend(&other).await, spent(0, 20));
     assert_eq!(
         other.reserve(hold(1, 20)).await.unwrap(),
@@ -241,6 +241,6 @@ pub(crate) async fn of_many_at_once_as_many_hold_as_fit(given: &Given) {
 }
 
 pub(crate) async fn of_many_at_once_through_two_stores_as_many_hold_as_fit(given: &Given) {
-    let other = (given.reopen)();
+    let other = (given.reopen)().await;
     check_race(&[limited(given, 109).await, &other]).await;
 }

@@ -170,7 +170,8 @@ pub(crate) async fn an_import_leaves_the_secrets_that_it_does_not_bring(given: &
         store.import(vec![changing(company(1), auth)], now()),
         store.import(vec![changing(company(1), previous)], now()),
     );
-    assert!(one.is_ok() && other.is_ok());
+    one.unwrap();
+    other.unwrap();
     assert_eq!(tokens().await, [Some("auth".to_owned()), Some("previous".to_owned())]);
     let removed = SecretChanges {
         previous_auth_token: Change::Remove,

@@ -16,7 +16,7 @@ async fn take(given: &Given, holder: &str, seen: Option<&Lease>) -> Option<Fence
 }
 
 pub(crate) async fn a_free_lease_is_had_by_the_first_alone(given: &Given) {
-    let other = (given.reopen)();
+    let other = (given.reopen)().await;
     assert_eq!(given.store.lease(NAME).await.unwrap(), None);
     assert_eq!(take(given, "a", None).await, Some(1));
     assert_eq!(other.take_lease(NAME, "b", None).await.unwrap(), None);
@@ -42,7 +42,7 @@ pub(crate) async fn a_lease_that_was_renewed_meanwhile_is_not_taken(given: &Give
 }
 
 pub(crate) async fn an_abandoned_lease_is_taken_over_and_its_holder_fenced_off(given: &Given) {
-    let other = (given.reopen)();
+    let other = (given.reopen)().await;
     take(given, "a", None).await.unwrap();
     let abandoned = seen(given).await;
     assert_eq!(other.take_lease(NAME, "b", Some(&abandoned)).await.unwrap(), Some(2));
@@ -86,7 +86,7 @@ pub(crate) async fn leases_of_other_names_are_others(given: &Given) {
 }
 
 pub(crate) async fn of_many_that_take_a_lease_at_once_one_has_it(given: &Given) {
-    let stores = [given.store.clone(), (given.reopen)()];
+    let stores = [given.store.clone(), (given.reopen)().await];
     let mut abandoned = None;
     for round in 1..=20 {
         let candidates: Vec<_> = (0..16)

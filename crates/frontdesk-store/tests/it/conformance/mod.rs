@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use frontdesk_store::ports::Backend;
+use futures_util::future::BoxFuture;
 
 pub(crate) mod bills;
 pub(crate) mod calls;
@@ -19,13 +20,14 @@ pub(crate) mod snapshots;
 /// A store to be tried.
 pub(crate) struct Given {
     pub(crate) store: Arc<dyn Backend>,
-    pub(crate) reopen: Box<dyn Fn() -> Arc<dyn Backend>>,
+    pub(crate) reopen: Box<dyn Fn() -> BoxFuture<'static, Arc<dyn Backend>>>,
 }
 
-/// Makes a test of each case for a backend; `$given` makes an empty store and holds what must outlive it.
+/// Makes a test of each case for a backend; `$given` makes an empty store and what must outlive it, or says why there
+/// is none, and `$end` clears away what it has made.
 macro_rules! run_all {
-    ($given:path) => {
-        $crate::conformance::run_all!(@ $given,
+    ($given:path, $end:path) => {
+        $crate::conformance::run_all!(@ $given, $end,
             companies: [
                 a_company_is_read_as_it_was_written, a_taken_id_or_number_is_refused_by_name,
                 a_number_that_was_given_up_is_free, references_to_nothing_are_refused_with_their_place,
@@ -88,12 +90,13 @@ macro_rules! run_all {
             ],
         );
     };
-    (@ $given:path, $($module:ident: [$($case:ident),+ $(,)?],)+) => {
+    (@ $given:path, $end:path, $($module:ident: [$($case:ident),+ $(,)?],)+) => {
         $(mod $module {
             $(#[tokio::test]
             async fn $case() {
-                let (given, _kept) = $given();
+                let Some((given, kept)) = $given().await else { return };
                 $crate::conformance::$module::$case(&given).await;
+                $end(kept).await;
             })+
         })+
     };

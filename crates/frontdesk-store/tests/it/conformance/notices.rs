@@ -177,7 +177,7 @@ pub(crate) async fn an_acknowledged_notification_counts_on(given: &Given) {
 }
 
 pub(crate) async fn rotation_numbers_are_unique(given: &Given) {
-    let stores = [given.store.clone(), (given.reopen)()];
+    let stores = [given.store.clone(), (given.reopen)().await];
     let company: CompanyId = id(1);
     let mut drawing = tokio::task::JoinSet::new();
     for number in 0..100 {

@@ -140,7 +140,7 @@ pub(crate) async fn a_recording_is_due_until_it_is_kept(given: &Given) {
     store.put_message(recorded(1)).await.unwrap();
     let (noon, later) = (at("2026-11-15T12:00:00Z"), at("2026-11-15T12:01:00Z"));
     assert_eq!(state(given, 1).await, AudioState::Due);
-    let reopened = (given.reopen)();
+    let reopened = (given.reopen)().await;
     assert_eq!(
         reopened.next_audio_due().await.unwrap(),
         Some(noon),

@@ -68,7 +68,7 @@ pub(crate) async fn knowledge_comes_in_effective_order(given: &Given) {
 }
 
 pub(crate) async fn every_write_is_told_to_others(given: &Given) {
-    let (store, other) = (&given.store, (given.reopen)());
+    let (store, other) = (&given.store, (given.reopen)().await);
     let start = other.newest().await.unwrap();
     let own = QnaOwner::Company(id(1));
     let (qna_id, json) = qna("hours", "Eight.");

@@ -101,8 +101,7 @@ struct Run {
 }
 
 impl Run {
-    async fn new(place: &Place) -> Self {
-        let store: Arc<dyn Backend> = place.open();
+    async fn new(store: Arc<dyn Backend>) -> Self {
         let mut model = Model::default();
         for company in 1..=COMPANIES {
             set_limit(&*store, company, Some(500)).await;
@@ -265,29 +264,63 @@ impl Run {
     }
 }
 
-/// 20,000, unless `FRONTDESK_LEDGER_OPERATIONS` says how many.
-fn operations() -> usize {
-    let wanted = std::env::var_os("FRONTDESK_LEDGER_OPERATIONS");
-    wanted.map_or(20_000, |wanted| wanted.to_str().unwrap().parse().unwrap())
+/// So many, unless a variable says how many.
+fn operations(variable: &str, usual: usize) -> usize {
+    let wanted = std::env::var_os(variable);
+    wanted.map_or(usual, |wanted| wanted.to_str().unwrap().parse().unwrap())
+}
+
+fn runner(operations: usize) -> TestRunner {
+    let stores = u32::try_from(operations.div_ceil(OPERATIONS_A_STORE)).unwrap();
+    TestRunner::new(Config {
+        failure_persistence: None,
+        // Each step of it does everything again.
+        max_shrink_iters: 2_000,
+        ..Config::with_cases(stores)
+    })
 }
 
 #[test]
 fn store_and_model_agree_after_every_operation() {
-    let stores = operations().div_ceil(OPERATIONS_A_STORE);
-    let config = Config {
-        failure_persistence: None,
-        ..Config::with_cases(u32::try_from(stores).unwrap())
-    };
     let runtime = Runtime::new().unwrap();
     let operations = vec(operation(), OPERATIONS_A_STORE);
-    let done = TestRunner::new(config).run(&operations, |operations| {
+    let done = runner(self::operations("FRONTDESK_LEDGER_OPERATIONS", 20_000)).run(&operations, |operations| {
         let place = Place::without_disk();
         runtime.block_on(async {
-            let mut run = Run::new(&place).await;
+            let mut run = Run::new(place.open()).await;
             for operation in operations {
                 run.apply(operation).await;
             }
             run.check_all().await;
+        });
+        Ok(())
+    });
+    if let Err(failure) = done {
+        panic!("{failure}");
+    }
+}
+
+/// Each operation asks the server several times, so that these are fewer.
+#[cfg(feature = "mongo")]
+#[test]
+fn mongodb_and_model_agree_after_every_operation() {
+    use crate::mongo::server::Place;
+
+    if Place::new().is_none() {
+        return;
+    }
+    let runtime = Runtime::new().unwrap();
+    let wanted = operations("FRONTDESK_LEDGER_OPERATIONS_MONGODB", OPERATIONS_A_STORE);
+    let operations = vec(operation(), OPERATIONS_A_STORE.min(wanted));
+    let done = runner(wanted).run(&operations, |operations| {
+        let place = Place::new().unwrap();
+        runtime.block_on(async {
+            let mut run = Run::new(place.open().await).await;
+            for operation in operations {
+                run.apply(operation).await;
+            }
+            run.check_all().await;
+            place.remove().await;
         });
         Ok(())
     });

@@ -1,0 +1,6 @@
+//! What every backend does in the same way, whatever it stores it in.
+
+pub(crate) mod audit;
+pub(crate) mod changed;
+pub(crate) mod documents;
+pub(crate) mod messages;

@@ -1,0 +1,187 @@
+//! What goes wrong inside, and how the ports say it.
+
+use std::{error::Error, fmt, future::Future, time::Duration};
+
+use mongodb::error::{ErrorKind, TRANSIENT_TRANSACTION_ERROR, WriteFailure};
+use tokio::time;
+
+use crate::ports::{ImportError, StoreError, WriteError};
+
+/// The server refuses a second document of the same key.
+const DUPLICATE_KEY: i32 = 11_000;
+
+/// Another transaction is in the way.
+const WRITE_CONFLICT: i32 = 112;
+
+/// Why a piece of work was not done.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The server or the way to it failed.
+    Driver(mongodb::error::Error),
+    /// A document holds what this version does not understand.
+    Damaged { what: String, detail: String },
+}
+
+impl From<mongodb::error::Error> for Trouble {
+    fn from(error: mongodb::error::Error) -> Self {
+        Self::Driver(error)
+    }
+}
+
+/// `what` cannot be read.
+pub(super) fn damaged(what: impl fmt::Display, detail: impl fmt::Display) -> Trouble {
+    Trouble::Damaged {
+        what: what.to_string(),
+        detail: detail.to_string(),
+    }
+}
+
+/// Why a write was not done: something failed, or it was refused.
+#[derive(Debug)]
+pub(super) enum Failure<R> {
+    Trouble(Trouble),
+    Refused(R),
+}
+
+impl<R> From<Trouble> for Failure<R> {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+impl<R> From<mongodb::error::Error> for Failure<R> {
+    fn from(error: mongodb::error::Error) -> Self {
+        Self::Trouble(error.into())
+    }
+}
+
+/// Whether a write was refused because its key is taken.
+pub(super) fn is_taken(error: &mongodb::error::Error) -> bool {
+    match &*error.kind {
+        ErrorKind::Write(WriteFailure::WriteError(error)) => error.code == DUPLICATE_KEY,
+        ErrorKind::Command(error) => error.code == DUPLICATE_KEY,
+        ErrorKind::InsertMany(errors) => {
+            let is_confirmed = errors.write_concern_error.is_none();
+            is_confirmed
+                && errors
+                    .write_errors
+                    .iter()
+                    .flatten()
+                    .all(|error| error.code == DUPLICATE_KEY)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a transaction may succeed when it is done again.
+pub(super) fn is_passing(error: &mongodb::error::Error) -> bool {
+    let code = match &*error.kind {
+        ErrorKind::Write(WriteFailure::WriteError(error)) => Some(error.code),
+        ErrorKind::Command(error) => Some(error.code),
+        ErrorKind::InsertMany(errors) => errors.write_errors.iter().flatten().map(|error| error.code).next(),
+        _ => None,
+    };
+    error.contains_label(TRANSIENT_TRANSACTION_ERROR) || code == Some(WRITE_CONFLICT)
+}
+
+/// An error of the driver, without what the server quotes of the documents concerned.
+///
+/// A log holds no phone number, and the server names the value of a key that is taken.
+#[derive(Debug)]
+struct Unquoted(String);
+
+impl fmt::Display for Unquoted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Unquoted {}
+
+fn unquoted(error: &mongodb::error::Error) -> Unquoted {
+    let of_code = |code: i32, name: &str| match name {
+        "" => format!("the server refuses with code {code}"),
+        name => format!("the server refuses with code {code} ({name})"),
+    };
+    Unquoted(match &*error.kind {
+        ErrorKind::Write(WriteFailure::WriteError(error)) => {
+            of_code(error.code, error.code_name.as_deref().unwrap_or_default())
+        }
+        ErrorKind::Write(WriteFailure::WriteConcernError(error)) => of_code(error.code, &error.code_name),
+        ErrorKind::Command(error) => of_code(error.code, &error.code_name),
+        ErrorKind::InsertMany(errors) => {
+            let first = errors.write_errors.iter().flatten().next();
+            first.map_or_else(
+                || "the server did not confirm a write".to_owned(),
+                |error| of_code(error.code, error.code_name.as_deref().unwrap_or_default()),
+            )
+        }
+        _ => error.to_string(),
+    })
+}
+
+/// What is late.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer within {0:?}")]
+struct Late(Duration);
+
+pub(super) fn late(action: &'static str, deadline: Duration) -> StoreError {
+    StoreError::Unavailable {
+        action,
+        source: Box::new(Late(deadline)),
+    }
+}
+
+pub(super) fn store_error(action: &'static str, trouble: Trouble) -> StoreError {
+    match trouble {
+        Trouble::Driver(error) => StoreError::Unavailable {
+            action,
+            source: Box::new(unquoted(&error)),
+        },
+        Trouble::Damaged { what, detail } => StoreError::Unreadable { what, detail },
+    }
+}
+
+/// Waits for work, and no longer than `deadline`: the driver itself may wait for much longer.
+pub(super) async fn within<T>(
+    action: &'static str,
+    deadline: Duration,
+    work: impl Future<Output = Result<T, Trouble>> + Send,
+) -> Result<T, StoreError> {
+    // Not on the caller's stack: what the driver awaits is large.
+    match time::timeout(deadline, Box::pin(work)).await {
+        Ok(done) => done.map_err(|trouble| store_error(action, trouble)),
+        Err(_) => Err(late(action, deadline)),
+    }
+}
+
+/// A refusal that also says why the store failed.
+pub(super) trait Refusal: Send {
+    fn of_store(error: StoreError) -> Self;
+}
+
+impl Refusal for WriteError {
+    fn of_store(error: StoreError) -> Self {
+        error.into()
+    }
+}
+
+impl Refusal for ImportError {
+    fn of_store(error: StoreError) -> Self {
+        error.into()
+    }
+}
+
+/// As [`within`], for work that may be refused.
+pub(super) async fn write_within<T, R: Refusal>(
+    action: &'static str,
+    deadline: Duration,
+    work: impl Future<Output = Result<T, Failure<R>>> + Send,
+) -> Result<T, R> {
+    match time::timeout(deadline, Box::pin(work)).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(Failure::Refused(refusal))) => Err(refusal),
+        Ok(Err(Failure::Trouble(trouble))) => Err(R::of_store(store_error(action, trouble))),
+        Err(_) => Err(R::of_store(late(action, deadline))),
+    }
+}

@@ -1,0 +1,230 @@
+//! Collections, their indexes, and the version of both.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use mongodb::{
+    Client, Database, IndexModel,
+    bson::{Document, doc},
+    error::ErrorKind,
+    options::{IndexOptions, ReturnDocument},
+};
+use tokio::time;
+
+use super::{
+    OpenError, changes,
+    failure::{Trouble, is_taken},
+    values::Fields as _,
+};
+
+pub(super) const COMPANIES: &str = "companies";
+pub(super) const TEMPLATES: &str = "templates";
+pub(super) const QNAS: &str = "qnas";
+pub(super) const QNA_SETS: &str = "qna_sets";
+pub(super) const DELETED_QNAS: &str = "deleted_qnas";
+pub(super) const OVERLAYS: &str = "overlays";
+pub(super) const PLATFORM: &str = "platform";
+pub(super) const CHANGES: &str = "changes";
+pub(super) const COUNTERS: &str = "counters";
+pub(super) const CALLS: &str = "calls";
+pub(super) const TURNS: &str = "turns";
+pub(super) const MESSAGES: &str = "messages";
+pub(super) const AUDIO_PARTS: &str = "audio_parts";
+pub(super) const DELETED_COMPANIES: &str = "deleted_companies";
+pub(super) const NOTIFICATIONS: &str = "notifications";
+pub(super) const ROTATIONS: &str = "rotations";
+pub(super) const ACCOUNTS: &str = "ledger_accounts";
+pub(super) const ENTRIES: &str = "ledger_entries";
+pub(super) const LEASES: &str = "leases";
+pub(super) const PINGS: &str = "pings";
+const SCHEMA: &str = "schema";
+
+/// The newest version that this build knows, and makes.
+const VERSION: i64 = 1;
+
+/// The collections without an index of their own; the others are made with theirs. All are there before the first
+/// transaction, so that none has to make one.
+const PLAIN: [&str; 11] = [
+    TEMPLATES,
+    QNA_SETS,
+    DELETED_QNAS,
+    OVERLAYS,
+    PLATFORM,
+    CHANGES,
+    DELETED_COMPANIES,
+    ROTATIONS,
+    LEASES,
+    PINGS,
+    COUNTERS,
+];
+
+struct Index {
+    collection: &'static str,
+    keys: Document,
+    /// No two documents have the same keys; of those that the filter lets through, if there is one.
+    is_unique: bool,
+    filter: Option<Document>,
+}
+
+impl Index {
+    fn on(collection: &'static str, keys: Document) -> Self {
+        Self {
+            collection,
+            keys,
+            is_unique: false,
+            filter: None,
+        }
+    }
+
+    fn unique(self) -> Self {
+        Self {
+            is_unique: true,
+            ..self
+        }
+    }
+
+    fn of(self, filter: Document) -> Self {
+        Self {
+            filter: Some(filter),
+            ..self
+        }
+    }
+}
+
+fn indexes() -> Vec<Index> {
+    vec![
+        // Every number belongs to one company.
+        Index::on(COMPANIES, doc! { "frontdesk.numbers": 1 })
+            .unique()
+            .of(doc! { "frontdesk.numbers": { "$exists": true } }),
+        Index::on(COMPANIES, doc! { "frontdesk.templates": 1 }),
+        Index::on(QNAS, doc! { "frontdesk.owner": 1, "frontdesk.position": 1 }),
+        Index::on(CALLS, doc! { "companyId": 1, "startedAt": -1, "callId": -1 }),
+        Index::on(CALLS, doc! { "startedAt": -1, "_id": -1 }),
+        Index::on(TURNS, doc! { "companyId": 1, "callId": 1, "turn": 1 }),
+        Index::on(MESSAGES, doc! { "companyId": 1, "at": -1, "_id": -1 }),
+        // One message a recording.
+        Index::on(MESSAGES, doc! { "companyId": 1, "recordingSid": 1 })
+            .unique()
+            .of(doc! { "recordingSid": { "$type": "string" } }),
+        Index::on(MESSAGES, doc! { "recording.dueAt": 1 }).of(doc! { "recording.dueAt": { "$exists": true } }),
+        Index::on(AUDIO_PARTS, doc! { "messageId": 1, "number": 1 }).unique(),
+        // One notification a code and company until it is resolved.
+        Index::on(NOTIFICATIONS, doc! { "unresolved": 1 })
+            .unique()
+            .of(doc! { "unresolved": { "$exists": true } }),
+        Index::on(ACCOUNTS, doc! { "open._id": 1 }),
+        Index::on(ACCOUNTS, doc! { "open.leaseUntil": 1 }),
+        Index::on(ACCOUNTS, doc! { "open.kind": 1 }),
+        Index::on(ENTRIES, doc! { "account": 1, "_id": -1 }),
+        Index::on(ENTRIES, doc! { "account": 1, "month": 1, "_id": -1 }),
+        // A turn pays once an attempt, and what it is billed beyond a hold is noted once.
+        Index::on(ENTRIES, doc! { "once": 1 }).unique(),
+    ]
+}
+
+/// Brings collections and indexes up to date. Any number of processes may do so at once: each step may be done twice.
+pub(super) async fn prepare(client: &Client, database: &Database, name: &str) -> Result<(), OpenError> {
+    let failed = |source: Trouble| OpenError::failed(name, source);
+    let found = version(database).await.map_err(failed)?;
+    if found > VERSION {
+        return Err(OpenError::Newer {
+            database: name.to_owned(),
+            found,
+            known: VERSION,
+        });
+    }
+    if found < VERSION {
+        make(database).await.map_err(failed)?;
+    }
+    if !transactions_work(client, database).await.map_err(failed)? {
+        return Err(OpenError::NoTransactions);
+    }
+    Ok(())
+}
+
+async fn version(database: &Database) -> Result<i64, Trouble> {
+    let found = database
+        .collection::<Document>(SCHEMA)
+        .find_one(doc! { "_id": "schema" })
+        .await?;
+    found.map_or(Ok(0), |found| {
+        found.number("version", "the version of the store's schema")
+    })
+}
+
+async fn make(database: &Database) -> Result<(), Trouble> {
+    let existing = database.list_collection_names().await?;
+    for collection in PLAIN {
+        if !existing.iter().any(|name| name == collection) {
+            match database.create_collection(collection).await {
+                Err(error) if !is_there_already(&error) => return Err(error.into()),
+                _ => {}
+            }
+        }
+    }
+    let mut of_collections: BTreeMap<&str, Vec<IndexModel>> = BTreeMap::new();
+    for index in indexes() {
+        let options = IndexOptions::builder()
+            .unique(index.is_unique.then_some(true))
+            .partial_filter_expression(index.filter)
+            .build();
+        let model = IndexModel::builder().keys(index.keys).options(options).build();
+        of_collections.entry(index.collection).or_default().push(model);
+    }
+    for (collection, indexes) in of_collections {
+        let collection = database.collection::<Document>(collection);
+        collection.create_indexes(indexes).await?;
+    }
+    let counter = doc! { "$setOnInsert": { "seq": 0_i64, "transactions": 0_i64 } };
+    upsert(database, COUNTERS, changes::COUNTER, counter).await?;
+    // Last, so that a start that broke off is done again.
+    upsert(database, SCHEMA, "schema", doc! { "$max": { "version": VERSION } }).await
+}
+
+async fn upsert(database: &Database, collection: &str, id: &str, update: Document) -> Result<(), Trouble> {
+    let collection = database.collection::<Document>(collection);
+    for is_last in [false, true] {
+        let updated = collection.update_one(doc! { "_id": id }, update.clone()).upsert(true);
+        match updated.await {
+            // Another process has made it at the same time.
+            Err(error) if is_taken(&error) && !is_last => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => break,
+        }
+    }
+    Ok(())
+}
+
+fn is_there_already(error: &mongodb::error::Error) -> bool {
+    const NAMESPACE_EXISTS: i32 = 48;
+    matches!(&*error.kind, ErrorKind::Command(error) if error.code == NAMESPACE_EXISTS)
+}
+
+/// Whether the server takes transactions: a replica set does, if only of one member; a single server does not.
+async fn transactions_work(client: &Client, database: &Database) -> Result<bool, Trouble> {
+    const ILLEGAL_OPERATION: i32 = 20;
+    let mut session = client.start_session().await?;
+    loop {
+        session.start_transaction().await?;
+        let counters = database.collection::<Document>(COUNTERS);
+        let touched = counters
+            .find_one_and_update(
+                doc! { "_id": changes::COUNTER },
+                doc! { "$inc": { "transactions": 1_i64 } },
+            )
+            .return_document(ReturnDocument::After)
+            .session(&mut session)
+            .await;
+        _ = session.abort_transaction().await;
+        match touched {
+            Ok(_) => return Ok(true),
+            Err(error) if error.contains_label(mongodb::error::TRANSIENT_TRANSACTION_ERROR) => {
+                time::sleep(Duration::from_millis(10)).await;
+            }
+            Err(error) => match &*error.kind {
+                ErrorKind::Command(refusal) if refusal.code == ILLEGAL_OPERATION => return Ok(false),
+                _ => return Err(error.into()),
+            },
+        }
+    }
+}
