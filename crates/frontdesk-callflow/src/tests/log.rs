@@ -36,7 +36,7 @@ impl Visit for Line {
 }
 
 impl Reader {
-    fn write(line: Line) {
+    fn write(line: &Line) {
         let mut log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
         writeln!(log, "{}", line.0).unwrap();
     }
@@ -50,14 +50,14 @@ impl Subscriber for Reader {
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
         let mut line = Line(String::new());
         attributes.record(&mut line);
-        Self::write(line);
+        Self::write(&line);
         Id::from_u64(1)
     }
 
     fn record(&self, _: &Id, values: &Record<'_>) {
         let mut line = Line(String::new());
         values.record(&mut line);
-        Self::write(line);
+        Self::write(&line);
     }
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}
@@ -65,7 +65,7 @@ impl Subscriber for Reader {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line(String::new());
         event.record(&mut line);
-        Self::write(line);
+        Self::write(&line);
     }
 
     fn enter(&self, _: &Id) {}

@@ -177,10 +177,10 @@ async fn is_refused(operator: &mut Operator, client: &Client, call: &str) -> Res
         return Ok(false);
     }
     let call: Value = serde_json::from_slice(&reply.body)?;
-    let steps = call.pointer("/turns/0/trace").and_then(Value::as_array);
-    let is = |step: &Value, name: &str, value: &str| step.get(name).and_then(Value::as_str) == Some(value);
+    let trace = call.pointer("/turns/0/trace").and_then(Value::as_array);
+    let steps = trace.context("a turn has no trace")?;
+    let is = |step: &Value, field: &str, value: &str| step.get(field).and_then(Value::as_str) == Some(value);
     Ok(steps
-        .context("a turn has no trace")?
         .iter()
         .any(|step| is(step, "step", "llm") && is(step, "reason", "budget")))
 }
@@ -196,7 +196,7 @@ fn lacked_room(history: &[Taken], turn: &Lived, most: i64) -> bool {
 async fn charges(operator: &mut Operator, client: &Client, found: &mut Found) -> Result<HashMap<String, Charged>> {
     let mut charged = HashMap::<String, Charged>::new();
     for entry in operator.all(&format!("/api/v1/companies/{}/ledger", client.id)).await? {
-        let text = |name: &str| entry.get(name).and_then(Value::as_str);
+        let text = |field: &str| entry.get(field).and_then(Value::as_str);
         let call = text("callId").context("an entry names no call")?;
         let charge = charged.entry(call.to_owned()).or_default();
         found.granted += 1;
@@ -230,10 +230,7 @@ fn difference(office: &Office, lived: &[Lived], charged: &HashMap<String, Charge
     off.sum()
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "compared with what the store's file noted by the machine's clock"
-)]
+#[expect(clippy::disallowed_methods, reason = "what the store wrote has the system's time")]
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

@@ -134,9 +134,9 @@ impl Office {
         let until = Instant::now() + lasts;
         let Promised { fast, slow, writes } = promised;
         tokio::join!(
-            self.keep_calling(FAST, until, fast),
-            self.keep_calling(SLOW, until, slow),
-            self.keep_writing(until, writes)
+            Box::pin(self.keep_calling(FAST, until, fast)),
+            Box::pin(self.keep_calling(SLOW, until, slow)),
+            Box::pin(self.keep_writing(until, writes))
         );
     }
 
