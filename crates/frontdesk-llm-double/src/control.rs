@@ -72,6 +72,9 @@ pub struct Control {
     /// Whether a request costs its usage even if its answer never arrives whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bill_unanswered: Option<bool>,
+    /// One in so many chat completions is answered 503 and bills nothing; 0 for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refuse_every: Option<u64>,
 }
 
 /// Prices in pico-USD a token; what is not named stays as it is.
@@ -139,6 +142,7 @@ impl Control {
             *place = share;
         }
         changed.bill_unanswered = self.bill_unanswered.unwrap_or(script.bill_unanswered);
+        changed.refuse_every = self.refuse_every.unwrap_or(script.refuse_every);
         Ok(changed)
     }
 
@@ -276,6 +280,7 @@ impl From<&Script> for Control {
             cached_share: Some(script.cached_share),
             cache_write_share: Some(script.cache_write_share),
             bill_unanswered: Some(script.bill_unanswered),
+            refuse_every: Some(script.refuse_every),
             ..Self::default()
         };
         control.with_usage(script.usage).with_mode(script.mode)
@@ -376,6 +381,7 @@ mod tests {
                 latency: Duration::from_millis(300),
                 cached_share: 0.25,
                 bill_unanswered: false,
+                refuse_every: 10,
                 ..Script::default()
             };
             let json = serde_json::to_string(&Control::from(&script)).unwrap();

@@ -20,6 +20,23 @@ pub struct Script {
     pub cache_write_share: f64,
     /// Whether a request costs its usage even if its answer never arrives whole: the cruel case, and the usual one.
     pub bill_unanswered: bool,
+    /// One in so many chat completions is answered 503 instead and bills nothing; 0 = none.
+    pub refuse_every: u64,
+}
+
+impl Script {
+    /// How this chat completion is answered; the first one is number 1.
+    pub(crate) fn for_call(self, number: u64) -> Self {
+        if self.refuse_every == 0 || !number.is_multiple_of(self.refuse_every) {
+            return self;
+        }
+        let mode = Mode::Status {
+            status: 503,
+            code: None,
+            retry_after: None,
+        };
+        Self { mode, ..self }
+    }
 }
 
 impl Default for Script {
@@ -32,6 +49,7 @@ impl Default for Script {
             cached_share: 0.0,
             cache_write_share: 0.0,
             bill_unanswered: true,
+            refuse_every: 0,
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     deliver::{Body, Closed, deliver, plain},
     request::{Asked, BadRequest},
     script::Script,
-    stats::{Counts, Received},
+    stats::{Counts, Number, Received},
 };
 
 /// The longest body that is read.
@@ -74,7 +74,7 @@ pub(crate) struct Visit {
 #[derive(Debug)]
 struct Counted {
     shared: Arc<Shared>,
-    era: u64,
+    number: Number,
     /// What is booked when the answer is sent.
     owed: Option<i64>,
 }
@@ -84,12 +84,11 @@ impl Visit {
         Self { counted: None }
     }
 
-    fn begin(shared: &Arc<Shared>, arrival: u64) -> Self {
-        let era = shared.counts().began(arrival);
+    fn begin(shared: &Arc<Shared>, number: Number) -> Self {
         Self {
             counted: Some(Counted {
                 shared: Arc::clone(shared),
-                era,
+                number,
                 owed: None,
             }),
         }
@@ -98,7 +97,7 @@ impl Visit {
     /// Books a bill, now or when the answer is sent.
     fn charge(&mut self, bill: i64, script: &Script) {
         match &mut self.counted {
-            Some(counted) if script.bill_unanswered => counted.shared.counts().book(counted.era, bill),
+            Some(counted) if script.bill_unanswered => counted.shared.counts().book(counted.number, bill),
             Some(counted) => counted.owed = Some(bill),
             None => {}
         }
@@ -109,15 +108,15 @@ impl Visit {
         let Some(counted) = &self.counted else { return };
         let mut counts = counted.shared.counts();
         if let Some(bill) = counted.owed {
-            counts.book(counted.era, bill);
+            counts.book(counted.number, bill);
         }
-        counts.finished(counted.era, false);
+        counts.finished(counted.number, false);
     }
 
     /// The answer is an HTTP error.
     pub(crate) fn fail(self) {
         if let Some(counted) = &self.counted {
-            counted.shared.counts().finished(counted.era, true);
+            counted.shared.counts().finished(counted.number, true);
         }
     }
 }
@@ -168,8 +167,9 @@ async fn route(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Respo
 
 async fn complete(shared: &Arc<Shared>, request: Request<Incoming>, path: String) -> Result<Response<Body>, Closed> {
     let arrival = shared.elapsed();
-    let script = shared.script();
-    let mut visit = Visit::begin(shared, arrival);
+    let number = shared.counts().began(arrival);
+    let script = shared.script().for_call(number.call);
+    let mut visit = Visit::begin(shared, number);
     let authorization = request
         .headers()
         .get(AUTHORIZATION)
@@ -177,12 +177,14 @@ async fn complete(shared: &Arc<Shared>, request: Request<Incoming>, path: String
     let authorization = authorization.map(str::to_owned);
     let read = read(request).await;
     if let Ok(body) = &read {
-        shared.counts().keep(Received {
+        let received = Received {
             arrival,
             path,
             authorization,
             body: String::from_utf8_lossy(body).into_owned(),
-        });
+            billed: 0,
+        };
+        shared.counts().keep(number, received);
     }
     let asked = read.and_then(|body| Ok((Asked::read(&body)?, body)));
     let (asked, body) = match asked {

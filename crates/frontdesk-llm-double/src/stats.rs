@@ -44,13 +44,24 @@ pub struct Received {
     pub authorization: Option<String>,
     /// The body, byte for byte where it is UTF-8.
     pub body: String,
+    /// What was booked for it, pico-USD.
+    pub billed: i64,
+}
+
+/// Which chat completion it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Number {
+    era: u64,
+    /// The first of its era is 1.
+    pub(crate) call: u64,
 }
 
 /// The counts behind a lock.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     stats: Stats,
-    received: VecDeque<Received>,
+    /// With the number of each.
+    received: VecDeque<(u64, Received)>,
     /// Grows with each reset, so that what came before it is not counted after it.
     era: u64,
 }
@@ -61,7 +72,7 @@ impl Counts {
     }
 
     pub(crate) fn received(&self) -> Vec<Received> {
-        self.received.iter().cloned().collect()
+        self.received.iter().map(|(_, received)| received.clone()).collect()
     }
 
     pub(crate) fn reset(&mut self) {
@@ -80,31 +91,42 @@ impl Counts {
         self.stats.probe_arrivals.push(arrival);
     }
 
-    /// Counts a chat completion in; returns its era.
-    pub(crate) fn began(&mut self, arrival: u64) -> u64 {
+    /// Counts a chat completion in.
+    pub(crate) fn began(&mut self, arrival: u64) -> Number {
         self.stats.calls += 1;
         self.stats.arrivals.push(arrival);
         self.stats.in_flight += 1;
         self.stats.max_in_flight = self.stats.max_in_flight.max(self.stats.in_flight);
-        self.era
+        Number {
+            era: self.era,
+            call: self.stats.calls,
+        }
     }
 
-    pub(crate) fn keep(&mut self, received: Received) {
+    pub(crate) fn keep(&mut self, number: Number, received: Received) {
+        if number.era != self.era {
+            return;
+        }
         if self.received.len() == BODIES {
             self.received.pop_front();
         }
-        self.received.push_back(received);
+        self.received.push_back((number.call, received));
     }
 
-    pub(crate) fn book(&mut self, era: u64, bill: i64) {
-        if era == self.era {
-            self.stats.billed = self.stats.billed.saturating_add(bill);
-            self.stats.bills.push(bill);
+    pub(crate) fn book(&mut self, number: Number, bill: i64) {
+        if number.era != self.era {
+            return;
+        }
+        self.stats.billed = self.stats.billed.saturating_add(bill);
+        self.stats.bills.push(bill);
+        let mut newest_first = self.received.iter_mut().rev();
+        if let Some((_, received)) = newest_first.find(|(call, _)| *call == number.call) {
+            received.billed = bill;
         }
     }
 
-    pub(crate) fn finished(&mut self, era: u64, is_error: bool) {
-        if era != self.era {
+    pub(crate) fn finished(&mut self, number: Number, is_error: bool) {
+        if number.era != self.era {
             return;
         }
         if is_error {
@@ -126,11 +148,11 @@ mod tests {
     #[test]
     fn what_began_before_a_reset_is_not_counted_after_it() {
         let mut counts = Counts::default();
-        let era = counts.began(0);
-        counts.book(era, 5);
+        let number = counts.began(0);
+        counts.book(number, 5);
         counts.reset();
-        counts.book(era, 7);
-        counts.finished(era, false);
+        counts.book(number, 7);
+        counts.finished(number, false);
         let expected = Stats {
             in_flight: 1,
             max_in_flight: 1,
@@ -145,14 +167,19 @@ mod tests {
     fn the_last_500_bodies_are_kept() {
         let mut counts = Counts::default();
         for arrival in 0..510 {
-            counts.keep(Received {
+            let number = counts.began(arrival);
+            let received = Received {
                 arrival,
                 path: String::new(),
                 authorization: None,
                 body: String::new(),
-            });
+                billed: 0,
+            };
+            counts.keep(number, received);
+            counts.book(number, 3);
         }
         let kept = counts.received();
         assert_eq!((kept.len(), kept[0].arrival, kept[499].arrival), (500, 10, 509));
+        assert!(kept.iter().all(|received| received.billed == 3), "each with its bill");
     }
 }

@@ -48,3 +48,55 @@ impl Drop for Lock {
         _ = self.0.execute_batch("ROLLBACK");
     }
 }
+
+/// What a company's month had taken from some instant on, as a step of the ledger left it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// When, in Unix milliseconds.
+    pub at: i64,
+    /// Spent, pico-USD.
+    pub spent: i64,
+    /// Held, pico-USD.
+    pub held: i64,
+}
+
+/// Keeps what months had taken after each step of the ledger from now on. The store itself writes it, within the step's
+/// transaction, so that the order is that in which steps were made and none is missing.
+///
+/// # Errors
+/// The file cannot be changed.
+pub fn keep_history(path: &Path) -> Result<()> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    let step = "INSERT INTO testkit_history (account, at, spent, held)
+        VALUES (new.account, CAST(unixepoch('subsec') * 1000 AS INTEGER), new.spent, new.held);";
+    let sql = format!(
+        "CREATE TABLE testkit_history (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL, at INTEGER NOT NULL,
+            spent INTEGER NOT NULL, held INTEGER NOT NULL
+        ) STRICT;
+        CREATE TRIGGER testkit_first AFTER INSERT ON ledger_months BEGIN {step} END;
+        CREATE TRIGGER testkit_later AFTER UPDATE ON ledger_months BEGIN {step} END;"
+    );
+    connection
+        .execute_batch(&sql)
+        .with_context(|| format!("{} cannot keep a history", path.display()))
+}
+
+/// What a company's month had taken after each step, in their order.
+///
+/// # Errors
+/// The file cannot be read, or keeps no history.
+pub fn history(path: &Path, company: &str) -> Result<Vec<Taken>> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let sql = "SELECT at, spent, held FROM testkit_history WHERE account = ?1 ORDER BY number";
+    let mut statement = connection.prepare(sql)?;
+    let taken = statement.query_map([company], |row| {
+        Ok(Taken {
+            at: row.get(0)?,
+            spent: row.get(1)?,
+            held: row.get(2)?,
+        })
+    })?;
+    Ok(taken.collect::<rusqlite::Result<_>>()?)
+}

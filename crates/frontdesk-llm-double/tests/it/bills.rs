@@ -157,3 +157,27 @@ async fn what_arrives_is_billed_by_a_kind_script_too() {
     let usage = usage(&ask(&double, "hello there").await);
     assert_eq!(Some(double.stats().billed), usage["completion_tokens"].as_i64());
 }
+
+#[tokio::test]
+async fn each_tenth_is_refused_and_every_request_is_kept_with_its_own_bill() {
+    let script = Script {
+        refuse_every: 10,
+        ..Script::default()
+    };
+    let double = start(script).await;
+    let mut expected = Vec::new();
+    for number in 1..=20_usize {
+        let got = ask(&double, &"word ".repeat(number)).await;
+        expected.push(if number % 10 == 0 {
+            assert_eq!(got.status(), 503);
+            0
+        } else {
+            cost(&usage(&got))
+        });
+    }
+    let billed: Vec<i64> = double.bodies().iter().map(|received| received.billed).collect();
+    assert_eq!(billed, expected);
+    let stats = double.stats();
+    assert_eq!((stats.errors, stats.answered), (2, 18));
+    assert_eq!(stats.billed, expected.iter().sum::<i64>());
+}

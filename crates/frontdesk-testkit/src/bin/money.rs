@@ -10,7 +10,7 @@ use std::{
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use frontdesk_testkit::money::{
-    hanging, injections, kills, outage, overhead,
+    hanging, injections, kills, mixed, outage, overhead,
     race::{self, Bills, Burst},
 };
 
@@ -32,6 +32,8 @@ struct Arguments {
 enum Part {
     /// Turns at once where only some fit the budget, over 1 to 4 processes
     Race,
+    /// Smaller bills, refused requests and one of two processes killed (SIGKILL), each refusal held against the ledger
+    Mixed,
     /// The server killed (SIGKILL) again and again while it holds money
     Kills {
         /// How often
@@ -52,8 +54,9 @@ enum Part {
     Injections,
 }
 
-const ALL: [Part; 6] = [
+const ALL: [Part; 7] = [
     Part::Race,
+    Part::Mixed,
     Part::Kills { rounds: 50 },
     Part::Outage,
     Part::Hanging { turns: 1_000 },
@@ -86,6 +89,7 @@ fn run() -> Result<bool> {
 async fn hold(part: Part, frontdesk: &Path) -> Result<bool> {
     match part {
         Part::Race => Box::pin(races(frontdesk)).await,
+        Part::Mixed => all_at_once(frontdesk).await,
         Part::Kills { rounds } => killed(frontdesk, rounds).await,
         Part::Outage => an_outage(frontdesk).await,
         Part::Hanging { turns } => hanging_turns(frontdesk, turns).await,
@@ -133,6 +137,23 @@ async fn races(frontdesk: &Path) -> Result<bool> {
         race::run(frontdesk, processes, &bursts, &mut tell).await?;
     }
     Ok(is_right)
+}
+
+async fn all_at_once(frontdesk: &Path) -> Result<bool> {
+    let found = mixed::run(frontdesk).await?;
+    say(&format!(
+        "{} turns answered, {} holds granted ({} let go, {} left by the killed process), {} turns refused for want of budget, \
+         {} of these without need",
+        found.answered, found.granted, found.released, found.orphans, found.refused, found.unjustified
+    ));
+    say(&format!(
+        "after each of {} steps of the ledger at most {} pico-USD over the limit; settled − billed, question by question: {}: {}",
+        found.steps,
+        found.worst,
+        found.difference,
+        verdict(found.is_right)
+    ));
+    Ok(found.is_right)
 }
 
 async fn killed(frontdesk: &Path, rounds: u32) -> Result<bool> {

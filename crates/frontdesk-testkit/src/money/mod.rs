@@ -1,6 +1,7 @@
 //! What tier 3 promises of money and time, held against real processes and a provider that keeps its own bill.
 //!
 //! - [`race`]: turns at once where only some fit the budget, over several processes.
+//! - [`mixed`]: bills below their holds, refused requests and a killed process at once, each refusal held against the ledger.
 //! - [`kills`]: processes killed while they hold money.
 //! - [`outage`]: a provider that hangs and comes back, turn by turn.
 //! - [`hanging`]: a thousand turns that wait for a provider at once.
@@ -24,6 +25,7 @@ use crate::{
 pub mod hanging;
 pub mod injections;
 pub mod kills;
+pub mod mixed;
 pub mod outage;
 pub mod overhead;
 pub mod race;
