@@ -20,7 +20,7 @@ use crate::{
 pub(crate) struct Miss {
     /// A step failed.
     pub(crate) failed: bool,
-    /// A candidate was near its threshold.
+    /// A candidate was near its threshold, or two together were.
     pub(crate) near: bool,
     /// The confidence of the best candidate.
     pub(crate) best: Confidence,
@@ -45,11 +45,16 @@ impl Default for Miss {
     }
 }
 
+/// From this confidence on a candidate is near its threshold.
+pub(crate) fn near_from(threshold: Confidence) -> f64 {
+    threshold.get() - settings::NEAR
+}
+
 impl Miss {
     /// Notes the nearest candidate of a source with its threshold.
     pub(crate) fn note(&mut self, nearest: Option<(Confidence, Confidence)>) {
         let Some((confidence, threshold)) = nearest else { return };
-        self.near |= confidence.get() >= threshold.get() - settings::NEAR;
+        self.near |= confidence.get() >= near_from(threshold);
         if confidence > self.best {
             self.best = confidence;
         }
@@ -88,8 +93,7 @@ pub(crate) async fn above_rules(
     if let Some(answer) = llm::answer(flow, tenant, turn, asked, meant.as_ref(), &mut miss, trace).await {
         return Ok(answer);
     }
-    if miss.near {
-        miss.close = asked.two_close();
-    }
+    miss.close = asked.two_close();
+    miss.near |= miss.close.is_some();
     Err(miss)
 }

@@ -22,6 +22,7 @@ use tracing::error;
 use crate::{
     answer::{Answer, AnsweredBy},
     company::Tenant,
+    gatekeeper::near_from,
     meaning, settings,
     trace::{Found, Trace},
     turn::Turn,
@@ -225,29 +226,32 @@ impl<'t> Asked<'t> {
         Some(answer)
     }
 
-    /// The two best candidates of all sources, if both are near their thresholds and close to each other, and both
-    /// can be spoken: what the caller may have meant.
+    /// The two best candidates of all sources, if they are close to each other, near the threshold together, and both can
+    /// be spoken: what the caller may have meant.
     pub(crate) fn two_close(&self) -> Option<Vec<Choosable>> {
-        let mut near: Vec<(&Candidate, Choosable)> = Source::ALL
+        let mut likely: Vec<(&Candidate, Confidence, Choosable)> = Source::ALL
             .into_iter()
             .flat_map(|source| self.findings.of(source))
             .filter_map(|candidate| {
                 let threshold = self.threshold(candidate, Tier::Rules)?;
-                let is_near = candidate.confidence.get() >= threshold.get() - settings::NEAR;
-                let speakable = is_near && self.answer(candidate, candidate.confidence, threshold).is_some();
+                // The lesser of two close ones that are near together has at least so much.
+                let may_be_one = candidate.confidence.get() >= (near_from(threshold) - settings::CLOSE) / 2.0;
+                let speakable = may_be_one && self.answer(candidate, candidate.confidence, threshold).is_some();
                 let option = match self.tenant.knowledge.target(candidate)? {
                     Target::Qna(qna) => Choosable::Qna(qna.id.clone()),
                     Target::Scenario { scenario, .. } => Choosable::Scenario(scenario.id.clone()),
                 };
-                speakable.then_some((candidate, option))
+                speakable.then_some((candidate, threshold, option))
             })
             .collect();
         // A stable sort: of equals the one that is asked first.
-        near.sort_by(|(one, _), (other, _)| other.confidence.get().total_cmp(&one.confidence.get()));
-        let mut near = near.into_iter();
-        let (best, first) = near.next()?;
-        let (next, second) = near.find(|(_, option)| *option != first)?;
-        (best.confidence.get() - next.confidence.get() <= settings::CLOSE).then(|| vec![first, second])
+        likely.sort_by(|(one, ..), (other, ..)| other.confidence.get().total_cmp(&one.confidence.get()));
+        let mut likely = likely.into_iter();
+        let (best, threshold, first) = likely.next()?;
+        let (next, _, second) = likely.find(|(.., option)| *option != first)?;
+        let (best, next) = (best.confidence.get(), next.confidence.get());
+        // That one of the two is meant is as sure as both together: alone, neither of two that share an utterance is near.
+        (best - next <= settings::CLOSE && best + next >= near_from(threshold)).then(|| vec![first, second])
     }
 
     /// What a scenario says this time.

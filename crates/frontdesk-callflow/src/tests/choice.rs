@@ -28,8 +28,7 @@ async fn scene(names: [&str; 2]) -> Scene {
         ),
     ]);
     scene.template(TEMPLATE, "HVAC", scenarios).await;
-    let gatekeeper = json!({ "templateGatekeeper": { "tier1Threshold": 0.5 } });
-    scene.company(COMPANY, json!({ "aiAgentLogic": gatekeeper })).await;
+    scene.company(COMPANY, json!({})).await;
     scene
 }
 
