@@ -17,15 +17,15 @@ use super::{
 use crate::settings;
 
 /// Words that neither rules nor meaning answer.
-const FOREIGN: &str = "the eagle told the parrot";
+pub(super) const FOREIGN: &str = "the eagle told the parrot";
 
 const COOLING: Does = Does::Chooses("cooling", 0.93);
 
-fn account() -> Account {
+pub(super) fn account() -> Account {
     Account::Company(COMPANY.parse().unwrap())
 }
 
-async fn entries(scene: &Scene, account: Account) -> Vec<LedgerEntry> {
+pub(super) async fn entries(scene: &Scene, account: Account) -> Vec<LedgerEntry> {
     let page = Page { after: None, limit: 50 };
     scene
         .store
@@ -34,7 +34,7 @@ async fn entries(scene: &Scene, account: Account) -> Vec<LedgerEntry> {
         .unwrap()
 }
 
-async fn spend(scene: &Scene) -> Spend {
+pub(super) async fn spend(scene: &Scene) -> Spend {
     scene.store.spend(account(), "2026-11".parse().unwrap()).await.unwrap()
 }
 

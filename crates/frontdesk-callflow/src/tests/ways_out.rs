@@ -228,6 +228,23 @@ async fn a_forwarded_call_is_dialled_plainly_and_its_failure_becomes_a_message()
 }
 
 #[tokio::test]
+async fn a_number_that_calls_are_forwarded_to_is_dialled_once_whatever_else_comes() {
+    let scene = Scene::new(json!({ "status": "forward", "forwardNumber": "+19375550188",
+        "transfer": { "destinations": [] } }))
+    .await;
+    let mut call = scene.call("CA1");
+    let document = call.voice().await;
+    assert_eq!(dialled(&document).as_deref(), Some("+19375550188"));
+    let (_, state) = call.dial_target.split_once('?').unwrap();
+    call.target = format!("{}?{state}", call.target);
+    let document = call.says("hello").await;
+    assert!(
+        dialled(&document).is_none() && document.contains("<Record"),
+        "{document}"
+    );
+}
+
+#[tokio::test]
 async fn a_suspended_company_dials_nobody_but_for_danger() {
     let mut change = two();
     change["status"] = json!("suspended");
@@ -394,6 +411,35 @@ async fn a_recording_is_one_message_however_often_it_is_told() {
     }
     assert_eq!(scene.messages().await.len(), 1);
     assert_eq!(scene.raised(AlertCode::MessageTaken), 1);
+}
+
+#[tokio::test]
+async fn a_recording_that_is_not_at_twilio_is_a_message_without_audio() {
+    let scene = Scene::new(two()).await;
+    for (number, (url, is_kept)) in [
+        ("https://api.twilio.com/2010-04-01/Accounts/AC1/Recordings/RE1", true),
+        (
+            "https://api.twilio.com.example/2010-04-01/Accounts/AC1/Recordings/RE1",
+            false,
+        ),
+        ("http://169.254.169.254/latest/meta-data", false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut call = scene.call(&format!("CA{number}"));
+        call.says("schedule a visit").await;
+        let (sid, seconds) = (format!("RE{number}"), ("RecordingDuration", "5"));
+        let thanks = call
+            .message(&[("RecordingSid", &sid), seconds, ("RecordingUrl", url)])
+            .await;
+        assert!(said(&thanks).contains("call you back"), "{thanks}");
+        let messages = scene.messages().await;
+        let kept = messages
+            .iter()
+            .find(|message| message.recording_sid.as_deref() == Some(&*sid));
+        assert_eq!(kept.unwrap().recording_url.is_some(), is_kept, "{url}");
+    }
 }
 
 #[tokio::test]

@@ -1,13 +1,16 @@
 //! What is spoken, and what is never kept.
 
 use frontdesk_domain::documents::prompts::{EMBEDDED, Prompts};
+use frontdesk_domain::ids::CallId;
 use frontdesk_store::ports::{Singleton, SingletonStore as _};
 use frontdesk_twilio::form::Form;
 use serde_json::{Value, json};
 
 use super::document::{attribute, said};
+use super::log;
 use super::scene::{COMPANY, Scene, TEMPLATE, scenario};
 use crate::Route;
+use crate::flow::Run;
 use crate::settings::EMERGENCY_SENTENCE;
 
 #[tokio::test]
@@ -58,7 +61,8 @@ fn mark(texts: &mut Value) {
 }
 
 #[tokio::test]
-async fn numbers_that_must_not_be_kept_reach_neither_disk_nor_alert() {
+async fn numbers_that_must_not_be_kept_reach_neither_disk_nor_alert_nor_log() {
+    log::read_along();
     let scene = Scene::new(json!({})).await;
     let mut documents = Vec::new();
     let mut call = scene.call("CA1");
@@ -110,6 +114,29 @@ async fn numbers_that_must_not_be_kept_reach_neither_disk_nor_alert() {
     assert_eq!(scene.messages().await.len(), 1);
     let mut kept = scene.alert_texts().into_bytes();
     kept.extend(documents.concat().into_bytes());
+    // Some callers name themselves, and an operator may try words as a real turn.
+    let mut named = scene.call("CA9").from("sip:4539148803436467@pbx.example");
+    documents.push(named.says("schedule a visit").await);
+    documents.push(
+        named
+            .message(&[("RecordingSid", "RE2"), ("RecordingDuration", "4")])
+            .await,
+    );
+    let (company, ended) = (COMPANY.parse().unwrap(), CallId::new("CA10"));
+    scene
+        .flow
+        .call_ended(company, ended, Some("sip:4539148803436467@pbx.example"), "completed");
+    let tried = CallId::new("CA11");
+    let routed = scene.flow.route(company, spoken, Some(tried), Run::Real).await.unwrap();
+    assert!(routed.is_some());
+    scene.records("CA11", 1).await;
+    // What goes wrong is told, without what the caller said.
+    let mut broken = scene.call("CA8");
+    let target = format!("{}?s=tampered", broken.target);
+    broken.target = target;
+    broken.says("card 4539 1488 0343 6467").await;
+    assert!(log::logged().contains("did not unseal"), "the log is read");
+    kept.extend(log::logged().into_bytes());
     scene.shut_down().await;
     for file in std::fs::read_dir(scene.path()).unwrap() {
         kept.extend(std::fs::read(file.unwrap().path()).unwrap());
