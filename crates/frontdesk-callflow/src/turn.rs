@@ -190,7 +190,7 @@ async fn without_rules(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, trace:
 }
 
 /// The decision that an answer makes.
-pub(crate) fn decided(tenant: &Tenant, turn: &Turn<'_>, answer: Answer, trace: Trace, started: Instant) -> Decided {
+pub(crate) fn decided(tenant: &Tenant, turn: &Turn<'_>, mut answer: Answer, trace: Trace, started: Instant) -> Decided {
     let by = answer.by;
     let (mut follow, mut asks) = (answer.follow, answer.asks);
     // What an answer offers in its own words, a bare yes takes.
@@ -216,6 +216,15 @@ pub(crate) fn decided(tenant: &Tenant, turn: &Turn<'_>, answer: Answer, trace: T
         (_, Action::Transfer) => tenant.next_number(turn.arrived, &turn.state.dialled),
         _ => None,
     };
+    // Nobody can be reached for a scenario that wants a person, and no message is offered: a call back is.
+    if by.scenario().is_some() && answer.action == Action::Transfer && dials.is_none() {
+        let instead = conversation::instead_of_a_transfer(tenant, turn);
+        if let Some(question) = instead {
+            answer.action = Action::None;
+            follow = Some(question);
+            asks = Question::Callback;
+        }
+    }
     // Whoever leaves no message is offered a call back.
     if answer.action == Action::TakeMessage || (answer.action == Action::Transfer && dials.is_none()) {
         asks = Question::Message;

@@ -40,6 +40,17 @@ pub(crate) fn person_or_message(tenant: &Tenant, turn: &Turn<'_>) -> (Action, Op
     }
 }
 
+/// What is said and asked where nobody can be reached and a call back, but no message, is offered.
+pub(crate) fn instead_of_a_transfer(tenant: &Tenant, turn: &Turn<'_>) -> Option<Arc<str>> {
+    let offers = tenant.offers(turn.arrived);
+    if offers.contains(&Offer::Message) || !offers.contains(&Offer::Callback) {
+        return None;
+    }
+    let question = tenant.prompt(PromptName::OfferCallback, variation(turn))?;
+    let failed = tenant.prompt(PromptName::TransferFailed, 0);
+    Some(failed.map_or_else(|| Arc::clone(&question), |failed| format!("{failed} {question}").into()))
+}
+
 fn ask_for_message(tenant: &Tenant) -> Option<Arc<str>> {
     tenant.prompt(PromptName::TakeMessage, 0)
 }

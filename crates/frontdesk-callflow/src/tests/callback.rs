@@ -186,6 +186,26 @@ async fn nothing_is_promised_that_is_not_on_disk() {
 }
 
 #[tokio::test]
+async fn a_scenario_that_wants_a_person_leads_to_a_call_back_where_nobody_is_there_and_no_message_is_offered() {
+    let mut change = only_callback();
+    change["transfer"] = json!({ "destinations": [] });
+    change["aiAgentLogic"]["fallbackResponses"]["escalationOptions"]["offerTransfer"] = json!(true);
+    let scene = Scene::new(change).await;
+    let mut call = scene.call("CA1");
+    let document = call.says("let me talk to a person").await;
+    assert!(said(&document).contains("nobody could take your call"), "{document}");
+    assert!(
+        said(&document).ends_with("or say no or press 2.") && !document.contains("<Record"),
+        "{document}"
+    );
+    call.says("yes").await;
+    call.says("yes").await;
+    let thanks = call.says("at noon").await;
+    assert!(said(&thanks).contains(PROMISE), "{thanks}");
+    assert_eq!(scene.messages().await.len(), 1);
+}
+
+#[tokio::test]
 async fn no_call_back_is_no_call_back() {
     let scene = Scene::new(only_callback()).await;
     let mut call = scene.call("CA1");

@@ -99,6 +99,15 @@ fn the_embedded_prompts_have_every_text_in_three_tones_and_every_phrase() {
 }
 
 #[test]
+fn who_is_silent_for_the_first_time_is_not_told_of_a_time_before() {
+    for tone in ["default", "professional", "casual"] {
+        for text in Prompts::embedded().texts.pick(PromptName::Silence, tone) {
+            assert!(!text.text().to_lowercase().contains("still"), "{}", text.text());
+        }
+    }
+}
+
+#[test]
 fn a_prompt_is_the_companys_else_the_languages_else_the_programs() {
     let texts = |text: &str, name: &str| json!({ "language": "es-US", "texts": { name: { "default": [text] } } });
     let prompts = |text: &str, name: &str| Prompts::parse(&texts(text, name), Mode::new_document()).unwrap();
