@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// Questions of a company.
@@ -22,7 +23,7 @@ pub(super) struct Corpus {
 }
 
 /// What a caller says, by how it relates to what the company has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Kind {
     /// A trigger, word for word.
     Trigger,
@@ -78,35 +79,47 @@ impl Corpus {
     /// What the caller of this number says to this company. The shares are 30 % triggers, 35 % paraphrases, 20 %
     /// questions, 15 % nonsense.
     pub(super) fn utterance(self, company: u32, number: u64) -> (Kind, String) {
+        let kind = match mix(&[3, u64::from(company), number]) % 100 {
+            0..30 => Kind::Trigger,
+            30..65 => Kind::Paraphrase,
+            65..85 => Kind::Question,
+            _ => Kind::Nonsense,
+        };
+        (kind, self.said(kind, company, number))
+    }
+
+    /// What the caller of this number says to this company if it is of this kind.
+    pub(super) fn said(self, kind: Kind, company: u32, number: u64) -> String {
         let draw = |salt: u64| mix(&[salt, u64::from(company), number]);
-        let scenario = below(draw(1), self.scenarios);
-        let trigger = below(draw(2), TRIGGERS);
-        let template = company % TEMPLATES;
-        match draw(3) % 100 {
-            0..30 => (Kind::Trigger, trigger_words(template, scenario, trigger).join(" ")),
-            30..65 => {
-                let mut words = trigger_words(template, scenario, trigger);
+        let trigger = || {
+            trigger_words(
+                company % TEMPLATES,
+                below(draw(1), self.scenarios),
+                below(draw(2), TRIGGERS),
+            )
+        };
+        match kind {
+            Kind::Trigger => trigger().join(" "),
+            Kind::Paraphrase => {
+                let mut words = trigger();
                 if words.len() > 4 {
                     words.remove(0);
                 }
-                (Kind::Paraphrase, around(draw(4), &words.join(" ")))
+                around(draw(4), &words.join(" "))
             }
-            65..85 => {
+            Kind::Question => {
                 let question = question_words(company, below(draw(5), QUESTIONS)).join(" ");
-                (
-                    Kind::Question,
-                    if draw(6) % 2 == 0 {
-                        question
-                    } else {
-                        around(draw(7), &question)
-                    },
-                )
+                if draw(6) % 2 == 0 {
+                    question
+                } else {
+                    around(draw(7), &question)
+                }
             }
-            _ => {
+            Kind::Nonsense => {
                 let words: Vec<_> = (0..8)
                     .map(|index| word(VOCABULARY + draw(20 + index) % 5_000))
                     .collect();
-                (Kind::Nonsense, around(draw(8), &words.join(" ")))
+                around(draw(8), &words.join(" "))
             }
         }
     }

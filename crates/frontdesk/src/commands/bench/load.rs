@@ -8,7 +8,10 @@ use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{corpus, corpus::Corpus, wire::Wire};
+use super::{
+    corpus::{self, Corpus, Kind},
+    wire::Wire,
+};
 
 /// What is sent where.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -20,6 +23,8 @@ pub(super) struct Load {
     pub(super) first_call: u64,
     /// Asks for `/healthz` instead, which tells what HTTP alone costs on this machine.
     pub(super) bare: bool,
+    /// Callers who all say something of one kind; none means the usual shares of all.
+    pub(super) only: Option<Kind>,
 }
 
 /// What came of it.
@@ -109,7 +114,10 @@ fn bare_request(load: &Load) -> String {
 fn request(load: &Load, corpus: Corpus, call: u64) -> String {
     let company =
         u32::try_from(call.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33).unwrap_or_default() % corpus.companies();
-    let (_, words) = corpus.utterance(company, call);
+    let words = match load.only {
+        Some(kind) => corpus.said(kind, company, call),
+        None => corpus.utterance(company, call).1,
+    };
     let (sid, from) = (format!("CA{call:032x}"), format!("+1303555{:04}", call % 10_000));
     let (account, to) = (corpus::account_sid(company), corpus::phone(company));
     let form: Form = [

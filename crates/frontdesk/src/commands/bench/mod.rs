@@ -7,13 +7,13 @@
 use std::{
     fs,
     path::{self, Path, PathBuf},
-    process::Command,
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
 use frontdesk_encoder::files;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::{Context, runtime};
 use crate::{
@@ -27,9 +27,13 @@ mod process;
 mod server;
 mod wire;
 
-use corpus::Corpus;
+use corpus::{Corpus, Kind};
 use load::{Load, Measured};
 use server::{Counts, Server};
+
+/// So many callers always wait for a meaning: on one core one is computed and eight wait, and more would be turned away,
+/// which costs no more than any turn.
+const SATURATING: u32 = 9;
 
 pub(super) fn run(context: &Context, arguments: &BenchArguments) -> Result<()> {
     let corpus = Corpus::new(arguments.companies, arguments.scenarios);
@@ -82,6 +86,8 @@ struct Results {
     at_start: u64,
     /// `/healthz` at 16 connections, and the processor time for it.
     bare: (Measured, Duration),
+    /// One caller whom rules answer, without and with callers beside who ask meaning; none without an encoder.
+    beside: Vec<(Measured, Option<Measured>)>,
 }
 
 async fn measure_in(
@@ -107,6 +113,7 @@ async fn measure_in(
             seconds,
             first_call,
             bare: false,
+            only: None,
         }
     };
     let status = load::once(&plan(1, 0.0), corpus).await?;
@@ -143,9 +150,17 @@ async fn measure_in(
         },
     )?;
     let bare_cpu = server.times()?.since(&times_before).total();
+    let beside = match encoder {
+        Some(_) => rules_beside_meaning(arguments, &server, &mut plan).await?,
+        None => Vec::new(),
+    };
     let (resident, peak) = (server.memory("VmRSS")?, server.memory("VmHWM")?);
     server.stop().await?;
+    let of_beside = beside
+        .iter()
+        .flat_map(|(answered, asked)| [Some(answered), asked.as_ref()]);
     let failures = narrow.failures + wide.failures + bare.failures;
+    let failures = failures + of_beside.flatten().map(|measured| measured.failures).sum::<u64>();
     if failures > 0 {
         bail!("{failures} requests were not answered with 200 and a document");
     }
@@ -159,11 +174,46 @@ async fn measure_in(
         peak,
         at_start,
         bare: (bare, bare_cpu),
+        beside,
     })
+}
+
+/// One caller whom rules answer, alone and beside as many who ask meaning as there are places for.
+async fn rules_beside_meaning(
+    arguments: &BenchArguments,
+    server: &Server,
+    plan: &mut impl FnMut(u32, f64) -> Load,
+) -> Result<Vec<(Measured, Option<Measured>)>> {
+    let seconds = f64::from(arguments.seconds);
+    let mut beside = Vec::new();
+    for others in [0, SATURATING] {
+        complain(format_args!(
+            "one caller whom rules answer, {others} who ask meaning, for {seconds} s"
+        ));
+        let asking = Load {
+            only: Some(Kind::Nonsense),
+            ..plan(others, seconds + 2.0)
+        };
+        let asking = (others > 0).then(|| begin(arguments, &asking)).transpose()?;
+        // They are all there before anything is measured, and until it was.
+        sleep(Duration::from_secs(1)).await;
+        let load = Load {
+            only: Some(Kind::Trigger),
+            ..plan(1, seconds)
+        };
+        let answered = send(arguments, &load)?;
+        beside.push((answered, asking.map(finish).transpose()?));
+        server.drained().await?;
+    }
+    Ok(beside)
 }
 
 /// Sends a load from a process of its own, on a core of its own.
 fn send(arguments: &BenchArguments, load: &Load) -> Result<Measured> {
+    finish(begin(arguments, load)?)
+}
+
+fn begin(arguments: &BenchArguments, load: &Load) -> Result<Child> {
     let mut command = pinned(1)?;
     command.arg("bench");
     command.args([
@@ -173,7 +223,16 @@ fn send(arguments: &BenchArguments, load: &Load) -> Result<Measured> {
         &arguments.scenarios.to_string(),
     ]);
     command.args(["--load", &serde_json::to_string(load)?]);
-    let ran = command.output().context("cannot start the load")?;
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command.spawn().context("cannot start the load")
+}
+
+/// What came of a load, once it has ended.
+fn finish(load: Child) -> Result<Measured> {
+    let ran = load.wait_with_output().context("cannot wait for the load")?;
     if !ran.status.success() {
         bail!(
             "the load ended with {}: {}",
@@ -220,12 +279,13 @@ fn rows(results: &Results) -> Vec<[String; 3]> {
         peak,
         at_start,
         bare: (bare, bare_cpu),
+        beside,
     } = results;
     let per_turn = |time: Duration| micros(time) / approximate(wide.turns.max(1));
     let (total, writer) = (cpu.total(), cpu.of_thread(server::WRITER));
     let megabytes = |bytes: u64| format!("{:.0} MB", approximate(bytes) / 1e6);
     let row = |what: &str, measured: String, limit: &str| [what.to_owned(), measured, limit.to_owned()];
-    vec![
+    let mut rows = vec![
         row("what", "measured".to_owned(), "limit"),
         row(
             "turns/s at 64 connections",
@@ -288,7 +348,24 @@ fn rows(results: &Results) -> Vec<[String; 3]> {
             format!("{:.0} ms", micros(*start) / 1e3),
             "< 1 s",
         ),
-    ]
+    ];
+    rows.extend(beside.iter().map(beside_row));
+    rows
+}
+
+fn beside_row((answered, asked): &(Measured, Option<Measured>)) -> [String; 3] {
+    let [p50, p99] = [answered.p50_micros, answered.p99_micros].map(|micros| approximate(micros) / 1e3);
+    let (what, limit) = match asked {
+        None => ("p99 of turns that rules answer, one caller".to_owned(), ""),
+        Some(asked) => {
+            let rate = approximate(asked.turns) / asked.seconds;
+            (
+                format!("the same beside {SATURATING} who ask meaning ({rate:.0} turns/s)"),
+                "≤ 5 ms (aim 2 ms)",
+            )
+        }
+    };
+    [what, format!("{p99:.2} ms (p50 {p50:.2} ms)"), limit.to_owned()]
 }
 
 fn micros(time: Duration) -> f64 {
