@@ -27,6 +27,7 @@ const PROGRAM: &str = "FRONTDESK_TEST_MONGODB_PROGRAM";
 /// A stand-in for the server on a busy machine is slow.
 pub(crate) const PATIENT: MongoOptions = MongoOptions {
     turn_deadline: Duration::from_secs(20),
+    operator_deadline: Duration::from_mins(1),
 };
 
 /// A server that was started for the tests of this process; it ends with the last of them.
