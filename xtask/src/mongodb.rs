@@ -20,7 +20,7 @@ use crate::{
 pub(crate) const URI: &str = "FRONTDESK_TEST_MONGODB_URI";
 
 /// It listens within so long.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// A server that runs as long as this lives.
 pub(crate) struct Server {

@@ -13,7 +13,7 @@ use mongodb::{
 };
 
 use super::{
-    ADMIN, MongoStore,
+    MongoStore,
     failure::{Trouble, is_taken, within},
     messages::{RECORDING, audio_state},
     revisions::limit,
@@ -118,21 +118,25 @@ impl MongoStore {
 #[async_trait]
 impl AudioStore for MongoStore {
     async fn next_audio_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        within("find out which recordings are due", ADMIN, async {
-            let first = self
-                .collection(MESSAGES)
-                .find_one(doc! { "recording.dueAt": { "$exists": true } })
-                .projection(doc! { "recording.dueAt": 1 })
-                .sort(doc! { "recording.dueAt": 1 })
-                .await?;
-            let due = first.map(|message| message.part(RECORDING, WHAT)?.time_or_none("dueAt"));
-            Ok(due.transpose()?.flatten())
-        })
+        within(
+            "find out which recordings are due",
+            self.options.operator_deadline,
+            async {
+                let first = self
+                    .collection(MESSAGES)
+                    .find_one(doc! { "recording.dueAt": { "$exists": true } })
+                    .projection(doc! { "recording.dueAt": 1 })
+                    .sort(doc! { "recording.dueAt": 1 })
+                    .await?;
+                let due = first.map(|message| message.part(RECORDING, WHAT)?.time_or_none("dueAt"));
+                Ok(due.transpose()?.flatten())
+            },
+        )
         .await
     }
 
     async fn claim_audio(&self, now: Timestamp, again: Timestamp, count: usize) -> Result<Vec<DueAudio>, StoreError> {
-        within("take recordings that are due", ADMIN, async {
+        within("take recordings that are due", self.options.operator_deadline, async {
             let due = self
                 .collection(MESSAGES)
                 .find(doc! { "recording.dueAt": { "$exists": true, "$lte": date(now) } })
@@ -152,17 +156,23 @@ impl AudioStore for MongoStore {
     async fn put_audio(&self, message: MessageId, audio: Audio) -> Result<bool, StoreError> {
         let mut parts = 0;
         for part in audio.bytes.chunks(PART) {
-            if !within("keep a recording", ADMIN, self.put_part(message, parts, part)).await? {
+            if !within(
+                "keep a recording",
+                self.options.operator_deadline,
+                self.put_part(message, parts, part),
+            )
+            .await?
+            {
                 return Ok(false);
             }
             parts += 1;
         }
         let finish = self.finish(message, parts, &audio.content_type);
-        within("keep a recording", ADMIN, finish).await
+        within("keep a recording", self.options.operator_deadline, finish).await
     }
 
     async fn postpone_audio(&self, message: MessageId, due_at: Option<Timestamp>) -> Result<(), StoreError> {
-        within("note when a recording is due", ADMIN, async {
+        within("note when a recording is due", self.options.operator_deadline, async {
             let update = match due_at {
                 Some(due_at) => doc! { "$set": { "recording.dueAt": date(due_at) } },
                 None => doc! { "$set": { "recording.state": "failed" }, "$unset": { "recording.dueAt": "" } },
@@ -175,7 +185,7 @@ impl AudioStore for MongoStore {
     }
 
     async fn audio(&self, company: CompanyId, message: MessageId) -> Result<Option<FoundAudio>, StoreError> {
-        within("read a recording", ADMIN, async {
+        within("read a recording", self.options.operator_deadline, async {
             let own = doc! { "_id": object_id(message), "companyId": object_id(company) };
             let Some(found) = self.collection(MESSAGES).find_one(own).await? else {
                 return Ok(None);

@@ -13,7 +13,7 @@ use mongodb::bson::{Bson, Document, doc};
 use serde_json::Value;
 
 use super::{
-    ADMIN, MongoStore,
+    MongoStore,
     failure::{Trouble, damaged, is_taken, within},
     revisions::limit,
     rotations,
@@ -278,11 +278,11 @@ fn beyond(place: &CallPlace) -> Result<Document, Trouble> {
 #[async_trait]
 impl TurnLog for MongoStore {
     async fn append_turns(&self, turns: Arc<Vec<TurnRecord>>) -> Result<(), StoreError> {
-        within("keep turn records", ADMIN, self.append(&turns)).await
+        within("keep turn records", self.options.operator_deadline, self.append(&turns)).await
     }
 
     async fn end_calls(&self, ends: Arc<Vec<CallEnd>>) -> Result<(), StoreError> {
-        within("note that calls have ended", ADMIN, async {
+        within("note that calls have ended", self.options.operator_deadline, async {
             for end in ends.iter() {
                 self.note(end.company, &end.call, note_end(end)?).await?;
             }
@@ -300,7 +300,7 @@ impl CallLog for MongoStore {
         filter: &CallFilter,
         page: Page<CallCursor>,
     ) -> Result<Vec<StoredCall>, StoreError> {
-        within("list calls", ADMIN, async {
+        within("list calls", self.options.operator_deadline, async {
             let listed = self.listed(company, filter, page).await?;
             self.with_turns(company, listed).await
         })
@@ -308,7 +308,7 @@ impl CallLog for MongoStore {
     }
 
     async fn call(&self, company: CompanyId, call: &CallId) -> Result<Option<StoredCall>, StoreError> {
-        within("read a call", ADMIN, async {
+        within("read a call", self.options.operator_deadline, async {
             let found = self
                 .collection(CALLS)
                 .find_one(doc! { "_id": id_of_call(company, call) })
@@ -367,7 +367,7 @@ impl CallLog for MongoStore {
         before: Option<CallPlace>,
         count: usize,
     ) -> Result<Vec<TurnsOfCall>, StoreError> {
-        within("read the ids of turns", ADMIN, async {
+        within("read the ids of turns", self.options.operator_deadline, async {
             let mut all = vec![doc! { "startedAt": { "$gte": date(since) } }];
             all.extend(before.as_ref().map(beyond).transpose()?);
             let calls = self

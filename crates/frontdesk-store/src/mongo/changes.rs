@@ -27,14 +27,17 @@ pub(super) async fn write(transaction: &mut Transaction<'_>, changes: &[Changed]
         let (kind, id) = changed::to_words(changed);
         doc! { "_id": int(seq), "kind": kind, "id": id, "at": date(at) }
     });
+    let counters = transaction.collection(COUNTERS);
+    counters
+        .update_one(
+            doc! { "_id": COUNTER },
+            doc! { "$set": { "seq": int(newest) }, "$inc": { "transactions": 1_i64 } },
+        )
+        .session(&mut transaction.session)
+        .await?;
     let collection = transaction.collection(CHANGES);
     collection
         .insert_many(documents)
-        .session(&mut transaction.session)
-        .await?;
-    let counters = transaction.collection(COUNTERS);
-    counters
-        .update_one(doc! { "_id": COUNTER }, doc! { "$set": { "seq": int(newest) } })
         .session(&mut transaction.session)
         .await?;
     if first / CLEAR_EVERY < (newest + 1) / CLEAR_EVERY {

@@ -16,7 +16,7 @@ use mongodb::bson::{Binary, Bson, Document, doc, spec::BinarySubtype};
 use serde_json::Value;
 
 use super::{
-    ADMIN, MongoStore,
+    MongoStore,
     failure::{Failure, Trouble, damaged, within},
     ledger, qnas, retention,
     revisions::{self, After, Before, Json, expect, limit},
@@ -213,11 +213,11 @@ async fn delete(
 #[async_trait]
 impl CompanyStore for MongoStore {
     async fn company(&self, id: CompanyId) -> Result<Option<StoredCompany>, StoreError> {
-        within("read a company", ADMIN, find(self, id)).await
+        within("read a company", self.options.operator_deadline, find(self, id)).await
     }
 
     async fn companies(&self, page: Page<CompanyId>) -> Result<Vec<StoredCompany>, StoreError> {
-        within("list companies", ADMIN, async {
+        within("list companies", self.options.operator_deadline, async {
             let after = page.after.map(|id| doc! { "_id": { "$gt": object_id(id) } });
             let collection = self.collection(COMPANIES);
             let found = collection.find(after.unwrap_or_default());
@@ -241,24 +241,26 @@ impl CompanyStore for MongoStore {
     }
 
     async fn insert_company(&self, write: CompanyWrite) -> Result<Written, WriteError> {
-        transaction!(self, "make a company", ADMIN, |transaction| insert(transaction, &write)).await
+        transaction!(self, "make a company", self.options.operator_deadline, |transaction| {
+            insert(transaction, &write)
+        })
+        .await
     }
 
     async fn replace_company(&self, write: CompanyWrite, expected: Rev) -> Result<Written, WriteError> {
-        transaction!(self, "write a company", ADMIN, |transaction| replace(
-            transaction,
-            &write,
-            expected
-        ))
+        transaction!(self, "write a company", self.options.operator_deadline, |transaction| {
+            replace(transaction, &write, expected)
+        })
         .await
     }
 
     async fn delete_company(&self, id: CompanyId, expected: Option<Rev>) -> Result<Seq, WriteError> {
-        transaction!(self, "delete a company", ADMIN, |transaction| delete(
-            transaction,
-            id,
-            expected
-        ))
+        transaction!(
+            self,
+            "delete a company",
+            self.options.operator_deadline,
+            |transaction| delete(transaction, id, expected)
+        )
         .await
     }
 }

@@ -7,7 +7,7 @@ use mongodb::{
 };
 
 use super::{
-    ADMIN, MongoStore,
+    MongoStore,
     failure::{Trouble, is_taken, within},
     schema::LEASES,
     values::{Fields as _, int},
@@ -46,7 +46,7 @@ impl MongoStore {
 #[async_trait]
 impl LeaseStore for MongoStore {
     async fn lease(&self, name: &str) -> Result<Option<Lease>, StoreError> {
-        within("read a lease", ADMIN, self.found_lease(name)).await
+        within("read a lease", self.options.operator_deadline, self.found_lease(name)).await
     }
 
     async fn take_lease(&self, name: &str, holder: &str, seen: Option<&Lease>) -> Result<Option<Fence>, StoreError> {

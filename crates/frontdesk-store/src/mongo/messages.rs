@@ -14,7 +14,7 @@ use mongodb::{
 use serde_json::Value;
 
 use super::{
-    ADMIN, MongoStore,
+    MongoStore,
     failure::{Trouble, damaged, is_taken, within},
     revisions::limit,
     schema::MESSAGES,
@@ -160,7 +160,7 @@ impl MessageStore for MongoStore {
         filter: &MessageFilter,
         page: Page<MessageId>,
     ) -> Result<Vec<Message>, StoreError> {
-        within("list messages", ADMIN, async {
+        within("list messages", self.options.operator_deadline, async {
             let mut all = conditions(company, filter)?;
             if let Some(after) = page.after {
                 let at = date(self.time_of(after).await?);
@@ -199,7 +199,7 @@ impl MessageStore for MongoStore {
         id: MessageId,
         state: MessageState,
     ) -> Result<Option<Message>, StoreError> {
-        within("write a message", ADMIN, async {
+        within("write a message", self.options.operator_deadline, async {
             let own = doc! { "_id": object_id(id), "companyId": object_id(company) };
             let update = doc! { "$set": { "state": word_of(state)? } };
             let collection = self.collection(MESSAGES);

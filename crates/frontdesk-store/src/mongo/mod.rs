@@ -45,9 +45,6 @@ mod values;
 
 use failure::{Trouble, within};
 
-/// What an operator or a queue waits for.
-const ADMIN: Duration = Duration::from_secs(10);
-
 /// What an import waits for: the server ends a transaction after a minute.
 const IMPORT: Duration = Duration::from_secs(58);
 
@@ -119,12 +116,15 @@ impl OpenError {
 pub struct MongoOptions {
     /// What a turn waits for.
     pub turn_deadline: Duration,
+    /// What an operator or a queue waits for.
+    pub operator_deadline: Duration,
 }
 
 impl Default for MongoOptions {
     fn default() -> Self {
         Self {
             turn_deadline: Duration::from_secs(1),
+            operator_deadline: Duration::from_secs(10),
         }
     }
 }

@@ -6,7 +6,7 @@ use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
 
 use super::{
-    ADMIN, MongoStore,
+    MongoStore,
     failure::{Trouble, damaged, is_taken, within},
     revisions::limit,
     schema::NOTIFICATIONS,
@@ -104,7 +104,7 @@ impl MongoStore {
 #[async_trait]
 impl NotificationStore for MongoStore {
     async fn raise(&self, alerts: Vec<RaisedAlert>) -> Result<(), StoreError> {
-        within("keep alerts", ADMIN, async {
+        within("keep alerts", self.options.operator_deadline, async {
             for raised in &alerts {
                 self.raise_one(raised).await?;
             }
@@ -114,7 +114,7 @@ impl NotificationStore for MongoStore {
     }
 
     async fn notifications(&self, page: Page<NotificationId>) -> Result<Vec<Notification>, StoreError> {
-        within("list notifications", ADMIN, async {
+        within("list notifications", self.options.operator_deadline, async {
             // Ids begin with the second in which they were made.
             let before = page.after.map(|id| doc! { "_id": { "$lt": object_id(id) } });
             let collection = self.collection(NOTIFICATIONS);
@@ -126,7 +126,7 @@ impl NotificationStore for MongoStore {
     }
 
     async fn acknowledge(&self, id: NotificationId) -> Result<Option<Notification>, StoreError> {
-        within("acknowledge a notification", ADMIN, async {
+        within("acknowledge a notification", self.options.operator_deadline, async {
             let collection = self.collection(NOTIFICATIONS);
             let notifications = collection;
             let open = doc! { "_id": object_id(id), "state": "open" };

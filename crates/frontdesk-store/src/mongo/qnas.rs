@@ -11,7 +11,7 @@ use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
 
 use super::{
-    ADMIN, MongoStore, companies,
+    MongoStore, companies,
     failure::{Failure, Trouble, within},
     revisions::{After, Before, Json, expect, limit, stored_apart},
     schema::{DELETED_QNAS, QNA_SETS, QNAS},
@@ -187,7 +187,7 @@ async fn delete(
 #[async_trait]
 impl QnaStore for MongoStore {
     async fn qna(&self, owner: &QnaOwner, id: &QnaId) -> Result<Option<Stored>, StoreError> {
-        within("read a Q&A", ADMIN, async {
+        within("read a Q&A", self.options.operator_deadline, async {
             let id = document_id(&key(owner), id);
             let found = self.collection(QNAS).find_one(doc! { "_id": id }).await?;
             found.map(|document| stored_apart(document, WHAT)).transpose()
@@ -196,7 +196,7 @@ impl QnaStore for MongoStore {
     }
 
     async fn qnas(&self, owner: &QnaOwner, page: Page<QnaId>) -> Result<Vec<Stored>, StoreError> {
-        within("list Q&As", ADMIN, async {
+        within("list Q&As", self.options.operator_deadline, async {
             let owner = key(owner);
             let mut filter = doc! { "frontdesk.owner": &owner };
             if let Some(after) = &page.after {
@@ -214,31 +214,35 @@ impl QnaStore for MongoStore {
     }
 
     async fn qna_trades(&self) -> Result<Vec<TradeName>, StoreError> {
-        within("list the trades that have Q&As", ADMIN, async {
-            let collection = self.collection(QNA_SETS);
-            let sets = collection.find(doc! { "trade": { "$exists": true } });
-            let sets: Vec<Document> = sets.sort(doc! { "_id": 1 }).await?.try_collect().await?;
-            let mut trades = Vec::new();
-            for set in sets {
-                let owner = set.text("_id", "a set of Q&As")?;
-                let collection = self.collection(QNAS);
-                let any = collection.find_one(doc! { "frontdesk.owner": owner });
-                if any.projection(doc! { "_id": 1 }).await?.is_some() {
-                    trades.push(TradeName::new(set.text("trade", "a set of Q&As")?));
+        within(
+            "list the trades that have Q&As",
+            self.options.operator_deadline,
+            async {
+                let collection = self.collection(QNA_SETS);
+                let sets = collection.find(doc! { "trade": { "$exists": true } });
+                let sets: Vec<Document> = sets.sort(doc! { "_id": 1 }).await?.try_collect().await?;
+                let mut trades = Vec::new();
+                for set in sets {
+                    let owner = set.text("_id", "a set of Q&As")?;
+                    let collection = self.collection(QNAS);
+                    let any = collection.find_one(doc! { "frontdesk.owner": owner });
+                    if any.projection(doc! { "_id": 1 }).await?.is_some() {
+                        trades.push(TradeName::new(set.text("trade", "a set of Q&As")?));
+                    }
                 }
-            }
-            Ok(trades)
-        })
+                Ok(trades)
+            },
+        )
         .await
     }
 
     async fn insert_qna(&self, owner: &QnaOwner, id: &QnaId, json: Json) -> Result<Written, WriteError> {
-        transaction!(self, "make a Q&A", ADMIN, |transaction| insert(
-            transaction,
-            owner,
-            id,
-            &json
-        ))
+        transaction!(
+            self,
+            "make a Q&A",
+            self.options.operator_deadline,
+            |transaction| insert(transaction, owner, id, &json)
+        )
         .await
     }
 
@@ -249,23 +253,16 @@ impl QnaStore for MongoStore {
         json: Json,
         expected: Rev,
     ) -> Result<Written, WriteError> {
-        transaction!(self, "write a Q&A", ADMIN, |transaction| replace(
-            transaction,
-            owner,
-            id,
-            &json,
-            expected
-        ))
+        transaction!(self, "write a Q&A", self.options.operator_deadline, |transaction| {
+            replace(transaction, owner, id, &json, expected)
+        })
         .await
     }
 
     async fn delete_qna(&self, owner: &QnaOwner, id: &QnaId, expected: Option<Rev>) -> Result<Seq, WriteError> {
-        transaction!(self, "delete a Q&A", ADMIN, |transaction| delete(
-            transaction,
-            owner,
-            id,
-            expected
-        ))
+        transaction!(self, "delete a Q&A", self.options.operator_deadline, |transaction| {
+            delete(transaction, owner, id, expected)
+        })
         .await
     }
 }

@@ -8,7 +8,7 @@ use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
 
 use super::{
-    ADMIN, MongoStore,
+    MongoStore,
     failure::{Trouble, damaged, within},
     schema::{AUDIO_PARTS, CALLS, COMPANIES, DELETED_COMPANIES, MESSAGES, TURNS},
     transaction::Transaction,
@@ -144,39 +144,51 @@ impl MongoStore {
 #[async_trait]
 impl RetentionStore for MongoStore {
     async fn record_keepers(&self) -> Result<Vec<RecordKeeper>, StoreError> {
-        within("list the companies that have records", ADMIN, async {
-            let mut ids = self.distinct(CALLS, "companyId").await?;
-            ids.extend(self.distinct(MESSAGES, "companyId").await?);
-            let companies: Vec<Bson> = ids.iter().copied().map(Bson::from).collect();
-            let known = self.days(COMPANIES, &companies).await?;
-            let deleted = self.days(DELETED_COMPANIES, &companies).await?;
-            let keepers = ids.into_iter().map(|id| {
-                let company = id.to_hex().parse();
-                Ok(RecordKeeper {
-                    company: company.map_err(|error| damaged("the company of a record", error))?,
-                    retention_days: known.get(&id).or_else(|| deleted.get(&id)).copied().flatten(),
-                })
-            });
-            keepers.collect()
-        })
+        within(
+            "list the companies that have records",
+            self.options.operator_deadline,
+            async {
+                let mut ids = self.distinct(CALLS, "companyId").await?;
+                ids.extend(self.distinct(MESSAGES, "companyId").await?);
+                let companies: Vec<Bson> = ids.iter().copied().map(Bson::from).collect();
+                let known = self.days(COMPANIES, &companies).await?;
+                let deleted = self.days(DELETED_COMPANIES, &companies).await?;
+                let keepers = ids.into_iter().map(|id| {
+                    let company = id.to_hex().parse();
+                    Ok(RecordKeeper {
+                        company: company.map_err(|error| damaged("the company of a record", error))?,
+                        retention_days: known.get(&id).or_else(|| deleted.get(&id)).copied().flatten(),
+                    })
+                });
+                keepers.collect()
+            },
+        )
         .await
     }
 
     async fn purge(&self, company: CompanyId, before: Timestamp) -> Result<Purged, StoreError> {
-        within("delete records whose retention has ended", ADMIN, async {
-            let (company, before) = (object_id(company), date(before));
-            let (calls, turns) = self.purge_calls(&company, &before).await?;
-            let messages = self.purge_messages(&company, &before).await?;
-            Ok(Purged { calls, turns, messages })
-        })
+        within(
+            "delete records whose retention has ended",
+            self.options.operator_deadline,
+            async {
+                let (company, before) = (object_id(company), date(before));
+                let (calls, turns) = self.purge_calls(&company, &before).await?;
+                let messages = self.purge_messages(&company, &before).await?;
+                Ok(Purged { calls, turns, messages })
+            },
+        )
         .await
     }
 
     async fn purge_leftovers(&self) -> Result<bool, StoreError> {
-        within("delete what no record refers to", ADMIN, async {
-            let audio = self.purge_audio().await?;
-            Ok(self.forget_companies().await? || audio)
-        })
+        within(
+            "delete what no record refers to",
+            self.options.operator_deadline,
+            async {
+                let audio = self.purge_audio().await?;
+                Ok(self.forget_companies().await? || audio)
+            },
+        )
         .await
     }
 }

@@ -11,7 +11,7 @@ use mongodb::{
 };
 
 use super::{
-    ADMIN, MongoStore,
+    MongoStore,
     failure::{Trouble, is_taken, within},
     schema::ROTATIONS,
     transaction::Transaction,
@@ -113,7 +113,7 @@ impl RotationStore for MongoStore {
     }
 
     async fn last_spoken(&self, company: CompanyId) -> Result<Vec<(FallbackKind, u32)>, StoreError> {
-        within("read what was spoken last", ADMIN, async {
+        within("read what was spoken last", self.options.operator_deadline, async {
             let ids: Vec<_> = FallbackKind::ALL
                 .iter()
                 .filter_map(|kind| id_of(company, *kind).remove("_id"))

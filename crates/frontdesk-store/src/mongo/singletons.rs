@@ -7,7 +7,7 @@ use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
 
 use super::{
-    ADMIN, MongoStore, companies,
+    MongoStore, companies,
     failure::{Failure, Trouble, within},
     revisions::{After, Before, Json, stored_apart},
     schema::{OVERLAYS, PLATFORM},
@@ -101,21 +101,21 @@ async fn put_expected(
 #[async_trait]
 impl SingletonStore for MongoStore {
     async fn singleton(&self, which: &Singleton) -> Result<Option<Stored>, StoreError> {
-        within("read a document", ADMIN, find(self, which)).await
+        within("read a document", self.options.operator_deadline, find(self, which)).await
     }
 
     async fn put_singleton(&self, which: &Singleton, json: Json, expected: Option<Rev>) -> Result<Written, WriteError> {
-        transaction!(self, "write a document", ADMIN, |transaction| put_expected(
-            transaction,
-            which,
-            &json,
-            expected
-        ))
+        transaction!(
+            self,
+            "write a document",
+            self.options.operator_deadline,
+            |transaction| put_expected(transaction, which, &json, expected)
+        )
         .await
     }
 
     async fn prompt_languages(&self) -> Result<Vec<Arc<str>>, StoreError> {
-        within("list the languages of prompts", ADMIN, async {
+        within("list the languages of prompts", self.options.operator_deadline, async {
             let collection = self.collection(PLATFORM);
             let found = collection.find(doc! {}).projection(doc! { "_id": 1 });
             let found: Vec<Document> = found.sort(doc! { "_id": 1 }).await?.try_collect().await?;

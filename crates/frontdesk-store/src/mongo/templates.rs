@@ -14,7 +14,7 @@ use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
 
 use super::{
-    ADMIN, MongoStore,
+    MongoStore,
     failure::{Failure, Trouble, within},
     revisions::{self, After, Before, Json, expect, limit},
     schema::{COMPANIES, TEMPLATES},
@@ -154,14 +154,14 @@ async fn delete(
 #[async_trait]
 impl TemplateStore for MongoStore {
     async fn template(&self, id: TemplateId) -> Result<Option<Stored>, StoreError> {
-        within("read a template", ADMIN, async {
+        within("read a template", self.options.operator_deadline, async {
             Ok(find_all(self, &[id]).await?.remove(&id))
         })
         .await
     }
 
     async fn templates(&self, page: Page<TemplateId>) -> Result<Vec<Stored>, StoreError> {
-        within("list templates", ADMIN, async {
+        within("list templates", self.options.operator_deadline, async {
             let after = page.after.map(|id| doc! { "_id": { "$gt": object_id(id) } });
             let collection = self.collection(TEMPLATES);
             let found = collection.find(after.unwrap_or_default());
@@ -176,30 +176,29 @@ impl TemplateStore for MongoStore {
     }
 
     async fn insert_template(&self, id: TemplateId, json: Json) -> Result<Written, WriteError> {
-        transaction!(self, "make a template", ADMIN, |transaction| insert(
-            transaction,
-            id,
-            &json
-        ))
+        transaction!(self, "make a template", self.options.operator_deadline, |transaction| {
+            insert(transaction, id, &json)
+        })
         .await
     }
 
     async fn replace_template(&self, id: TemplateId, json: Json, expected: Rev) -> Result<Written, WriteError> {
-        transaction!(self, "write a template", ADMIN, |transaction| replace(
-            transaction,
-            id,
-            &json,
-            expected
-        ))
+        transaction!(
+            self,
+            "write a template",
+            self.options.operator_deadline,
+            |transaction| replace(transaction, id, &json, expected)
+        )
         .await
     }
 
     async fn delete_template(&self, id: TemplateId, expected: Option<Rev>) -> Result<Seq, WriteError> {
-        transaction!(self, "delete a template", ADMIN, |transaction| delete(
-            transaction,
-            id,
-            expected
-        ))
+        transaction!(
+            self,
+            "delete a template",
+            self.options.operator_deadline,
+            |transaction| delete(transaction, id, expected)
+        )
         .await
     }
 }

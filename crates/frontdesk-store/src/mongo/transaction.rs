@@ -1,8 +1,12 @@
 //! Writes of operators: one after the other over all processes, each in a transaction.
 //!
-//! The first write of each transaction is that of one document, the counter of changes. Of two transactions at the
-//! same time the server ends one at once, which is then done again. So what a transaction reads is what the one before
-//! left, as if there were one writer, and changes have their numbers in the order of their commits.
+//! Each transaction writes one document, the counter of changes, as its last work. Of two transactions at the same time
+//! the server ends the one that comes there second, which is then done again. So what a transaction has read is what the
+//! one before left, as if there were one writer, and changes have their numbers in the order of their commits.
+//!
+//! The counter comes last, because a process that is killed leaves its transaction open until the server ends it, and
+//! whoever waits for what it has written waits as long. One that was refused several times writes it first: then nobody
+//! else gets in its way.
 
 use std::time::Duration;
 
@@ -16,7 +20,7 @@ use tokio::time;
 
 use super::{
     MongoStore, changes,
-    failure::{Failure, Trouble, is_passing},
+    failure::{Failure, Trouble, is_passing, is_taken},
     revisions::Json,
     schema,
     values::{self, META},
@@ -25,6 +29,9 @@ use crate::ports::{Changed, Seq};
 
 /// The longest pause before a transaction is done again.
 const LONGEST_PAUSE: u64 = 64;
+
+/// From this try on the counter is written first.
+const LOCKS_FIRST: u32 = 3;
 
 /// A transaction that has begun.
 pub(super) struct Transaction<'s> {
@@ -53,7 +60,7 @@ impl Tries {
 impl<'s> Transaction<'s> {
     /// Begins; `None` if another one is in the way, after a pause that is over then.
     pub(super) async fn begin(store: &'s MongoStore, tries: &mut Tries) -> Result<Option<Self>, Trouble> {
-        match Self::try_to_begin(store).await {
+        match Self::try_to_begin(store, tries.0 >= LOCKS_FIRST).await {
             Err(Trouble::Driver(error)) if is_passing(&error) => {
                 tries.pause().await;
                 Ok(None)
@@ -62,7 +69,7 @@ impl<'s> Transaction<'s> {
         }
     }
 
-    async fn try_to_begin(store: &'s MongoStore) -> Result<Self, Trouble> {
+    async fn try_to_begin(store: &'s MongoStore, first: bool) -> Result<Self, Trouble> {
         let mut session = store.client.start_session().await?;
         session
             .start_transaction()
@@ -70,15 +77,16 @@ impl<'s> Transaction<'s> {
             .write_concern(super::durable())
             .await?;
         let counters: Collection<Document> = store.database.collection(schema::COUNTERS);
-        let before = counters
-            .find_one_and_update(
-                doc! { "_id": changes::COUNTER },
-                doc! { "$inc": { "transactions": 1_i64 } },
-            )
-            .upsert(true)
-            .return_document(ReturnDocument::Before)
-            .session(&mut session)
-            .await?;
+        let counter = doc! { "_id": changes::COUNTER };
+        let before = if first {
+            let locked = counters.find_one_and_update(counter, doc! { "$inc": { "transactions": 1_i64 } });
+            locked
+                .return_document(ReturnDocument::Before)
+                .session(&mut session)
+                .await?
+        } else {
+            counters.find_one(counter).session(&mut session).await?
+        };
         let newest = before.map_or(Ok(0), |counter| changes::newest_of(&counter))?;
         Ok(Self {
             store,
@@ -165,7 +173,8 @@ impl<'s> Transaction<'s> {
             }
         };
         match committed {
-            Err(Failure::Trouble(Trouble::Driver(error))) if is_passing(&error) => {
+            // A key that somebody else has taken meanwhile is seen, and refused in words, the next time.
+            Err(Failure::Trouble(Trouble::Driver(error))) if is_passing(&error) || is_taken(&error) => {
                 tries.pause().await;
                 Ok(None)
             }

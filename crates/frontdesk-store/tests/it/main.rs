@@ -6,7 +6,8 @@ mod cache;
 mod conformance;
 #[cfg(test)]
 mod ledger;
-#[cfg(all(test, feature = "mongo"))]
+#[cfg(feature = "mongo")]
+#[cfg(test)]
 mod mongo;
 #[cfg(test)]
 mod queues;

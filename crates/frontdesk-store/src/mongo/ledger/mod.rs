@@ -19,7 +19,7 @@ use frontdesk_domain::{
 use mongodb::bson::{Bson, doc};
 
 use super::{
-    ADMIN, IMPORT, MongoStore,
+    IMPORT, MongoStore,
     failure::{Trouble, within},
     schema::{ACCOUNTS, ENTRIES},
     transaction::Transaction,
@@ -125,23 +125,37 @@ impl LedgerStore for MongoStore {
     }
 
     async fn settle(&self, id: LedgerEntryId, bill: Bill) -> Result<bool, StoreError> {
-        within("settle a bill", ADMIN, steps::settle(self, id, &bill)).await
+        within(
+            "settle a bill",
+            self.options.operator_deadline,
+            steps::settle(self, id, &bill),
+        )
+        .await
     }
 
     async fn void(&self, id: LedgerEntryId, at: Timestamp) -> Result<bool, StoreError> {
-        within("let a hold go", ADMIN, steps::void(self, id, at)).await
+        within(
+            "let a hold go",
+            self.options.operator_deadline,
+            steps::void(self, id, at),
+        )
+        .await
     }
 
     async fn reap(&self, now: Timestamp) -> Result<Vec<(Account, LedgerEntry)>, StoreError> {
-        within("charge holds whose lease has ended", ADMIN, async {
-            closing::finish_what_was_left(self).await?;
-            steps::reap(self, now).await
-        })
+        within(
+            "charge holds whose lease has ended",
+            self.options.operator_deadline,
+            async {
+                closing::finish_what_was_left(self).await?;
+                steps::reap(self, now).await
+            },
+        )
         .await
     }
 
     async fn spend(&self, account: Account, month: MonthKey) -> Result<Spend, StoreError> {
-        within("read what a month has taken", ADMIN, async {
+        within("read what a month has taken", self.options.operator_deadline, async {
             let collection = self.collection(ACCOUNTS);
             let found = collection.find_one(doc! { "_id": object_id(account) });
             let found = found.projection(doc! { "months": 1 }).await?;
@@ -158,7 +172,12 @@ impl LedgerStore for MongoStore {
         filter: LedgerFilter,
         page: Page<LedgerEntryId>,
     ) -> Result<Vec<LedgerEntry>, StoreError> {
-        within("list the ledger", ADMIN, entries::list(self, account, filter, page)).await
+        within(
+            "list the ledger",
+            self.options.operator_deadline,
+            entries::list(self, account, filter, page),
+        )
+        .await
     }
 
     async fn audit(&self) -> Result<Audit, StoreError> {

@@ -36,7 +36,35 @@ const REAPED_AT_ONCE: usize = 500;
 pub(super) async fn reserve(store: &MongoStore, hold: &Hold) -> Result<Reserved, Trouble> {
     let once = entries::once_of_attempt(hold.account, &hold.turn, hold.attempt);
     let attempt = store.ids.make();
+    let id = object_id(hold.account);
     loop {
+        // Read first: what is full is refused without a write, however many ask.
+        let accounts = store.collection(ACCOUNTS);
+        let found = accounts.find_one(doc! { "_id": id.clone() }).await?;
+        let mut open = found.iter().flat_map(entries::open_in);
+        if let Some(known) = open.find(|entry| entry.text_or_none("once") == Some(&once)) {
+            let is_own = known.get("op") == Some(&object_id(attempt));
+            return match (is_own, &found) {
+                // The answer got lost.
+                (true, Some(account)) => Ok(granted(account, hold)),
+                _ => Ok(Reserved::Known(entries::kind_of(known)?)),
+            };
+        }
+        let limit = limit_of(found.as_ref(), hold);
+        let month = hold.month.to_string();
+        let spend = found
+            .as_ref()
+            .map(|account| spend_of(account, &month))
+            .unwrap_or_default();
+        if !fits(spend, hold.amount, limit) {
+            return match entries::closed(store, &once).await? {
+                Some(closed) => Ok(Reserved::Known(entries::kind_of(&closed)?)),
+                None => Ok(Reserved::Refused(spend, limit)),
+            };
+        }
+        if found.is_none() {
+            make_account(store, hold.account).await?;
+        }
         if let Some(account) = try_to_hold(store, hold, &once, attempt).await? {
             // It may have been closed and moved before.
             if let Some(closed) = entries::closed(store, &once).await? {
@@ -45,34 +73,7 @@ pub(super) async fn reserve(store: &MongoStore, hold: &Hold) -> Result<Reserved,
             }
             return Ok(granted(&account, hold));
         }
-        let found = store
-            .collection(ACCOUNTS)
-            .find_one(doc! { "_id": object_id(hold.account) })
-            .await?;
-        let open = found.iter().flat_map(entries::open_in);
-        if let Some(known) = open.into_iter().find(|entry| entry.text_or_none("once") == Some(&once)) {
-            let is_own = known.get("op") == Some(&object_id(attempt));
-            return match (is_own, &found) {
-                // It was run twice.
-                (true, Some(account)) => Ok(granted(account, hold)),
-                _ => Ok(Reserved::Known(entries::kind_of(known)?)),
-            };
-        }
-        if let Some(closed) = entries::closed(store, &once).await? {
-            return Ok(Reserved::Known(entries::kind_of(&closed)?));
-        }
-        let limit = limit_of(found.as_ref(), hold);
-        let spend = found
-            .as_ref()
-            .map(|account| spend_of(account, &hold.month.to_string()))
-            .unwrap_or_default();
-        if !fits(spend, hold.amount, limit) {
-            return Ok(Reserved::Refused(spend, limit));
-        }
-        if found.is_none() {
-            make_account(store, hold.account).await?;
-        }
-        // It fits now: others were in between.
+        // It fitted a moment ago: others were in between.
     }
 }
 

@@ -270,12 +270,12 @@ fn operations(variable: &str, usual: usize) -> usize {
     wanted.map_or(usual, |wanted| wanted.to_str().unwrap().parse().unwrap())
 }
 
-fn runner(operations: usize) -> TestRunner {
+/// What failed is made smaller in so many steps, each of which does everything again.
+fn runner(operations: usize, max_shrink_iters: u32) -> TestRunner {
     let stores = u32::try_from(operations.div_ceil(OPERATIONS_A_STORE)).unwrap();
     TestRunner::new(Config {
         failure_persistence: None,
-        // Each step of it does everything again.
-        max_shrink_iters: 2_000,
+        max_shrink_iters,
         ..Config::with_cases(stores)
     })
 }
@@ -284,7 +284,7 @@ fn runner(operations: usize) -> TestRunner {
 fn store_and_model_agree_after_every_operation() {
     let runtime = Runtime::new().unwrap();
     let operations = vec(operation(), OPERATIONS_A_STORE);
-    let done = runner(self::operations("FRONTDESK_LEDGER_OPERATIONS", 20_000)).run(&operations, |operations| {
+    let done = runner(self::operations("FRONTDESK_LEDGER_OPERATIONS", 20_000), 2_000).run(&operations, |operations| {
         let place = Place::without_disk();
         runtime.block_on(async {
             let mut run = Run::new(place.open()).await;
@@ -312,7 +312,7 @@ fn mongodb_and_model_agree_after_every_operation() {
     let runtime = Runtime::new().unwrap();
     let wanted = operations("FRONTDESK_LEDGER_OPERATIONS_MONGODB", OPERATIONS_A_STORE);
     let operations = vec(operation(), OPERATIONS_A_STORE.min(wanted));
-    let done = runner(wanted).run(&operations, |operations| {
+    let done = runner(wanted, 8).run(&operations, |operations| {
         let place = Place::new().unwrap();
         runtime.block_on(async {
             let mut run = Run::new(place.open().await).await;

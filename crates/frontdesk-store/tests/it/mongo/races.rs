@@ -154,7 +154,7 @@ async fn holds_and_waits_when_asked() {
         .unwrap();
     assert!(matches!(held, Reserved::Granted(..)));
     fs::write(Path::new(&folder).join("held"), "").unwrap();
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ const PROGRAM: &str = "FRONTDESK_TEST_MONGODB_PROGRAM";
 /// A stand-in for the server on a busy machine is slow.
 pub(crate) const PATIENT: MongoOptions = MongoOptions {
     turn_deadline: Duration::from_secs(20),
+    operator_deadline: Duration::from_mins(1),
 };
 
 /// A server that was started for the tests of this process; it ends with the last of them.
@@ -76,7 +77,7 @@ fn started(program: &str) -> Arc<Started> {
         uri: format!("mongodb://127.0.0.1:{port}"),
         _folder: folder,
     });
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
         assert!(Instant::now() < until, "{program} does not listen");
         thread::sleep(Duration::from_millis(50));
