@@ -65,7 +65,8 @@ impl CargoTool {
         let wanted = format!("{}@{}", self.crate_name, self.version);
         must(
             "installing a tool that is missing (some minutes)",
-            &mut cargo(["install", "--locked", &wanted]),
+            // Optimising it takes longer than it ever saves.
+            &mut cargo(["install", "--debug", "--locked", &wanted]),
         )
     }
 }

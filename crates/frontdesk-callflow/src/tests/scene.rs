@@ -211,7 +211,7 @@ impl Scene {
 
     pub(super) async fn template(&self, id: &str, trade: &str, scenarios: Value) {
         self.store
-            .insert_template(id.parse().unwrap(), template(id, trade, scenarios))
+            .insert_template(id.parse().unwrap(), template(id, trade, &scenarios))
             .await
             .unwrap();
     }
@@ -221,7 +221,7 @@ impl Scene {
         let number = id.parse().unwrap();
         let before = self.store.template(number).await.unwrap().unwrap();
         self.store
-            .replace_template(number, template(id, trade, scenarios), before.rev)
+            .replace_template(number, template(id, trade, &scenarios), before.rev)
             .await
             .unwrap();
     }
@@ -375,7 +375,7 @@ fn meanings(encoder: Option<Arc<Concepts>>, folder: &Path) -> Meanings {
     Meanings::start(Box::new(move || Some(encoder)), Some(Arc::new(blobs))).unwrap()
 }
 
-fn template(id: &str, trade: &str, scenarios: Value) -> Map<String, Value> {
+fn template(id: &str, trade: &str, scenarios: &Value) -> Map<String, Value> {
     let document = json!({
         "_id": id, "name": format!("{trade} template"), "trade": trade, "version": "1.0.0",
         "fillerWords": ["please"], "synonymMap": {},
