@@ -366,7 +366,8 @@ fn a_disk_that_becomes_full_while_the_model_is_installed_is_told_and_leaves_noth
         .args(["-c", full, env!("CARGO_BIN_EXE_frontdesk")])
         .arg(&source)
         .current_dir(stage.path())
-        .env_remove("FRONTDESK_MODEL__PATH")
+        .env_clear()
+        .env("PATH", env!("PATH"))
         .env("XDG_CACHE_HOME", &caches)
         .output()
         .unwrap();
