@@ -143,6 +143,12 @@ impl Answers {
         }
     }
 
+    /// Notes that the record of a turn is on its way into the store.
+    pub(crate) fn note_queued(&self, turn: &TurnKey, call: &CallKey, now: i64) {
+        self.seen.note(turn, now);
+        self.seen.note(call, now);
+    }
+
     /// Notes that all turns of the last day that the store has are noted.
     pub(crate) fn know_the_day(&self) {
         self.knows_the_day.store(true, Ordering::Relaxed);
@@ -200,8 +206,7 @@ impl Claim<'_> {
     /// Keeps the answer and hands it to those who wait. `queued` is how many records were queued so far, this turn's
     /// among them, and `stored` how many of them the store has.
     pub(crate) fn give(self, call: CallKey, given: &Given, (queued, stored): (u64, u64), now: i64) {
-        self.answers.seen.note(&self.turn, now);
-        self.answers.seen.note(&call, now);
+        self.answers.note_queued(&self.turn, &call, now);
         self.answers.memory().newest.insert(call.clone(), self.turn.clone());
         self.keep(call, given, queued, stored);
     }

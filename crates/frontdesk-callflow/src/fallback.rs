@@ -12,6 +12,7 @@ use frontdesk_domain::{
     variables::Wording,
 };
 use frontdesk_store::ports::RotationStore as _;
+use tokio::time::Instant;
 use tracing::warn;
 
 use crate::{
@@ -103,7 +104,9 @@ async fn rotation_number(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, kind
             flow.store().next_rotation(tenant.id(), kind).await
         }
     };
-    match tokio::time::timeout(settings::STORE_DEADLINE, rotation).await {
+    // What is left of the turn may be less than the store is waited for elsewhere.
+    let until = (Instant::now() + settings::STORE_DEADLINE).min(turn.deadline - settings::FALLBACK_MARGIN);
+    match tokio::time::timeout_at(until, rotation).await {
         Ok(Ok(number)) => number,
         Ok(Err(error)) => {
             warn!(company.id = %tenant.id(), error = &error as &dyn std::error::Error, "the rotation of fallbacks goes on locally");

@@ -39,7 +39,7 @@ use crate::{
     record::{self, Circumstances},
     safety, settings, speech,
     trace::Trace,
-    turn::{Said, Turn, handle_turn},
+    turn::{Said, Turn},
     webhook::Webhook,
 };
 
@@ -305,6 +305,7 @@ impl CallFlow {
                 .map_or(0, |call| call.turns.len());
             state.turn = u32::try_from(turns).unwrap_or(u32::MAX);
         }
+        let is_own_call = call.is_none();
         let call = call.unwrap_or_else(|| CallId::new(&format!("route-{nonce:016x}")));
         let words = redact_field(utterance);
         let normalized = normalize(&words);
@@ -325,10 +326,18 @@ impl CallFlow {
             state: &state,
             dry_run,
         };
-        let decided = handle_turn(self, &tenant, &turn).await;
+        let decided = self.decide(&tenant, &turn, turn.deadline).await;
+        if is_own_call {
+            // Nothing else ever reports its end.
+            self.counts.end(tenant.id(), &turn.call);
+        }
         let decision = decided.decision.clone();
+        let is_paid = decided.consulted.is_some();
         if !dry_run {
             record::enqueue(self, &tenant, &turn, decided, Circumstances::default());
+            if is_paid {
+                self.wait_until_stored(&tenant, turn.deadline).await;
+            }
         }
         Ok(Some(decision))
     }

@@ -124,6 +124,9 @@ impl CallFlow {
         let is_paid = decided.consulted.is_some();
         record::enqueue(self, tenant, &incoming, decided, around);
         if is_paid {
+            // The turn may be broken off while it waits; the store has its record all the same.
+            self.answers()
+                .note_queued(&turn, &call_key, webhook.arrived.as_second());
             self.wait_until_stored(tenant, webhook.deadline).await;
         }
         let counts = self.turns().counts();
@@ -138,7 +141,7 @@ impl CallFlow {
 
     /// A paid answer is on disk before it is spoken: the same webhook gets it after a crash as well, and pays nothing. Who
     /// waits for an answer is not left without one because the disk is slow.
-    async fn wait_until_stored(&self, tenant: &Tenant, deadline: Instant) {
+    pub(crate) async fn wait_until_stored(&self, tenant: &Tenant, deadline: Instant) {
         if !matches!(timeout_at(deadline, self.turns().stored()).await, Ok(true)) {
             warn!(company.id = %tenant.id(), "a paid answer was spoken before its record was on disk");
         }
@@ -166,7 +169,7 @@ impl CallFlow {
     }
 
     /// Steps 3 to 7, within the turn's deadline.
-    async fn decide(&self, tenant: &Tenant, turn: &Turn<'_>, deadline: Instant) -> Decided {
+    pub(crate) async fn decide(&self, tenant: &Tenant, turn: &Turn<'_>, deadline: Instant) -> Decided {
         match guarded(timeout_at(deadline, handle_turn(self, tenant, turn))).await {
             Some(Ok(decided)) => decided,
             Some(Err(_)) => self.decide_in_emergency(tenant, turn, "was not decided in time"),

@@ -41,6 +41,9 @@ pub const LLM_REQUEST: Duration = Duration::from_secs(10);
 /// What is left of a turn's time once the LLM was waited for: a fallback and its record need it.
 pub const LLM_MARGIN: Duration = Duration::from_millis(400);
 
+/// What is left of a turn's time once a fallback's number was waited for: what is spoken is still to be written.
+pub const FALLBACK_MARGIN: Duration = Duration::from_millis(100);
+
 /// So many answers are offered to the LLM at most, dangers aside.
 pub const LLM_OFFERED: usize = 24;
 

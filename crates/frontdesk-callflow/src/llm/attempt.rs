@@ -43,10 +43,12 @@ const WORTH_A_RETRY: Duration = Duration::from_millis(600);
 const SETTLE_WAIT: Duration = Duration::from_millis(300);
 /// Between tries to settle.
 const SETTLE_PAUSE: Duration = Duration::from_millis(200);
+/// So long after its lease a bill beyond its hold is tried to be noted: a store may be away for an hour.
+const FOR_AN_OVERRUN: Duration = Duration::from_hours(1);
 /// So many overruns of a month are looked at; each switched a model off.
 const OVERRUNS: usize = 1_000;
 /// A request ends so long before its lease does.
-pub(super) const BEFORE_LEASE_ENDS: Duration = Duration::from_secs(1);
+const BEFORE_LEASE_ENDS: Duration = Duration::from_secs(1);
 
 /// What is asked, and who pays.
 pub(super) struct Order {
@@ -141,19 +143,36 @@ struct Shared {
     asks: AtomicBool,
     /// The turn waits no longer.
     gone: AtomicBool,
+    /// The answer is there, and its bill is being written.
+    answered: AtomicBool,
     progress: Progress,
+}
+
+/// Tells the task that nobody waits any more.
+struct GoneWhenDropped<'s>(&'s Shared);
+
+impl Drop for GoneWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.gone.store(true, Ordering::SeqCst);
+    }
 }
 
 /// Asks, and waits for the answer until `wait`. What was begun is settled, whoever waits.
 pub(super) async fn ask(running: &Arc<Running>, order: Order, wait: Instant) -> Report {
     let shared = Arc::<Shared>::default();
-    let (reply, answer) = oneshot::channel();
+    let (reply, mut answer) = oneshot::channel();
     let (worst, _) = order.worst();
     let (task, shared_by_task) = (Arc::clone(running), Arc::clone(&shared));
     running.parts.tasks.spawn("ask the LLM", async move {
         run(&task, order, wait, &shared_by_task, reply).await;
     });
-    match timeout_at(wait, answer).await {
+    // Also where the turn is broken off, as when its connection is lost.
+    let _gone = GoneWhenDropped(&shared);
+    let mut told = timeout_at(wait, &mut answer).await;
+    if told.is_err() && shared.answered.load(Ordering::SeqCst) {
+        told = timeout(SETTLE_WAIT, answer).await;
+    }
+    match told {
         Ok(Ok(report)) => report,
         Ok(Err(_)) => Failure::Broken.into(),
         Err(_) => {
@@ -183,12 +202,13 @@ async fn run(running: &Running, order: Order, wait: Instant, shared: &Shared, re
             Ok(held) => held,
             Err(failure) => return tell(&mut reply, failure.into()),
         };
+        // Before the look at `gone`: the turn sets that before it looks here, so that one of the two sees the other.
+        shared.asks.store(true, Ordering::SeqCst);
         if shared.gone.load(Ordering::SeqCst) {
             return void(running, &held).await;
         }
-        shared.asks.store(true, Ordering::SeqCst);
-        let until = Instant::now() + settings::LLM_REQUEST.min(running.parts.lease.saturating_sub(BEFORE_LEASE_ENDS));
         let sent = Instant::now();
+        let until = held.must_end().min(sent + settings::LLM_REQUEST);
         let outcome = send(running, &order, until, &shared.progress).await;
         judge(running, &outcome, sent.elapsed(), shared.gone.load(Ordering::SeqCst));
         if outcome.is_free() {
@@ -206,6 +226,7 @@ async fn run(running: &Running, order: Order, wait: Instant, shared: &Shared, re
             }
             return;
         }
+        shared.answered.store(true, Ordering::SeqCst);
         let report = priced(running, &order, &held, outcome);
         let settling = settle(running, &held, report.1);
         tokio::pin!(settling);
@@ -272,6 +293,15 @@ pub(super) struct Held {
     spend: Spend,
     limit: PicoUsd,
     lease_ends: Instant,
+}
+
+impl Held {
+    /// Until then a request for it must have ended.
+    pub(super) fn must_end(&self) -> Instant {
+        self.lease_ends
+            .checked_sub(BEFORE_LEASE_ENDS)
+            .unwrap_or(self.lease_ends)
+    }
 }
 
 /// What the platform may spend on probes this month: what providers billed beyond holds is no probe, and an operator who
@@ -398,25 +428,37 @@ fn overran(running: &Running, order: &Order, held: &Held, overrun: PicoUsd) {
     });
 }
 
-/// Settles until it is settled; after the lease the reaper charges the hold in full.
+/// Settles until it is settled; after the lease the reaper charges the hold in full, and what was billed beyond it is
+/// still to be noted.
 pub(super) async fn settle(running: &Running, held: &Held, bill: Bill) {
-    until_closed(held, "settled", || running.parts.store.settle(held.id, bill.clone())).await;
+    let until = if bill.overrun > PicoUsd::ZERO {
+        held.lease_ends + FOR_AN_OVERRUN
+    } else {
+        held.lease_ends
+    };
+    until_closed(held, until, "settled", || {
+        running.parts.store.settle(held.id, bill.clone())
+    })
+    .await;
 }
 
 /// Lets a hold go, likewise.
 pub(super) async fn void(running: &Running, held: &Held) {
     let now = running.parts.clock.now();
-    until_closed(held, "let go", || running.parts.store.void(held.id, now)).await;
+    until_closed(held, held.lease_ends, "let go", || {
+        running.parts.store.void(held.id, now)
+    })
+    .await;
 }
 
-async fn until_closed<F>(held: &Held, what: &'static str, close: impl Fn() -> F)
+async fn until_closed<F>(held: &Held, until: Instant, what: &'static str, close: impl Fn() -> F)
 where
     F: Future<Output = Result<bool, StoreError>>,
 {
     loop {
         match close().await {
             Ok(_) => return,
-            Err(failure) if Instant::now() >= held.lease_ends => {
+            Err(failure) if Instant::now() >= until => {
                 let error = &failure as &dyn std::error::Error;
                 error!(entry.id = %held.id, error, "a hold could not be {what}: it will be charged in full");
                 return;

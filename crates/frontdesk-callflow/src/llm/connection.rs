@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     Running,
-    attempt::{BEFORE_LEASE_ENDS, Failure, Order, hold, priced, send, settle, void},
+    attempt::{Failure, Order, hold, priced, send, settle, void},
 };
 use crate::settings;
 
@@ -90,7 +90,7 @@ pub(super) async fn one_token(running: &Running, until: Instant) -> Tried {
         Err(_) => return Tried::failed("the ledger does not answer: look at the store".to_owned()),
     };
     let sent = Instant::now();
-    let until = until.min(sent + running.parts.lease.saturating_sub(BEFORE_LEASE_ENDS));
+    let until = until.min(held.must_end());
     let outcome = send(running, &order, until, &Progress::default()).await;
     let took = sent.elapsed();
     let complaint = outcome.complaint();

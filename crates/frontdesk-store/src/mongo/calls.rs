@@ -8,7 +8,10 @@ use frontdesk_domain::{
     record::{TurnOutcome, TurnRecord},
     time::Timestamp,
 };
-use futures_util::{TryStreamExt as _, stream::TryChunksError};
+use futures_util::{
+    TryStreamExt as _,
+    stream::{self, TryChunksError},
+};
 use mongodb::bson::{Bson, Document, doc};
 use serde_json::Value;
 
@@ -26,6 +29,9 @@ use crate::ports::{
 };
 
 const WHAT: &str = "a call";
+
+/// So many calls are noted at once: each waits for a majority of the members, which may be far apart.
+const NOTED_AT_ONCE: usize = 16;
 
 /// Calls are searched for words in steps of so many.
 const SEARCHED_AT_ONCE: usize = 200;
@@ -116,8 +122,7 @@ fn escaped(text: &str) -> String {
 
 impl MongoStore {
     async fn note(&self, company: CompanyId, call: &CallId, noted: Document) -> Result<(), Trouble> {
-        let collection = self.collection(CALLS);
-        let calls = collection;
+        let calls = self.collection(CALLS);
         loop {
             let noted = vec![doc! { "$set": noted.clone() }];
             let update = calls.update_one(doc! { "_id": id_of_call(company, call) }, noted);
@@ -131,11 +136,16 @@ impl MongoStore {
 
     async fn append(&self, turns: &[TurnRecord]) -> Result<(), Trouble> {
         // First the calls: a turn is found through its call.
-        for ((company, call), turns) in turns_of_calls(turns) {
-            if let Some(noted) = note_call(company, call, &turns)? {
-                self.note(company, call, noted).await?;
-            }
-        }
+        let calls = turns_of_calls(turns).into_iter().map(Ok);
+        let noted =
+            stream::iter(calls).try_for_each_concurrent(
+                NOTED_AT_ONCE,
+                async |((company, call), turns)| match note_call(company, call, &turns)? {
+                    Some(noted) => self.note(company, call, noted).await,
+                    None => Ok(()),
+                },
+            );
+        noted.await?;
         let documents = turns.iter().map(turn_document).collect::<Result<Vec<_>, _>>()?;
         if !documents.is_empty() {
             match self.collection(TURNS).insert_many(documents).ordered(false).await {
@@ -283,10 +293,11 @@ impl TurnLog for MongoStore {
 
     async fn end_calls(&self, ends: Arc<Vec<CallEnd>>) -> Result<(), StoreError> {
         within("note that calls have ended", self.options.operator_deadline, async {
-            for end in ends.iter() {
-                self.note(end.company, &end.call, note_end(end)?).await?;
-            }
-            Ok(())
+            let ends = stream::iter(ends.iter().map(Ok));
+            let noted = ends.try_for_each_concurrent(NOTED_AT_ONCE, async |end| {
+                self.note(end.company, &end.call, note_end(end)?).await
+            });
+            noted.await
         })
         .await
     }

@@ -251,6 +251,10 @@ fn do_each(connection: &Connection, group: &mut [Box<dyn Work>]) -> Result<Ended
 
 /// Work does not panic; if it does, it must not take the writer with it.
 fn do_one(connection: &Connection, work: &mut dyn Work) -> Ended {
+    // The transaction may have waited for another process's lock, and nobody any more for this.
+    if work.is_abandoned() {
+        return Ended::Refused;
+    }
     panic::catch_unwind(AssertUnwindSafe(|| work.run(connection))).unwrap_or(Ended::Failed)
 }
 

@@ -167,7 +167,10 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     flow.prepare_safety().await;
     change_feed::heard(&store).await;
     lifecycle.set_loaded();
-    remember_the_day(Arc::clone(&flow), &tasks);
+    // Where instances share the store, only that knows what the others answered: it is asked for each turn.
+    if !config.store.is_shared() {
+        remember_the_day(Arc::clone(&flow), &tasks);
+    }
     compile_ahead(Arc::clone(&store), flow, &tasks);
     start_behind_calls(config, &backend, &clock, kept, &tasks);
     announce(config, address, &public_url, loaded);

@@ -28,7 +28,6 @@ const OF_OPEN_ONES: [&str; 3] = ["leaseUntil", "op", "overrun"];
 
 /// What is billed beyond a hold. The platform pays it.
 pub(super) struct Overrun {
-    pub(super) id: LedgerEntryId,
     pub(super) amount: PicoUsd,
     pub(super) at: Timestamp,
     pub(super) month: MonthKey,
@@ -37,7 +36,6 @@ pub(super) struct Overrun {
 impl Overrun {
     pub(super) fn write(&self) -> Document {
         doc! {
-            "_id": object_id(self.id),
             "amount": amount(self.amount),
             "at": date(self.at),
             "month": self.month.to_string(),
@@ -46,7 +44,6 @@ impl Overrun {
 
     fn read(document: &Document) -> Result<Self, Trouble> {
         Ok(Self {
-            id: document.id("_id", WHAT)?,
             amount: PicoUsd::from_pico(document.number("amount", WHAT)?),
             at: document.time("at", WHAT)?,
             month: document.id("month", WHAT)?,
@@ -188,7 +185,8 @@ pub(super) async fn book_overrun(store: &MongoStore, of: &Document, overrun: &Ov
         return Ok(());
     }
     let mut entry = doc! {
-        "_id": object_id(overrun.id),
+        // Of this try: where another process noted it meanwhile, the two are told apart, and this one is taken back.
+        "_id": object_id(store.ids.make()),
         "once": &once,
         "month": overrun.month.to_string(),
         "kind": EntryKind::Overrun.as_str(),

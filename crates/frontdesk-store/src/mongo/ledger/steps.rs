@@ -256,7 +256,6 @@ pub(super) async fn settle(store: &MongoStore, id: LedgerEntryId, bill: &Bill) -
         .map(|price| values::to_document(&**price, "a price"))
         .transpose()?;
     let overrun = Overrun {
-        id: LedgerEntryId::from(store.ids.make()),
         amount: bill.overrun,
         at: bill.at,
         month: MonthKey::of(bill.at, &TimeZone::UTC),
