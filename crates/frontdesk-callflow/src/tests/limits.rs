@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 
 use super::document::{dialled, hangs_up, said};
 use super::scene::{COMPANY, DESTINATION, Scene};
-use crate::limits::{Limit, Limits};
+use crate::{
+    flow::Run,
+    limits::{Limit, Limits},
+};
 
 fn nobody() -> Value {
     json!({ "transfer": { "destinations": [] } })
@@ -196,6 +199,21 @@ async fn each_limit_ends_in_a_transfer_where_there_is_one() {
         let document = call.dial_result(&[("DialCallStatus", "busy")]).await;
         assert!(document.contains("<Record"), "{limit:?} {document}");
     }
+}
+
+#[tokio::test]
+async fn what_an_operator_tries_is_no_call_that_goes_on() {
+    let scene = Scene::limited(AT_ONCE, nobody()).await;
+    for _ in 0..5 {
+        let tried = scene
+            .flow
+            .route(COMPANY.parse().unwrap(), "what are your hours", None, Run::Real)
+            .await
+            .unwrap();
+        assert!(tried.is_some());
+    }
+    assert!(scene.call("CA1").voice().await.contains("<Gather"));
+    assert_eq!(reached(&scene), []);
 }
 
 #[tokio::test]

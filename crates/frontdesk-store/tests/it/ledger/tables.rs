@@ -205,3 +205,19 @@ async fn while_another_process_holds_the_lock_nothing_is_held_and_nothing_to_rea
     let reaped: Vec<_> = reaped.iter().map(|(_, entry)| (entry.id, entry.amount)).collect();
     assert_eq!(reaped, [(id(4), pico(10))]);
 }
+
+#[tokio::test]
+async fn a_hold_that_nobody_waits_for_any_more_is_not_made_when_the_lock_is_gone() {
+    let place = Place::new();
+    let (store, other) = stage(&place).await;
+    let company = Account::Company(id(1));
+    let before = store.spend(company, month(NOVEMBER)).await.unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let given_up = tokio::time::timeout(Duration::from_millis(200), store.reserve(hold(5, 1))).await;
+    assert!(given_up.is_err(), "the lock held: {given_up:?}");
+    other.execute_batch("ROLLBACK").unwrap();
+    // Whatever was begun is done before this.
+    store.reserve(hold(6, 2)).await.unwrap();
+    let after = store.spend(company, month(NOVEMBER)).await.unwrap();
+    assert_eq!(after.held.pico() - before.held.pico(), 2, "{before:?} {after:?}");
+}
