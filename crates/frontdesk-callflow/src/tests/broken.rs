@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::callback::{only_callback, wants_it};
 use super::document::{self, dialled, said};
 use super::faults::{Fault, Part};
 use super::scene::{DESTINATION, Scene};
@@ -74,22 +75,40 @@ async fn a_first_that_is_broken_off_leaves_the_turn_to_the_next() {
 
 #[tokio::test]
 async fn a_turn_that_is_not_decided_in_time_gets_the_emergency_document_and_a_record() {
+    // A wish to be called back is kept within its turn, and waited for longer than this turn has.
+    let scene = Scene::new(only_callback()).await;
+    let mut caller = scene.call("CA1");
+    wants_it(&mut caller).await;
+    caller.says("yes").await;
+    scene.breaks(Part::Messages, Fault::Hangs);
+    caller.patience = Duration::from_millis(200);
+    let mut again = caller.clone();
+    let begun = Instant::now();
+    let document = caller.says("at noon").await;
+    assert!(begun.elapsed() < Duration::from_millis(700), "{:?}", begun.elapsed());
+    assert!(said(&document).starts_with(EMERGENCY_SENTENCE), "{document}");
+    assert!(document.contains("<Record"), "nobody is there: {document}");
+    let records = scene.records("CA1", 4).await;
+    assert_eq!(records[3]["fallbackType"], "technicalIssue");
+    assert_eq!(records[3]["escalation"]["required"], true);
+    assert!(scene.alerts().contains(&AlertCode::RoutingError));
+    assert_eq!(again.says("at noon").await, document, "the same webhook");
+}
+
+/// What is spoken is still to be written when the number of the rotation has been waited for.
+#[tokio::test]
+async fn a_fallback_is_spoken_in_time_although_its_rotation_does_not_answer() {
     let scene = Scene::new(json!({})).await;
     scene.call("CA0").voice().await;
     scene.breaks(Part::Rotation, Fault::Hangs);
     let mut caller = scene.call("CA1");
-    caller.patience = Duration::from_millis(200);
-    let begun = Instant::now();
+    caller.patience = Duration::from_millis(700);
     let document = caller.post(&NONSENSE).await;
-    assert!(begun.elapsed() < Duration::from_millis(700), "{:?}", begun.elapsed());
-    assert!(said(&document).starts_with(EMERGENCY_SENTENCE), "{document}");
-    assert_eq!(dialled(&document).as_deref(), Some(DESTINATION), "{document}");
-    let records = scene.records("CA1", 1).await;
-    assert_eq!(records[0]["fallbackType"], "technicalIssue");
-    assert_eq!(records[0]["escalation"]["required"], true);
-    assert!(scene.alerts().contains(&AlertCode::RoutingError));
-    let again = scene.call("CA1").post(&NONSENSE).await;
-    assert_eq!(again, document, "the same webhook");
+    assert!(
+        document.contains("<Gather"),
+        "the emergency document has none: {document}"
+    );
+    assert_eq!(scene.records("CA1", 1).await[0]["source"], "fallback");
 }
 
 #[tokio::test]

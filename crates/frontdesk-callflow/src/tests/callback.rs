@@ -9,7 +9,7 @@ use super::faults::{Fault, Part};
 use super::scene::{DESTINATION, Scene};
 
 /// Nobody can be reached, no message is taken: what is left is a call back.
-fn only_callback() -> Value {
+pub(super) fn only_callback() -> Value {
     json!({
         "transfer": { "destinations": [{ "name": "Day", "number": DESTINATION, "hours": "sun 03:00-03:05" }] },
         "aiAgentLogic": { "fallbackResponses": { "escalationOptions": {
@@ -20,7 +20,7 @@ fn only_callback() -> Value {
 const PROMISE: &str = "will call you back";
 
 /// Asks for a person and takes the call back that is offered instead.
-async fn wants_it(call: &mut Caller<'_>) -> String {
+pub(super) async fn wants_it(call: &mut Caller<'_>) -> String {
     let offer = call.says("operator").await;
     assert!(said(&offer).contains("call you back?"), "{offer}");
     call.says("yes please").await
