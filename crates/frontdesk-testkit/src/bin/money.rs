@@ -229,16 +229,20 @@ async fn hanging_turns(frontdesk: &Path, turns: usize) -> Result<bool> {
 }
 
 async fn beside_the_provider(frontdesk: &Path) -> Result<bool> {
-    let found = overhead::run(frontdesk, 1_000).await?;
     let more = |with: Duration, without: Duration| (with.as_secs_f64() - without.as_secs_f64()) * 1e6;
-    let (with, without) = (found.with, found.without);
-    let asking = more(with.others, without.others);
-    say(&format!(
-        "processor time of asking, a turn: {asking:.0} µs (limit 200 µs; a turn without it takes {:.0} µs), and {:.0} µs of the store's writer",
-        without.others.as_secs_f64() * 1e6,
-        more(with.writer, without.writer),
-    ));
-    Ok(asking <= 200.0)
+    let mut is_right = true;
+    for at_once in [1, 8] {
+        let found = overhead::run(frontdesk, 1_000, at_once).await?;
+        let (with, without) = (found.with, found.without);
+        let asking = more(with.others, without.others);
+        say(&format!(
+            "processor time of asking, {at_once} at once, a turn: {asking:.0} µs (limit 200 µs; a turn without it takes {:.0} µs), and {:.0} µs of the store's writer",
+            without.others.as_secs_f64() * 1e6,
+            more(with.writer, without.writer),
+        ));
+        is_right &= asking <= 200.0;
+    }
+    Ok(is_right)
 }
 
 async fn injected(frontdesk: &Path) -> Result<bool> {

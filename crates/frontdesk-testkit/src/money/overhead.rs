@@ -4,6 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use anyhow::Result;
 use frontdesk_llm_double::Script;
+use futures_util::future::try_join_all;
 use http::Method;
 use serde_json::json;
 
@@ -12,7 +13,7 @@ use super::{Client, Office, PICO, nonsense};
 /// Processor time.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Parts {
-    /// Of the store's writer, which makes holds, bills and records durable one by one here.
+    /// Of the store's writer, which makes holds, bills and records durable: one by one where turns come alone.
     pub writer: Duration,
     /// Of all other threads.
     pub others: Duration,
@@ -30,28 +31,34 @@ pub struct Found {
 /// The thread that writes.
 const WRITER: &str = "sqlite-writer";
 
-/// Compares turns that ask with turns that do not.
+/// Compares turns that ask with turns that do not, so many at once.
 ///
 /// # Errors
 /// The server cannot be started or asked, or `/proc` cannot be read.
-pub async fn run(frontdesk: &Path, turns: u32) -> Result<Found> {
+pub async fn run(frontdesk: &Path, turns: u32, at_once: u32) -> Result<Found> {
     let mut office = Office::open(frontdesk, 1, Script::default()).await?;
     let client = office.client(100 * PICO).await?;
-    _ = a_turn(&office, &client, turns / 4).await?;
-    let with = a_turn(&office, &client, turns).await?;
+    _ = a_turn(&office, &client, turns / 4, at_once).await?;
+    let with = a_turn(&office, &client, turns, at_once).await?;
     let off = json!({ "aiAgentLogic": { "templateGatekeeper": { "enableLLMFallback": false } } });
     let target = format!("/api/v1/companies/{}", client.id);
     office.operator()?.must(Method::PATCH, &target, Some(&off)).await?;
-    _ = a_turn(&office, &client, turns / 4).await?;
-    let without = a_turn(&office, &client, turns).await?;
+    _ = a_turn(&office, &client, turns / 4, at_once).await?;
+    let without = a_turn(&office, &client, turns, at_once).await?;
     Ok(Found { without, with })
 }
 
-async fn a_turn(office: &Office, client: &Client, turns: u32) -> Result<Parts> {
+async fn a_turn(office: &Office, client: &Client, turns: u32, at_once: u32) -> Result<Parts> {
     let before = processor_time(office)?;
-    for _ in 0..turns {
-        office.caller(client, 0)?.say(&nonsense()).await?;
+    let rounds = turns / at_once.max(1);
+    for _ in 0..rounds {
+        let calls = (0..at_once).map(async |_| {
+            let mut caller = office.caller(client, 0)?;
+            caller.say(&nonsense()).await.map(|_| ())
+        });
+        try_join_all(calls).await?;
     }
+    let turns = rounds * at_once;
     // Records are written behind the turns.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let after = processor_time(office)?;
