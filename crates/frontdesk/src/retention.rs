@@ -203,6 +203,12 @@ mod tests {
         let file = folder.path().join("frontdesk.db");
         let store = Arc::new(SqliteStore::open(&file, key, clock.clone(), SqliteOptions::default()).unwrap());
         scene(&store, start).await;
+        // Another process has the lease until its orderly end.
+        let others = TaskSet::new();
+        let other = leader::start(store.clone(), "work", &others);
+        while !other.is_held() {
+            time::sleep(Duration::from_millis(1)).await;
+        }
         let tasks = TaskSet::new();
         let retention = Retention {
             store: store.clone(),
@@ -212,6 +218,7 @@ mod tests {
         *clock.0.lock().unwrap() = start + Duration::from_hours(24 * 365);
         let purged = retention.purge(&tasks.stopping()).await.unwrap();
         assert_eq!(purged, Purged::default(), "not before it is this process's turn");
+        others.shutdown(Duration::from_secs(5)).await;
         while !retention.leadership.is_held() {
             time::sleep(Duration::from_millis(1)).await;
         }
