@@ -1,6 +1,9 @@
 //! The call log: a document a call, and one a turn.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use frontdesk_domain::{
@@ -293,8 +296,11 @@ impl TurnLog for MongoStore {
 
     async fn end_calls(&self, ends: Arc<Vec<CallEnd>>) -> Result<(), StoreError> {
         within("note that calls have ended", self.options.operator_deadline, async {
-            let ends = stream::iter(ends.iter().map(Ok));
-            let noted = ends.try_for_each_concurrent(NOTED_AT_ONCE, async |end| {
+            // Of two reports on one call the first counts, which side by side might come second.
+            let mut seen = HashSet::new();
+            let firsts = ends.iter().filter(|end| seen.insert((end.company, &end.call)));
+            let firsts: Vec<_> = firsts.map(Ok).collect();
+            let noted = stream::iter(firsts).try_for_each_concurrent(NOTED_AT_ONCE, async |end| {
                 self.note(end.company, &end.call, note_end(end)?).await
             });
             noted.await
