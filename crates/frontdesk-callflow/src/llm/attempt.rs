@@ -181,12 +181,15 @@ pub(super) async fn ask(running: &Arc<Running>, order: Order, wait: Instant) -> 
                 // It was the ledger that did not answer: nothing is sent any more.
                 return Failure::Ledger.into();
             }
-            let event = if shared.progress.has_begun() {
-                Event::Cut
-            } else {
-                Event::CutWithoutAByte
-            };
-            running.health.note(event, &Cut::TimedOut.to_string());
+            // An answer whose bill takes too long is no fault of the provider's, and was told as an answer.
+            if !shared.answered.load(Ordering::SeqCst) {
+                let event = if shared.progress.has_begun() {
+                    Event::Cut
+                } else {
+                    Event::CutWithoutAByte
+                };
+                running.health.note(event, &Cut::TimedOut.to_string());
+            }
             Report {
                 cost: worst,
                 ..Failure::Late.into()

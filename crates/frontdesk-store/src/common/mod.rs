@@ -1,6 +1,8 @@
 //! What every backend does in the same way, whatever it stores it in.
 
 pub(crate) mod audit;
+pub(crate) mod bills;
 pub(crate) mod changed;
 pub(crate) mod documents;
 pub(crate) mod messages;
+pub(crate) mod rotations;

@@ -348,8 +348,7 @@ impl CallLog for MongoStore {
                 .find_one(doc! { "_id": id_of_call(company, call) })
                 .await?;
             let Some(found) = found else { return Ok(None) };
-            let collection = self.collection(TURNS);
-            let turns = collection;
+            let turns = self.collection(TURNS);
             let id = doc! { "company": object_id(company), "call": call.as_str(), "turn": turn.as_str() };
             let answer = turns
                 .find_one(doc! { "_id": id, "at": { "$gte": date(since) } })

@@ -52,8 +52,7 @@ impl LeaseStore for MongoStore {
     async fn take_lease(&self, name: &str, holder: &str, seen: Option<&Lease>) -> Result<Option<Fence>, StoreError> {
         let attempt = Bson::String(self.ids.make().to_string());
         within("take a lease", self.options.turn_deadline, async {
-            let collection = self.collection(LEASES);
-            let leases = collection;
+            let leases = self.collection(LEASES);
             let Some(seen) = seen else {
                 let first = doc! {
                     "_id": name, "fence": 1_i64, "renewals": 0_i64, "holder": holder, "attempt": attempt.clone(),

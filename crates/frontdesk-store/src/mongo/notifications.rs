@@ -75,8 +75,7 @@ fn joined(raised: &RaisedAlert, attempt: &Bson) -> Result<Document, Trouble> {
 
 impl MongoStore {
     async fn raise_one(&self, raised: &RaisedAlert) -> Result<(), Trouble> {
-        let collection = self.collection(NOTIFICATIONS);
-        let notifications = collection;
+        let notifications = self.collection(NOTIFICATIONS);
         let company = raised.alert.company.map(|company| company.to_string());
         let key = format!("{} {}", raised.alert.code.as_str(), company.unwrap_or_default());
         let attempt = Bson::String(self.ids.make().to_string());
@@ -127,8 +126,7 @@ impl NotificationStore for MongoStore {
 
     async fn acknowledge(&self, id: NotificationId) -> Result<Option<Notification>, StoreError> {
         within("acknowledge a notification", self.options.operator_deadline, async {
-            let collection = self.collection(NOTIFICATIONS);
-            let notifications = collection;
+            let notifications = self.collection(NOTIFICATIONS);
             let open = doc! { "_id": object_id(id), "state": "open" };
             notifications
                 .update_one(open, doc! { "$set": { "state": "acknowledged" } })

@@ -1,7 +1,5 @@
 //! The rotation of fallbacks: a counter a company and kind.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use frontdesk_domain::{decision::FallbackKind, documents::company::LastUsedIndex, ids::CompanyId, record::TurnRecord};
 use futures_util::TryStreamExt as _;
@@ -17,7 +15,10 @@ use super::{
     transaction::Transaction,
     values::{Fields as _, object_id},
 };
-use crate::ports::{RotationStore, StoreError};
+use crate::{
+    common::rotations::{given, spoken_last},
+    ports::{RotationStore, StoreError},
+};
 
 const WHAT: &str = "a rotation";
 
@@ -31,38 +32,19 @@ pub(super) async fn open(
     company: CompanyId,
     last_used: LastUsedIndex,
 ) -> Result<(), Trouble> {
-    let LastUsedIndex {
-        clarification,
-        no_match,
-        technical,
-        out_of_scope,
-    } = last_used;
-    let given = [
-        (FallbackKind::ClarificationNeeded, clarification),
-        (FallbackKind::NoMatchFound, no_match),
-        (FallbackKind::TechnicalIssue, technical),
-        (FallbackKind::OutOfScope, out_of_scope),
-    ];
-    for (kind, last) in given {
-        if let Some(last) = last {
-            let begun = doc! {
-                "companyId": object_id(company), "next": i64::from(last) + 1, "lastSpoken": i64::from(last),
-            };
-            let begun = doc! { "$setOnInsert": begun };
-            transaction.upsert(ROTATIONS, id_of(company, kind), begun).await?;
-        }
+    for (kind, last) in given(last_used) {
+        let begun = doc! {
+            "companyId": object_id(company), "next": i64::from(last) + 1, "lastSpoken": i64::from(last),
+        };
+        let begun = doc! { "$setOnInsert": begun };
+        transaction.upsert(ROTATIONS, id_of(company, kind), begun).await?;
     }
     Ok(())
 }
 
 /// Notes of each company and kind which variation these turns, in their order, spoke last.
 pub(super) async fn note_spoken(store: &MongoStore, turns: &[TurnRecord]) -> Result<(), Trouble> {
-    let spoken = turns.iter().filter_map(|turn| {
-        let kind = turn.decision.fallback_type?;
-        Some(((turn.decision.company_id, kind), turn.variation?))
-    });
-    let last: BTreeMap<_, _> = spoken.collect();
-    for ((company, kind), index) in last {
+    for ((company, kind), index) in spoken_last(turns) {
         let spoken = doc! { "$set": { "lastSpoken": i64::from(index) } };
         update(store, company, kind, spoken).await?;
     }

@@ -110,14 +110,12 @@ impl<'s> Transaction<'s> {
     /// A document as the transaction sees it.
     pub(super) async fn find(&mut self, collection: &str, filter: Document) -> Result<Option<Document>, Trouble> {
         let collection = self.collection(collection);
-        let collection = collection;
         Ok(collection.find_one(filter).session(&mut self.session).await?)
     }
 
     /// What the store keeps of a document, with its id.
     pub(super) async fn meta(&mut self, collection: &str, id: Bson) -> Result<Option<Document>, Trouble> {
         let collection = self.collection(collection);
-        let collection = collection;
         let found = collection.find_one(doc! { "_id": id }).projection(doc! { META: 1 });
         Ok(found.session(&mut self.session).await?)
     }
@@ -125,7 +123,6 @@ impl<'s> Transaction<'s> {
     /// Writes a document whose fields are `json`, whether there is one or not.
     pub(super) async fn put(&mut self, collection: &str, id: Bson, json: &Json, meta: Document) -> Result<(), Trouble> {
         let collection = self.collection(collection);
-        let collection = collection;
         let mut document = doc! { "_id": id.clone() };
         document.extend(values::document(json, &id));
         document.insert(META, meta);
@@ -136,7 +133,6 @@ impl<'s> Transaction<'s> {
 
     pub(super) async fn update(&mut self, collection: &str, filter: Document, update: Document) -> Result<(), Trouble> {
         let collection = self.collection(collection);
-        let collection = collection;
         collection.update_one(filter, update).session(&mut self.session).await?;
         Ok(())
     }
@@ -144,7 +140,6 @@ impl<'s> Transaction<'s> {
     /// As [`update`](Self::update), and makes the document if there is none.
     pub(super) async fn upsert(&mut self, collection: &str, filter: Document, update: Document) -> Result<(), Trouble> {
         let collection = self.collection(collection);
-        let collection = collection;
         let updated = collection.update_one(filter, update).upsert(true);
         updated.session(&mut self.session).await?;
         Ok(())
@@ -153,7 +148,6 @@ impl<'s> Transaction<'s> {
     /// Deletes all documents that the filter lets through; how many there were.
     pub(super) async fn delete(&mut self, collection: &str, filter: Document) -> Result<u64, Trouble> {
         let collection = self.collection(collection);
-        let collection = collection;
         let deleted = collection.delete_many(filter).session(&mut self.session).await?;
         Ok(deleted.deleted_count)
     }

@@ -1,48 +1,30 @@
 //! The rotation of fallbacks.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use frontdesk_domain::{decision::FallbackKind, documents::company::LastUsedIndex, ids::CompanyId, record::TurnRecord};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{CALL_PATH, SqliteStore};
-use crate::ports::{RotationStore, StoreError};
+use crate::{
+    common::rotations::{given, spoken_last},
+    ports::{RotationStore, StoreError},
+};
 
 /// Lets a company's rotations go on where an import says they were. One that runs already goes on as it is.
 pub(super) fn open(connection: &Connection, company: CompanyId, last_used: LastUsedIndex) -> rusqlite::Result<()> {
-    let LastUsedIndex {
-        clarification,
-        no_match,
-        technical,
-        out_of_scope,
-    } = last_used;
-    let given = [
-        (FallbackKind::ClarificationNeeded, clarification),
-        (FallbackKind::NoMatchFound, no_match),
-        (FallbackKind::TechnicalIssue, technical),
-        (FallbackKind::OutOfScope, out_of_scope),
-    ];
     let sql = "INSERT OR IGNORE INTO rotations (company_id, kind, next, last_spoken) VALUES (?1, ?2, ?3, ?4)";
     let mut statement = connection.prepare_cached(sql)?;
-    for (kind, last) in given {
-        if let Some(last) = last {
-            statement.execute(params![company.to_string(), kind.as_str(), u64::from(last) + 1, last])?;
-        }
+    for (kind, last) in given(last_used) {
+        statement.execute(params![company.to_string(), kind.as_str(), u64::from(last) + 1, last])?;
     }
     Ok(())
 }
 
 /// Notes of each company and kind which variation these turns, in their order, spoke last.
 pub(super) fn note_spoken(connection: &Connection, turns: &[TurnRecord]) -> rusqlite::Result<()> {
-    let spoken = turns.iter().filter_map(|turn| {
-        let kind = turn.decision.fallback_type?;
-        Some(((turn.decision.company_id, kind), turn.variation?))
-    });
-    let last: BTreeMap<_, _> = spoken.collect();
     let sql = "INSERT INTO rotations (company_id, kind, next, last_spoken) VALUES (?1, ?2, 0, ?3)
         ON CONFLICT DO UPDATE SET last_spoken = excluded.last_spoken";
-    for ((company, kind), index) in last {
+    for ((company, kind), index) in spoken_last(turns) {
         connection
             .prepare_cached(sql)?
             .execute(params![company.to_string(), kind.as_str(), index])?;

@@ -13,7 +13,6 @@ use mongodb::{
     bson::{Bson, Document, doc},
     options::ReturnDocument,
 };
-use tracing::error;
 
 use super::{
     super::{
@@ -26,7 +25,10 @@ use super::{
     closing::{self, Overrun},
     entries, spend_of,
 };
-use crate::ports::{Bill, Hold, Reserved};
+use crate::{
+    common::bills::chargeable,
+    ports::{Bill, Hold, Reserved},
+};
 
 const WHAT: &str = "a ledger entry";
 
@@ -235,8 +237,7 @@ async fn close(store: &MongoStore, open: &Open, closing: Closing) -> Result<bool
             format!("{month}.spent"): amount(closing.amount),
         },
     };
-    let collection = store.collection(ACCOUNTS);
-    let accounts = collection;
+    let accounts = store.collection(ACCOUNTS);
     let closed = accounts
         .update_one(held, update)
         .array_filters(vec![doc! { "entry._id": id.clone() }])
@@ -306,19 +307,6 @@ pub(super) async fn settle(store: &MongoStore, id: LedgerEntryId, bill: &Bill) -
         }
     }
     Ok(false)
-}
-
-/// What of a bill is charged for a hold: never more than that, and all of it where no usage was told.
-fn chargeable(id: LedgerEntryId, bill: &Bill, hold: PicoUsd) -> PicoUsd {
-    let amount = match bill.usage {
-        Some(_) => bill.amount.min(hold).max(PicoUsd::ZERO),
-        None => hold,
-    };
-    if amount != bill.amount {
-        error!(entry = %id, billed_usd = %bill.amount, hold_usd = %hold, charged_usd = %amount,
-            "a bill does not go with its hold; the charge was corrected");
-    }
-    amount
 }
 
 pub(super) async fn void(store: &MongoStore, id: LedgerEntryId, at: Timestamp) -> Result<bool, Trouble> {

@@ -7,10 +7,10 @@ use frontdesk_domain::{
     time::{MonthKey, TimeZone, Timestamp},
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
-use tracing::error;
 
 use super::{entries, months};
 use crate::{
+    common::bills::chargeable,
     ports::{Bill, Hold, Reserved},
     sqlite::{failure::damaged, rows},
 };
@@ -127,19 +127,6 @@ pub(super) fn settle(
         book_overrun(connection, &id_text, bill, overrun_id, price.as_deref())?;
     }
     Ok(held.is_some())
-}
-
-/// What of a bill is charged for a hold: never more than that, and all of it where no usage was told.
-fn chargeable(id: LedgerEntryId, bill: &Bill, hold: PicoUsd) -> PicoUsd {
-    let amount = match bill.usage {
-        Some(_) => bill.amount.min(hold).max(PicoUsd::ZERO),
-        None => hold,
-    };
-    if amount != bill.amount {
-        error!(entry = %id, billed_usd = %bill.amount, hold_usd = %hold, charged_usd = %amount,
-            "a bill does not go with its hold; the charge was corrected");
-    }
-    amount
 }
 
 fn write_bill(
