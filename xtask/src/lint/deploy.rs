@@ -19,6 +19,19 @@ pub(super) fn check() -> Result<()> {
         "checking the Dockerfile",
         command(tools::hadolint()?).arg("deploy/Dockerfile"),
     )?;
+    must(
+        "checking the compose file",
+        command(tools::check_jsonschema()?).args([
+            "--quiet",
+            "--builtin-schema",
+            "vendor.compose-spec",
+            "deploy/compose/compose.yaml",
+        ]),
+    )?;
+    must(
+        "checking the manifest for Kubernetes",
+        command(tools::kubernetes_validate()?).args(["--strict", "--quiet", "deploy/kubernetes/frontdesk.yaml"]),
+    )?;
     unit()
 }
 
