@@ -160,6 +160,7 @@ async fn flow(scenarios: usize, folder: &std::path::Path) -> (CallFlow, TaskSet)
         clock: Arc::new(SystemClock),
         meanings: Arc::new(Meanings::none()),
         llm: Arc::new(Llm::none()),
+        at_once: frontdesk_callflow::shares::AtOnce::default(),
     };
     (CallFlow::new(deps), tasks)
 }

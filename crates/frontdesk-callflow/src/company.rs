@@ -30,7 +30,7 @@ use frontdesk_twilio::{signature::Verifier, twiml::Hints};
 pub(crate) use companies::Companies;
 pub use platform::Platform;
 
-use crate::meaning::Learnt;
+use crate::{meaning::Learnt, shares::Shares};
 
 /// Thresholds that a dry run tries in place of those that a company and its templates set.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,6 +62,8 @@ pub struct Tenant {
     /// What the recogniser should expect.
     pub(crate) hints: Hints,
     documents: Arc<KnowledgeDocuments>,
+    /// What it may take at once of what all companies share.
+    pub(crate) shares: Arc<Shares>,
 }
 
 impl Tenant {

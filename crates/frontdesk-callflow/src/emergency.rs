@@ -1,14 +1,17 @@
 //! What is decided for a turn that could not be: the emergency sentence, then a person, else a message.
 
+use std::time::Instant;
+
 use frontdesk_domain::{
     confidence::Confidence,
-    decision::{Escalation, FallbackKind, Step, StepOutcome},
+    decision::{Escalation, FallbackKind, SkipReason, Step, StepOutcome, Tier},
+    documents::{prompts::PromptName, template::Action},
 };
 
 use crate::{
     answer::{Answer, AnsweredBy},
     company::Tenant,
-    conversation,
+    conversation, safety,
     settings::EMERGENCY_SENTENCE,
     trace::{Found, Trace},
     turn::{self, Decided, Turn},
@@ -28,9 +31,36 @@ pub(crate) fn answer(tenant: &Tenant, turn: &Turn<'_>) -> Answer {
     answer
 }
 
+/// The decision of a turn for which there is no time: danger first, then a person, else a message.
+pub(crate) fn decided_in_haste(tenant: &Tenant, turn: &Turn<'_>) -> Decided {
+    let started = Instant::now();
+    let mut trace = Trace::new();
+    let danger = safety::answer(
+        &tenant.platform,
+        Some(tenant),
+        turn.normalized(),
+        turn.arrived,
+        &turn.state.dialled,
+        &mut trace,
+    );
+    let answer = danger.unwrap_or_else(|| {
+        trace.skipped(Step::Tier1, Some(Tier::Rules), SkipReason::Busy);
+        trace.asked(Step::Fallback, StepOutcome::Matched, Found::default());
+        let mut answer = answer(tenant, turn);
+        let n = usize::try_from(turn.state.turn).unwrap_or_default();
+        if answer.action == Action::Transfer
+            && let Some(words) = tenant.prompt(PromptName::Transfer, n)
+        {
+            answer.response = words;
+        }
+        answer
+    });
+    turn::decided(tenant, turn, answer, trace, started)
+}
+
 /// The decision of a turn that failed or ran out of time.
 pub(crate) fn decided(tenant: &Tenant, turn: &Turn<'_>) -> Decided {
     let mut trace = Trace::new();
     trace.asked(Step::Fallback, StepOutcome::Error, Found::default());
-    turn::decided(tenant, turn, answer(tenant, turn), trace, std::time::Instant::now())
+    turn::decided(tenant, turn, answer(tenant, turn), trace, Instant::now())
 }

@@ -23,6 +23,7 @@ use crate::{
     foreign::{self, Claim},
     gatekeeper::Miss,
     settings,
+    shares::within,
     trace::{Found, Trace},
     turn::Turn,
 };
@@ -106,7 +107,7 @@ async fn rotation_number(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, kind
     };
     // What is left of the turn may be less than the store is waited for elsewhere.
     let until = (Instant::now() + settings::STORE_DEADLINE).min(turn.deadline - settings::FALLBACK_MARGIN);
-    match tokio::time::timeout_at(until, rotation).await {
+    match within(&tenant.shares.store, until, rotation).await {
         Ok(Ok(number)) => number,
         Ok(Err(error)) => {
             warn!(company.id = %tenant.id(), error = &error as &dyn std::error::Error, "the rotation of fallbacks goes on locally");

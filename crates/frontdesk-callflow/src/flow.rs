@@ -37,7 +37,9 @@ use crate::{
     llm::Llm,
     meaning::Meanings,
     record::{self, Circumstances},
-    safety, settings, speech,
+    safety, settings,
+    shares::{AtOnce, TurnsAtOnce},
+    speech,
     trace::Trace,
     turn::{Said, Turn},
     webhook::Webhook,
@@ -61,6 +63,8 @@ pub struct Deps {
     pub meanings: Arc<Meanings>,
     /// Asks the LLM.
     pub llm: Arc<Llm>,
+    /// How much is done at once.
+    pub at_once: AtOnce,
 }
 
 /// After a failure the store is not asked for a rotation number for so long.
@@ -89,6 +93,7 @@ pub struct CallFlow {
     companies: Companies,
     answers: Answers,
     counts: CallCounts,
+    turns_at_once: TurnsAtOnce,
     local_rotation: AtomicU64,
     /// Until then, in Unix milliseconds, the store is not asked for rotation numbers: it has just failed.
     rotation_rests_until: AtomicI64,
@@ -114,8 +119,9 @@ impl CallFlow {
     /// The call path over these parts.
     #[must_use]
     pub fn new(deps: Deps) -> Self {
-        let companies = Companies::new(Arc::clone(&deps.store), Arc::clone(&deps.meanings));
+        let companies = Companies::new(Arc::clone(&deps.store), Arc::clone(&deps.meanings), deps.at_once);
         Self {
+            turns_at_once: TurnsAtOnce::new(deps.at_once.turns),
             counts: CallCounts::new(deps.limits),
             answers: Answers::default(),
             deps,
@@ -215,6 +221,12 @@ impl CallFlow {
     #[must_use]
     pub fn limits_reached(&self) -> [(Limit, u64); Limit::ALL.len()] {
         self.counts.reached()
+    }
+
+    /// How many turns are being decided now, and how many were put through without that because there were too many.
+    #[must_use]
+    pub fn turns_at_once(&self) -> (usize, u64) {
+        (self.turns_at_once.running(), self.turns_at_once.shed())
     }
 
     /// How often a call state did not unseal.
@@ -384,6 +396,10 @@ impl CallFlow {
 
     pub(crate) const fn answers(&self) -> &Answers {
         &self.answers
+    }
+
+    pub(crate) const fn at_once(&self) -> &TurnsAtOnce {
+        &self.turns_at_once
     }
 
     pub(crate) const fn counts(&self) -> &CallCounts {

@@ -9,6 +9,7 @@ pub mod limits;
 pub mod llm;
 pub mod meaning;
 pub mod settings;
+pub mod shares;
 pub mod state;
 pub mod turn;
 pub mod webhook;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use frontdesk_domain::{
-    alert::Stage,
+    alert::{AlertCode, Stage},
     call_state::{CallState, Question},
     ids::{CallId, CompanyId},
     redaction::{Tail, redact, redact_field},
@@ -17,6 +17,7 @@ use frontdesk_matching::normal::normalize;
 use frontdesk_store::ports::{CallLog as _, Recalled};
 use frontdesk_twilio::webhook::TurnParameters;
 use futures_util::FutureExt as _;
+use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 use tracing::{error, warn};
 
@@ -28,7 +29,9 @@ use crate::{
     flow::CallFlow,
     record::{self, Circumstances},
     seen::A_DAY,
-    settings, speech, state,
+    settings,
+    shares::within,
+    speech, state,
     turn::{Decided, Said, Turn, handle_turn},
     webhook::{Dialled, Route, Webhook, query_value, turn_id},
 };
@@ -63,7 +66,7 @@ impl CallFlow {
             }
         };
         let call_key = CallKey(tenant.id(), call.clone());
-        let recalled = self.recall(&turn, &call_key, opened.is_none(), webhook).await;
+        let recalled = self.recall(tenant, &turn, &call_key, opened.is_none(), webhook).await;
         if let Some(document) = recalled.answer.and_then(|answer| answer.document) {
             return document;
         }
@@ -170,11 +173,23 @@ impl CallFlow {
 
     /// Steps 3 to 7, within the turn's deadline.
     pub(crate) async fn decide(&self, tenant: &Tenant, turn: &Turn<'_>, deadline: Instant) -> Decided {
+        let Some(_entered) = self.at_once().enter() else {
+            return self.decide_in_haste(tenant, turn);
+        };
         match guarded(timeout_at(deadline, handle_turn(self, tenant, turn))).await {
             Some(Ok(decided)) => decided,
             Some(Err(_)) => self.decide_in_emergency(tenant, turn, "was not decided in time"),
             None => self.decide_in_emergency(tenant, turn, "failed"),
         }
+    }
+
+    /// Too many turns are being decided: who is in danger is told what to do, everybody else is put through.
+    fn decide_in_haste(&self, tenant: &Tenant, turn: &Turn<'_>) -> Decided {
+        let message =
+            "more turns came at once than this process answers: callers are put through without being heard out";
+        let details = json!({ "callId": turn.call, "stage": Stage::Fallback });
+        self.raise(AlertCode::RoutingError, Some(tenant.id()), message, details);
+        emergency::decided_in_haste(tenant, turn)
     }
 
     fn decide_in_emergency(&self, tenant: &Tenant, turn: &Turn<'_>, why: &'static str) -> Decided {
@@ -196,7 +211,14 @@ impl CallFlow {
 
     /// What is known of a turn and its call: from memory, and from the store where it may know more. What cannot be read
     /// in time is not known.
-    async fn recall(&self, turn: &TurnKey, call: &CallKey, needs_state: bool, webhook: &Webhook<'_>) -> Recalled {
+    async fn recall(
+        &self,
+        tenant: &Tenant,
+        turn: &TurnKey,
+        call: &CallKey,
+        needs_state: bool,
+        webhook: &Webhook<'_>,
+    ) -> Recalled {
         let ended = self.answers().has_ended(call);
         let mut recalled = Recalled {
             has_ended: ended == Ended::Yes,
@@ -214,7 +236,7 @@ impl CallFlow {
         let asked = self
             .store()
             .recall(turn.0, &call.1, &turn.1, a_day_before(webhook.arrived));
-        match timeout_at(store_deadline(webhook.deadline), asked).await {
+        match within(&tenant.shares.store, store_deadline(webhook.deadline), asked).await {
             Ok(Ok(Some(stored))) => Recalled {
                 answer: stored.answer,
                 last_document: recalled.last_document.or(stored.last_document),

@@ -107,6 +107,7 @@ impl Desk {
             limits: Limits::NONE,
             meanings: Arc::new(Meanings::none()),
             llm: Arc::new(frontdesk_callflow::llm::Llm::none()),
+            at_once: frontdesk_callflow::shares::AtOnce::default(),
         };
         drop(entered);
         let desk = Self {

@@ -41,6 +41,11 @@ pub const ALERTS_DROPPED: &str = "frontdesk_alerts_dropped_total";
 /// States of calls that came back and could not be unsealed: made with another key, cut off or forged.
 pub const STATES_UNSEALED: &str = "frontdesk_call_states_unsealed_total";
 
+/// Turns that are being decided now.
+pub const TURNS_RUNNING: &str = "frontdesk_turns_running";
+/// Turns that were put through without being decided, because too many were being decided.
+pub const TURNS_SHED: &str = "frontdesk_turns_shed_total";
+
 /// 1 while the encoder stands behind tier 2, 0 while words alone do.
 pub const MATCHER_SEMANTIC: &str = "frontdesk_matcher_semantic";
 /// Companies whose answers are still being learnt.
@@ -133,6 +138,9 @@ impl Metrics {
     pub fn with_flow(self, flow: Arc<CallFlow>) -> Self {
         self.with(move || {
             metrics::counter!(STATES_UNSEALED).absolute(flow.unsealed_states());
+            let (running, shed) = flow.turns_at_once();
+            metrics::gauge!(TURNS_RUNNING).set(f64::from(u32::try_from(running).unwrap_or(u32::MAX)));
+            metrics::counter!(TURNS_SHED).absolute(shed);
             let is_semantic = flow.meanings().matcher() == decision::Matcher::Semantic;
             metrics::gauge!(MATCHER_SEMANTIC).set(if is_semantic { 1.0 } else { 0.0 });
             let training = u32::try_from(flow.meanings().training()).unwrap_or(u32::MAX);
@@ -230,6 +238,11 @@ fn describe() {
     metrics::describe_counter!(TURNS_STORED, "turn records on disk");
     metrics::describe_counter!(TURNS_DROPPED, "turn records let go because the queue was full");
     metrics::describe_counter!(STATES_UNSEALED, "states of calls that could not be unsealed");
+    metrics::describe_gauge!(TURNS_RUNNING, "turns that are being decided");
+    metrics::describe_counter!(
+        TURNS_SHED,
+        "turns put through undecided because too many were being decided"
+    );
     metrics::describe_gauge!(MATCHER_SEMANTIC, "1 while the encoder stands behind tier 2");
     metrics::describe_gauge!(TRAINING, "companies whose answers are still being learnt");
     metrics::describe_counter!(ALERTS_RAISED, "alerts raised");

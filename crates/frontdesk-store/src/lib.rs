@@ -7,6 +7,7 @@ pub mod leader;
 #[cfg(feature = "mongo")]
 pub mod mongo;
 pub mod mongo_url;
+pub mod moving;
 pub mod ports;
 pub mod queue;
 pub mod seal;

@@ -133,6 +133,15 @@ Examples:
     Tune(TuneArguments),
     /// Shows and sets what the LLM may cost, and checks the ledger.
     Budget(BudgetArguments),
+    /// Moves all that one store holds into another, and compares what arrived.
+    #[command(after_help = "\
+Stop every process that uses either store first. The store that is moved stays as it is. Secrets are opened with the key of
+the one and sealed with that of the other: FRONTDESK_SECRETS__KEY, or for a file the key beside it.
+
+Examples:
+  frontdesk migrate --from sqlite:frontdesk-data/frontdesk.db --to 'mongodb://db1,db2/frontdesk?replicaSet=rs0'
+  frontdesk migrate --from mongodb://db1/frontdesk --to sqlite:new.db --resume")]
+    Migrate(MigrateArguments),
     /// Stand-ins for what is not on this machine, for trials.
     Dev(DevArguments),
     /// Prints the default configuration, which explains every setting.
@@ -311,6 +320,20 @@ pub struct FallbackArguments {
     /// Goes on and keeps the files current
     #[arg(long)]
     pub watch: bool,
+}
+
+/// Arguments of `migrate`.
+#[derive(Debug, Args)]
+pub struct MigrateArguments {
+    /// The store that is moved, such as sqlite:frontdesk-data/frontdesk.db
+    #[arg(long, value_name = "URL")]
+    pub from: String,
+    /// The store that takes it over; it must be empty
+    #[arg(long, value_name = "URL")]
+    pub to: String,
+    /// Goes on with a move that broke off: the store that takes over need not be empty
+    #[arg(long)]
+    pub resume: bool,
 }
 
 /// Arguments of `dev`.

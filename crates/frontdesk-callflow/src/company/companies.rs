@@ -26,6 +26,7 @@ use crate::{
     hints,
     knowledge::CompiledPieces,
     meaning::Meanings,
+    shares::{AtOnce, Shares},
 };
 
 /// The companies, made of what the cache holds and kept until one of their parts changes.
@@ -39,6 +40,7 @@ pub(crate) struct Companies {
     platform: Arc<Mutex<Option<Arc<Platform>>>>,
     compiling_platform: Flights<usize, Arc<Platform>>,
     foreign: ForeignTemplates,
+    at_once: AtOnce,
 }
 
 /// A company and the addresses of what it is made of, which the flight holds.
@@ -60,7 +62,7 @@ struct Kept {
 }
 
 impl Companies {
-    pub(crate) fn new(store: Arc<CachedStore>, meanings: Arc<Meanings>) -> Self {
+    pub(crate) fn new(store: Arc<CachedStore>, meanings: Arc<Meanings>, at_once: AtOnce) -> Self {
         Self {
             store,
             meanings,
@@ -71,6 +73,7 @@ impl Companies {
             platform: Arc::default(),
             compiling_platform: Flights::default(),
             foreign: ForeignTemplates::default(),
+            at_once,
         }
     }
 
@@ -107,6 +110,8 @@ impl Companies {
         // many turns that want the same one compiles.
         let (pieces, tenants) = (self.pieces.clone(), Arc::clone(&self.tenants));
         let meanings = Arc::clone(&self.meanings);
+        let shares = self.as_last_known(id).map(|known| Arc::clone(&known.shares));
+        let shares = shares.unwrap_or_else(|| Arc::new(Shares::new(&self.at_once)));
         let parts = (
             id,
             Arc::as_ptr(&settings).addr(),
@@ -114,7 +119,7 @@ impl Companies {
             Arc::as_ptr(&platform).addr(),
         );
         let compiled = self.compiling.join_or_start(parts, move || {
-            let tenant = Arc::new(compile(&pieces, &meanings, settings, documents, platform));
+            let tenant = Arc::new(compile(&pieces, &meanings, settings, documents, platform, shares));
             let kept = Kept {
                 tenant: Arc::clone(&tenant),
                 generation: AtomicU64::new(generation),
@@ -212,6 +217,7 @@ fn compile(
     settings: Arc<Settings>,
     documents: Arc<KnowledgeDocuments>,
     platform: Arc<Platform>,
+    shares: Arc<Shares>,
 ) -> Tenant {
     let language = Language::of_tag(&settings.company.voice.language);
     let parts = pieces.of_company(&documents, language);
@@ -239,6 +245,7 @@ fn compile(
         settings,
         platform,
         documents,
+        shares,
     }
 }
 

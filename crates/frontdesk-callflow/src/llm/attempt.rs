@@ -32,8 +32,13 @@ use tokio::{
 };
 use tracing::{error, warn};
 
-use super::Running;
-use crate::{company::Tenant, settings, turn::Turn};
+use super::{Places, Running};
+use crate::{
+    company::Tenant,
+    settings,
+    shares::{Shares, within},
+    turn::Turn,
+};
 
 /// A turn asks at most so often.
 const ATTEMPTS: u32 = 2;
@@ -58,10 +63,21 @@ pub(super) struct Order {
     call: CallId,
     prices: Prices,
     request: Request,
+    /// Through which its ledger is asked, beside the company's other turns; a probe has none.
+    shares: Option<Arc<Shares>>,
+    /// Held as long as it is under way.
+    _places: Option<Places>,
 }
 
 impl Order {
-    pub(super) fn of(running: &Running, tenant: &Tenant, turn: &Turn<'_>, prices: Prices, request: Request) -> Self {
+    pub(super) fn of(
+        running: &Running,
+        tenant: &Tenant,
+        turn: &Turn<'_>,
+        prices: Prices,
+        request: Request,
+        places: Places,
+    ) -> Self {
         let zone = &tenant.settings.company.time_zone;
         Self {
             account: Account::Company(tenant.id()),
@@ -70,6 +86,8 @@ impl Order {
             call: turn.call.clone(),
             prices,
             request,
+            shares: Some(Arc::clone(&tenant.shares)),
+            _places: Some(places),
         }
     }
 
@@ -88,6 +106,8 @@ impl Order {
             call: CallId::new(&name),
             prices,
             request: question::probe(&running.parts.style),
+            shares: None,
+            _places: None,
         }
     }
 }
@@ -349,7 +369,13 @@ pub(super) async fn hold(running: &Running, order: &Order, attempt: u32) -> Resu
             .checked_add(SignedDuration::try_from(lease).unwrap_or(SignedDuration::from_mins(1)))
             .unwrap_or(at),
     };
-    match timeout(settings::STORE_DEADLINE, running.parts.store.reserve(hold)).await {
+    let until = Instant::now() + settings::STORE_DEADLINE;
+    let reserving = running.parts.store.reserve(hold);
+    let reserved = match &order.shares {
+        Some(shares) => within(&shares.store, until, reserving).await,
+        None => timeout_at(until, reserving).await,
+    };
+    match reserved {
         Ok(Ok(Reserved::Granted(spend, limit))) => Ok(Held {
             id,
             amount,

@@ -32,7 +32,10 @@ use frontdesk_llm::{
 use frontdesk_store::{cache::CachedStore, system::ObjectIds, tasks::TaskSet};
 use jiff::tz::TimeZone;
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 
 use self::{
     attempt::{Failure, Order, Report},
@@ -75,6 +78,8 @@ pub struct LlmParts {
     pub calls_per_call: u32,
     /// What the platform's own account may spend in a month.
     pub platform_cap: PicoUsd,
+    /// How many questions are under way at once.
+    pub questions: usize,
 }
 
 /// Asks the LLM; or does not, where none is configured.
@@ -86,6 +91,7 @@ struct Running {
     ids: ObjectIds,
     health: Health,
     warnings: BudgetWarnings,
+    questions: Arc<Semaphore>,
 }
 
 /// What became of asking the LLM for a turn.
@@ -105,6 +111,7 @@ impl Llm {
             ids: ObjectIds::new(Arc::clone(&parts.clock)),
             health: Health::new(Arc::clone(&parts.notifier), parts.provider.endpoint()),
             warnings: BudgetWarnings::default(),
+            questions: Arc::new(Semaphore::new(parts.questions)),
             parts,
         });
         let tasks = running.parts.tasks.clone();
@@ -175,7 +182,12 @@ pub(crate) async fn answer(
     let request = offers.request(turn.utterance(), |question| {
         question::request(&running.parts.style, question)
     });
-    let order = Order::of(running, tenant, turn, prices, request);
+    let Some(places) = Places::take(running, tenant) else {
+        miss.failed = true;
+        trace.skipped(Step::Llm, Some(Tier::Llm), SkipReason::Busy);
+        return None;
+    };
+    let order = Order::of(running, tenant, turn, prices, request, places);
     let report = attempt::ask(running, order, waits_until(turn)).await;
     note(running, tenant, turn, &report);
     let Report {
@@ -207,6 +219,22 @@ pub(crate) async fn answer(
         miss,
         trace,
     )
+}
+
+/// The right to have a question under way, of all companies' and of the company's own; given back when it is dropped.
+struct Places {
+    _of_all: OwnedSemaphorePermit,
+    _own: OwnedSemaphorePermit,
+}
+
+impl Places {
+    fn take(running: &Running, tenant: &Tenant) -> Option<Self> {
+        let take = |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned().ok();
+        Some(Self {
+            _own: take(&tenant.shares.questions)?,
+            _of_all: take(&running.questions)?,
+        })
+    }
 }
 
 /// What a verdict is about.

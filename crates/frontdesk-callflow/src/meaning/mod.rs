@@ -37,6 +37,7 @@ use self::{
 use crate::{
     company::{Platform, Tenant},
     settings,
+    shares::within,
 };
 
 /// Finds and loads the encoder; `None` if there is none. Called once, on the thread that learns.
@@ -216,7 +217,9 @@ impl Meanings {
             normalized: normalized.into(),
         };
         let until = Instant::now() + settings::MEANING_DEADLINE;
-        match running.pool.compute(until, move || question.answer()).await {
+        let computing = running.pool.compute(until, move || question.answer());
+        let computed = within(&tenant.shares.meanings, until.into(), computing).await;
+        match computed.unwrap_or(Err(NotComputed::Late)) {
             Ok(Ok((meant, danger))) => Ok(Asked { meaning, meant, danger }),
             Ok(Err(EncoderError::Empty { .. })) => Err(NotAsked::Skipped(SkipReason::NoWords)),
             Ok(Err(failure)) => {

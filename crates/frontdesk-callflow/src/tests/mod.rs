@@ -16,6 +16,7 @@ mod llm;
 mod log;
 mod meaning;
 mod once;
+mod overload;
 mod scene;
 mod scripted;
 mod spending;

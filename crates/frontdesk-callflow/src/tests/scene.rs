@@ -52,6 +52,7 @@ use crate::{
     limits::Limits,
     llm::{Llm, LlmParts},
     meaning::Meanings,
+    shares::AtOnce,
 };
 
 pub(super) const COMPANY: &str = "507f1f77bcf86cd799439011";
@@ -88,6 +89,7 @@ pub(super) struct Scene {
     tasks: TaskSet,
     faults: Arc<Faults>,
     limits: Limits,
+    at_once: AtOnce,
     encoder: Option<Arc<Concepts>>,
     provider: Option<Arc<Scripted>>,
     folder: Arc<tempfile::TempDir>,
@@ -96,9 +98,14 @@ pub(super) struct Scene {
 impl Scene {
     /// A company with one template and a budget of 1 USD, and a provider that does what it is told.
     pub(super) async fn with_llm(provider: &Arc<Scripted>, change: Value) -> Self {
+        Self::busy_with_llm(AtOnce::default(), provider, change).await
+    }
+
+    /// The same, where so much is done at once.
+    pub(super) async fn busy_with_llm(at_once: AtOnce, provider: &Arc<Scripted>, change: Value) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let clock = Arc::new(SetClock(AtomicI64::new(NOON)));
-        let scene = Self::over(folder, clock, Limits::NONE, None, Some(Arc::clone(provider)));
+        let scene = Self::over(folder, clock, Limits::NONE, at_once, None, Some(Arc::clone(provider)));
         scene.template(TEMPLATE, "HVAC", scenarios()).await;
         let mut document = json!({ "aiAgentLogic": { "templateGatekeeper": { "monthlyBudget": 1 } } });
         frontdesk_domain::documents::merge_patch(&mut document, &change);
@@ -116,20 +123,34 @@ impl Scene {
     pub(super) fn with_limits(limits: Limits) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let clock = Arc::new(SetClock(AtomicI64::new(NOON)));
-        Self::over(folder, clock, limits, None, None)
+        Self::over(folder, clock, limits, AtOnce::default(), None, None)
     }
 
     /// A store without documents, and an encoder; what it computes is kept beside the store.
     pub(super) fn with_encoder(encoder: &Arc<Concepts>) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let clock = Arc::new(SetClock(AtomicI64::new(NOON)));
-        Self::over(folder, clock, Limits::NONE, Some(Arc::clone(encoder)), None)
+        Self::over(
+            folder,
+            clock,
+            Limits::NONE,
+            AtOnce::default(),
+            Some(Arc::clone(encoder)),
+            None,
+        )
     }
 
     /// One more process on the same file at the same time.
     pub(super) fn beside(&self) -> Self {
         let (folder, clock) = (Arc::clone(&self.folder), Arc::clone(&self.clock));
-        Self::over(folder, clock, self.limits, self.encoder.clone(), self.provider.clone())
+        Self::over(
+            folder,
+            clock,
+            self.limits,
+            self.at_once,
+            self.encoder.clone(),
+            self.provider.clone(),
+        )
     }
 
     /// Ends in order and starts again on the same file.
@@ -142,6 +163,7 @@ impl Scene {
         folder: Arc<tempfile::TempDir>,
         clock: Arc<SetClock>,
         limits: Limits,
+        at_once: AtOnce,
         encoder: Option<Arc<Concepts>>,
         provider: Option<Arc<Scripted>>,
     ) -> Self {
@@ -165,6 +187,7 @@ impl Scene {
             sealer,
             clock: Arc::clone(&clock) as _,
             limits,
+            at_once,
             meanings: Arc::new(meanings(encoder.clone(), folder.path())),
             llm: Arc::new(match &provider {
                 None => Llm::none(),
@@ -179,6 +202,7 @@ impl Scene {
                     lease: Duration::from_mins(1),
                     calls_per_call: 3,
                     platform_cap: "1".parse().unwrap(),
+                    questions: at_once.questions,
                 }),
             }),
         };
@@ -190,6 +214,7 @@ impl Scene {
             tasks,
             faults,
             limits,
+            at_once,
             encoder,
             provider,
             folder,
@@ -347,10 +372,15 @@ impl Scene {
 
     /// The records of a call, once they are there.
     pub(super) async fn records(&self, call: &str, at_least: usize) -> Vec<Value> {
+        self.records_of(COMPANY, call, at_least).await
+    }
+
+    /// The same of another company.
+    pub(super) async fn records_of(&self, company: &str, call: &str, at_least: usize) -> Vec<Value> {
         for _ in 0..200 {
             let found = self
                 .store
-                .call(COMPANY.parse().unwrap(), &CallId::new(call))
+                .call(company.parse().unwrap(), &CallId::new(call))
                 .await
                 .unwrap();
             if let Some(found) = found.filter(|found| found.turns.len() >= at_least) {

@@ -72,6 +72,7 @@ pub(crate) fn llm(store: &Arc<CachedStore>, clock: &Arc<TestClock>, alerts: &Ale
         lease: Duration::from_mins(1),
         calls_per_call: 6,
         platform_cap: "1".parse().unwrap(),
+        questions: 1_000,
     })
 }
 

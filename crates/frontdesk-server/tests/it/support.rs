@@ -148,6 +148,7 @@ impl TestApp {
             clock: clock.clone(),
             meanings: Arc::new(frontdesk_callflow::meaning::Meanings::none()),
             llm: Arc::new(crate::budget::llm(&store, &clock, &alerts, &tasks)),
+            at_once: frontdesk_callflow::shares::AtOnce::default(),
         }));
         let lifecycle = Arc::new(Lifecycle::default());
         lifecycle.set_loaded();

@@ -39,7 +39,7 @@ const NOTED_AT_ONCE: usize = 16;
 /// Calls are searched for words in steps of so many.
 const SEARCHED_AT_ONCE: usize = 200;
 
-fn id_of_call(company: CompanyId, call: &CallId) -> Bson {
+pub(super) fn id_of_call(company: CompanyId, call: &CallId) -> Bson {
     Bson::Document(doc! { "company": object_id(company), "call": call.as_str() })
 }
 
@@ -95,20 +95,37 @@ fn note_end(end: &CallEnd) -> Result<Document, Trouble> {
 
 /// A turn as it rests.
 fn turn_document(turn: &TurnRecord) -> Result<Document, Trouble> {
-    let company = object_id(turn.decision.company_id);
-    let words = [&*turn.decision.utterance, &*turn.decision.response].join("\n");
-    Ok(doc! {
-        "_id": { "company": company.clone(), "call": turn.call_id.as_str(), "turn": turn.turn_id.as_str() },
+    Ok(document_of_turn(
+        (turn.decision.company_id, &turn.call_id, &turn.turn_id),
+        (turn.turn.into(), turn.at),
+        [&turn.decision.utterance, &turn.decision.response],
+        values::to_document(turn, "a turn record")?,
+        turn.document.as_deref(),
+    ))
+}
+
+/// A turn as it rests: whose it is, which number it has and when it came, what was said by both, its record, and the
+/// document that answered it.
+pub(super) fn document_of_turn(
+    (company, call, id): (CompanyId, &CallId, &TurnId),
+    (number, at): (i64, Timestamp),
+    said: [&str; 2],
+    record: Document,
+    document: Option<&str>,
+) -> Document {
+    let company = object_id(company);
+    doc! {
+        "_id": { "company": company.clone(), "call": call.as_str(), "turn": id.as_str() },
         "companyId": company,
-        "callId": turn.call_id.as_str(),
-        "turnId": turn.turn_id.as_str(),
-        "turn": i64::from(turn.turn),
-        "at": date(turn.at),
-        // What was said by both, as searches compare it.
-        "words": words.to_lowercase(),
-        "record": values::to_document(turn, "a turn record")?,
-        "document": turn.document.as_deref(),
-    })
+        "callId": call.as_str(),
+        "turnId": id.as_str(),
+        "turn": number,
+        "at": date(at),
+        // As searches compare it.
+        "words": said.join("\n").to_lowercase(),
+        "record": record,
+        "document": document,
+    }
 }
 
 /// A text as a regular expression that finds it.
@@ -263,7 +280,7 @@ fn conditions(company: CompanyId, filter: &CallFilter, after: Option<CallCursor>
 }
 
 /// Where a call stands among those of all companies: when it began, and which it is.
-fn place_of(call: &Document) -> Result<CallPlace, Trouble> {
+pub(super) fn place_of(call: &Document) -> Result<CallPlace, Trouble> {
     let at = call.time("startedAt", WHAT)?.as_millisecond();
     let company: CompanyId = call.id("companyId", WHAT)?;
     Ok(CallPlace::from(format!(
@@ -272,8 +289,8 @@ fn place_of(call: &Document) -> Result<CallPlace, Trouble> {
     )))
 }
 
-/// The calls that come after a place.
-fn beyond(place: &CallPlace) -> Result<Document, Trouble> {
+/// When the call at a place began, and its id.
+pub(super) fn parts_of(place: &CallPlace) -> Result<(Bson, Bson), Trouble> {
     let unread = || damaged("the place of a call", "it is none");
     let mut parts = place.splitn(3, '/');
     let (Some(at), Some(company), Some(call)) = (parts.next(), parts.next(), parts.next()) else {
@@ -282,9 +299,15 @@ fn beyond(place: &CallPlace) -> Result<Document, Trouble> {
     let at = at.parse().ok().and_then(|at| Timestamp::from_millisecond(at).ok());
     let at = date(at.ok_or_else(unread)?);
     let company: CompanyId = company.parse().map_err(|_| unread())?;
+    Ok((at, id_of_call(company, &CallId::new(call))))
+}
+
+/// The calls that come after a place, newest first.
+fn beyond(place: &CallPlace) -> Result<Document, Trouble> {
+    let (at, id) = parts_of(place)?;
     Ok(doc! { "$or": [
         { "startedAt": { "$lt": at.clone() } },
-        { "startedAt": at, "_id": { "$lt": id_of_call(company, &CallId::new(call)) } },
+        { "startedAt": at, "_id": { "$lt": id } },
     ] })
 }
 

@@ -166,6 +166,12 @@ impl Refusal for WriteError {
     }
 }
 
+impl Refusal for StoreError {
+    fn of_store(error: StoreError) -> Self {
+        error
+    }
+}
+
 impl Refusal for ImportError {
     fn of_store(error: StoreError) -> Self {
         error.into()

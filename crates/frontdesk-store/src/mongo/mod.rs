@@ -41,6 +41,7 @@ mod singletons;
 mod snapshots;
 mod templates;
 mod transaction;
+mod transfer;
 mod values;
 
 use failure::{Trouble, within};
@@ -136,6 +137,7 @@ pub struct MongoStore {
     sealer: Arc<Sealer>,
     clock: Arc<dyn Clock>,
     ids: ObjectIds,
+    turnstiles: ledger::Turnstiles,
     options: MongoOptions,
 }
 
@@ -198,6 +200,7 @@ impl MongoStore {
             database,
             sealer,
             ids: ObjectIds::new(Arc::clone(&clock)),
+            turnstiles: ledger::Turnstiles::default(),
             clock,
             options: own,
         })

@@ -46,6 +46,15 @@ impl After {
         }
     }
 
+    /// What another store's document keeps.
+    pub(super) const fn kept(stored: &Stored) -> Self {
+        Self {
+            rev: stored.rev,
+            created_at: stored.created_at,
+            updated_at: stored.updated_at,
+        }
+    }
+
     /// As it rests.
     pub(super) fn meta(self) -> Document {
         doc! {

@@ -22,6 +22,7 @@ mod leases;
 mod ledger;
 mod messages;
 mod records;
+mod transfer;
 
 pub use leases::{Fence, Lease, LeaseStore};
 pub use ledger::{Audit, Bill, Drift, Hold, LedgerFilter, LedgerStore, Reserved};
@@ -32,6 +33,8 @@ pub use records::{
     CallCursor, CallEnd, CallFilter, CallLog, CallPlace, GivenAnswer, NotificationStore, RaisedAlert, Recalled,
     RotationStore, StoredCall, TurnLog, TurnsOfCall,
 };
+
+pub use transfer::{Holdings, Movable, OldCall, OldDocument, OldRotation, OldTurn, TransferStore};
 
 /// Every name in the ports' signatures, for [`forward!`](crate::forward).
 #[doc(hidden)]

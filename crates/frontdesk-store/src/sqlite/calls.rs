@@ -18,8 +18,8 @@ use super::{
     rows::{self, Bound, Conditions, limit},
 };
 use crate::ports::{
-    CallCursor, CallEnd, CallFilter, CallLog, CallPlace, GivenAnswer, Page, Recalled, StoreError, StoredCall, TurnLog,
-    TurnsOfCall,
+    CallCursor, CallEnd, CallFilter, CallLog, CallPlace, GivenAnswer, OldCall, Page, Recalled, StoreError, StoredCall,
+    TurnLog, TurnsOfCall,
 };
 
 fn append(connection: &Connection, turns: &[TurnRecord]) -> rusqlite::Result<()> {
@@ -57,7 +57,7 @@ fn append(connection: &Connection, turns: &[TurnRecord]) -> rusqlite::Result<()>
 }
 
 /// What was said, as searches compare it.
-fn searchable(texts: [&str; 2]) -> String {
+pub(super) fn searchable(texts: [&str; 2]) -> String {
     texts.join("\n").to_lowercase()
 }
 
@@ -140,6 +140,28 @@ fn note_end(connection: &Connection, end: &CallEnd) -> rusqlite::Result<()> {
         end.status,
     ])?;
     Ok(())
+}
+
+/// The number of a call of another store, which gets a row if it has none.
+pub(super) fn restore(connection: &Connection, old: &OldCall, last_turn: i64) -> rusqlite::Result<i64> {
+    let (company, call) = (old.company.to_string(), old.call.as_str());
+    if let Some(number) = number_of(connection, &company, call)? {
+        return Ok(number);
+    }
+    let sql = "INSERT INTO calls (key, company_id, call_id, started_at, caller, ending, last_turn, ended_at, ended_as)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    connection.prepare_cached(sql)?.execute(params![
+        key_of(&company, call),
+        company,
+        call,
+        old.started_at.as_microsecond(),
+        old.from,
+        old.ending,
+        last_turn,
+        old.ended_at.map(|at| at.as_microsecond()),
+        old.ended_as,
+    ])?;
+    Ok(connection.last_insert_rowid())
 }
 
 /// The columns that [`read_call`] reads.

@@ -39,6 +39,7 @@ mod rows;
 mod singletons;
 mod snapshots;
 mod templates;
+mod transfer;
 mod writer;
 
 pub use connection::OpenError;

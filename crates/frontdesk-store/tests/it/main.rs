@@ -10,6 +10,8 @@ mod ledger;
 #[cfg(test)]
 mod mongo;
 #[cfg(test)]
+mod moving;
+#[cfg(test)]
 mod queues;
 #[cfg(test)]
 mod sqlite;

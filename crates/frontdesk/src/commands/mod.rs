@@ -23,6 +23,7 @@ mod eval;
 mod export;
 mod fallback_documents;
 mod import;
+mod migrate;
 mod model;
 mod route;
 mod serve;
@@ -63,6 +64,7 @@ pub fn run(cli: Cli, environment: Vec<(String, String)>, terminal: Terminal) -> 
         Command::Eval(arguments) => eval::run(&context, &arguments),
         Command::Tune(arguments) => tune::run(&context, &arguments),
         Command::Budget(arguments) => budget::run(&context, &arguments),
+        Command::Migrate(arguments) => migrate::run(&context, &arguments),
         Command::Dev(arguments) => dev::run(&context, &arguments),
         Command::Config => Ok(context.output.part(DEFAULT)?),
         Command::Bench(arguments) => bench::run(&context, &arguments),

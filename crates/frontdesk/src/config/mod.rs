@@ -6,6 +6,7 @@ use std::{
     fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
+    str::FromStr,
     sync::Arc,
     time::Duration,
 };
@@ -83,6 +84,19 @@ impl StoreUrl {
         matches!(self, Self::Mongo(_))
     }
 }
+
+impl FromStr for StoreUrl {
+    type Err = StoreUrlError;
+
+    fn from_str(text: &str) -> Result<Self, StoreUrlError> {
+        read_store_url(text).map_err(StoreUrlError)
+    }
+}
+
+/// An address of no store, and what would be right.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StoreUrlError(String);
 
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -378,7 +392,10 @@ fn secret(setting: &Setting) -> Result<SecretString, String> {
 }
 
 fn store_url(setting: &Setting) -> Result<StoreUrl, String> {
-    let text = setting.text()?;
+    setting.text()?.parse().map_err(|StoreUrlError(words)| words)
+}
+
+fn read_store_url(text: &str) -> Result<StoreUrl, String> {
     if text.starts_with("mongodb:") || text.starts_with("mongodb+srv:") {
         return mongo_url(text);
     }

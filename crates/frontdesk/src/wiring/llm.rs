@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
-use frontdesk_callflow::llm::{Llm, LlmParts};
+use frontdesk_callflow::{
+    llm::{Llm, LlmParts},
+    shares::AtOnce,
+};
 use frontdesk_domain::{alert::Notifier, clock::Clock, ledger::PriceRow, time::TimeZone};
 use frontdesk_llm::{client::OpenAiCompatible, endpoint::Endpoint, prices::PriceTable, question::Style};
 use frontdesk_llm_double::{Double, Script};
@@ -57,6 +60,7 @@ pub(super) async fn start(
         lease: settings.lease,
         calls_per_call: settings.calls_per_call,
         platform_cap: settings.platform_budget,
+        questions: AtOnce::default().questions,
     }))
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use axum::Router;
-use frontdesk_callflow::{CallFlow, Deps, meaning::Meanings};
+use frontdesk_callflow::{CallFlow, Deps, meaning::Meanings, shares::AtOnce};
 use frontdesk_domain::{alert::Notifier, clock::Clock, ids::CompanyId};
 use frontdesk_server::{
     App, Lifecycle, Parts,
@@ -48,6 +48,7 @@ pub mod encoder;
 mod listen;
 mod llm;
 pub mod log;
+pub mod moving;
 pub mod open_files;
 mod signals;
 mod store;
@@ -131,6 +132,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         limits: config.limits,
         meanings: Arc::new(meanings(config, &clock)?),
         llm: Arc::new(llm::start(config, demo, &store, &notifier, &clock, &tasks).await?),
+        at_once: AtOnce::default(),
     }));
     let lifecycle = Arc::<Lifecycle>::default();
     let metrics = Metrics::install(&tasks).context("cannot collect metrics")?;
@@ -403,6 +405,7 @@ pub async fn fallback_documents(config: &Config) -> Result<Vec<(String, String)>
         // These documents answer whatever was said.
         meanings: Arc::new(Meanings::none()),
         llm: Arc::new(frontdesk_callflow::llm::Llm::none()),
+        at_once: AtOnce::default(),
     });
     let mut documents = Vec::new();
     for id in all_companies(&store).await? {

@@ -7,7 +7,7 @@ use frontdesk_domain::clock::Clock;
 #[cfg(feature = "mongo")]
 use frontdesk_store::mongo::{MongoOptions, MongoStore};
 use frontdesk_store::{
-    ports::Backend,
+    ports::{Backend, Movable},
     seal::{SealKey, Sealer, load_or_create_key_file},
     sqlite::{SqliteOptions, SqliteStore},
     system::SystemClock,
@@ -38,6 +38,15 @@ pub(super) async fn open_store(
     sealer: Arc<Sealer>,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<dyn Backend>> {
+    Ok(open_movable(config, sealer, clock).await?)
+}
+
+/// The same, to be moved.
+pub(super) async fn open_movable(
+    config: &Config,
+    sealer: Arc<Sealer>,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<dyn Movable>> {
     let cannot = || format!("cannot open the store {}", config.store);
     match &config.store {
         StoreUrl::Sqlite(path) => {

@@ -72,6 +72,8 @@ async fn drop_open(store: &MongoStore, account: Account, id: &Bson, sum: &str, t
         "$pull": { "open": { "_id": id } },
         "$inc": { sum: taken.pico().saturating_neg() },
     };
+    let places = store.turnstiles.of(account);
+    let _place = places.acquire().await;
     store.collection(ACCOUNTS).update_one(one(account, id), update).await?;
     Ok(())
 }

@@ -31,6 +31,9 @@ mod audit;
 mod closing;
 mod entries;
 mod steps;
+mod turnstiles;
+
+pub(super) use turnstiles::Turnstiles;
 
 /// Sets what an account may spend a month, in the transaction that writes its company.
 pub(super) async fn set_limit(
@@ -69,7 +72,7 @@ pub(super) async fn open(
         return Ok(());
     }
     let account = Account::Company(company.id);
-    let once = format!("imported {account} {month}");
+    let once = once_of_import(account, month);
     if transaction.find(ENTRIES, doc! { "once": &once }).await?.is_some() {
         return Ok(());
     }
@@ -99,6 +102,38 @@ pub(super) async fn open(
     transaction
         .update(ACCOUNTS, doc! { "_id": object_id(account) }, spent)
         .await
+}
+
+/// How many entries an account's document has open.
+pub(super) fn open_entries(account: &mongodb::bson::Document) -> usize {
+    entries::open_in(account).count()
+}
+
+/// Makes an account in a transaction, if there is none.
+pub(super) async fn ensure_account(transaction: &mut Transaction<'_>, account: Account) -> Result<(), Trouble> {
+    let new = doc! { "$setOnInsert": { "months": {}, "open": [] } };
+    transaction
+        .upsert(ACCOUNTS, doc! { "_id": object_id(account) }, new)
+        .await
+}
+
+/// A closed entry as it rests.
+pub(super) fn closed_entry(account: Account, entry: &LedgerEntry) -> Result<mongodb::bson::Document, Trouble> {
+    let attempt = entry.attempt.unwrap_or_default();
+    let once = match (&entry.turn_id, entry.kind) {
+        (Some(turn), EntryKind::Overrun) => entries::once_of_overrun(turn.as_str(), attempt.into()),
+        (Some(turn), _) => entries::once_of_attempt(account, turn, attempt),
+        (None, EntryKind::Imported) => once_of_import(account, entry.month),
+        (None, _) => format!("entry {}", entry.id),
+    };
+    let mut document = entries::write(entry, &once)?;
+    document.insert("account", object_id(account));
+    Ok(document)
+}
+
+/// The name of what a month was opened with.
+fn once_of_import(account: Account, month: MonthKey) -> String {
+    format!("imported {account} {month}")
 }
 
 /// What an account's document says of a month.

@@ -67,7 +67,11 @@ pub(super) async fn reserve(store: &MongoStore, hold: &Hold) -> Result<Reserved,
         if found.is_none() {
             make_account(store, hold.account).await?;
         }
-        if let Some(account) = try_to_hold(store, hold, &once, attempt).await? {
+        let places = store.turnstiles.of(hold.account);
+        let place = places.acquire().await;
+        let held = try_to_hold(store, hold, &once, attempt).await?;
+        drop(place);
+        if let Some(account) = held {
             // It may have been closed and moved before.
             if let Some(closed) = entries::closed(store, &once).await? {
                 closing::let_go(store, hold.account, hold.id, hold.month, hold.amount).await?;
@@ -238,10 +242,13 @@ async fn close(store: &MongoStore, open: &Open, closing: Closing) -> Result<bool
         },
     };
     let accounts = store.collection(ACCOUNTS);
+    let places = store.turnstiles.of(open.account);
+    let place = places.acquire().await;
     let closed = accounts
         .update_one(held, update)
         .array_filters(vec![doc! { "entry._id": id.clone() }])
         .await?;
+    drop(place);
     if closed.matched_count > 0 {
         return Ok(true);
     }

@@ -85,6 +85,54 @@ pub(super) fn list(
     entries.collect()
 }
 
+/// Writes an entry as it is; `false` if it is there already. One that is still held may be charged at once.
+pub(super) fn restore(connection: &Connection, account: &str, entry: &LedgerEntry) -> rusqlite::Result<bool> {
+    let sql = format!(
+        "INSERT OR IGNORE INTO ledger ({ENTRY}, lease_until)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+    );
+    let LedgerEntry {
+        id,
+        month,
+        turn_id,
+        call_id,
+        attempt,
+        kind,
+        model,
+        prompt_tokens,
+        cached_tokens,
+        cache_write_tokens,
+        completion_tokens,
+        price_row,
+        hold,
+        amount,
+        at,
+        closed_at,
+    } = entry;
+    let lease_until = (*kind == EntryKind::Held).then(|| at.as_microsecond());
+    let written = connection.prepare_cached(&sql)?.execute(rusqlite::params![
+        account,
+        id.to_string(),
+        month.to_string(),
+        turn_id.as_ref().map(TurnId::as_str),
+        call_id.as_ref().map(CallId::as_str),
+        attempt,
+        kind.as_str(),
+        model,
+        prompt_tokens,
+        cached_tokens,
+        cache_write_tokens,
+        completion_tokens,
+        price_row.as_ref().map(rows::to_json).transpose()?,
+        hold.map(PicoUsd::pico),
+        amount.pico(),
+        at.as_microsecond(),
+        closed_at.map(|at| at.as_microsecond()),
+        lease_until,
+    ])?;
+    Ok(written > 0)
+}
+
 const DUE: &str = "kind = 'held' AND lease_until < ?1";
 
 /// Whether the lease of any hold ended before `now`.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use frontdesk_domain::{
     documents::company::{Company, Opening},
     ids::LedgerEntryId,
-    ledger::{Account, LedgerEntry, Spend},
+    ledger::{Account, EntryKind, LedgerEntry, Spend},
     money::PicoUsd,
     time::{MonthKey, Timestamp},
 };
@@ -42,6 +42,19 @@ pub(super) fn open(
     let opened = connection.prepare_cached(sql)?.execute(values)?;
     if opened > 0 {
         months::add(connection, &account, &month, spend.pico(), 0)?;
+    }
+    Ok(())
+}
+
+/// Writes an entry of another store, and adds it to its month; one that is there already stays as it is.
+pub(super) fn restore(connection: &Connection, account: Account, entry: &LedgerEntry) -> rusqlite::Result<()> {
+    let account = account.to_string();
+    if entries::restore(connection, &account, entry)? {
+        let (spent, held) = match entry.kind {
+            EntryKind::Held => (0, entry.amount.pico()),
+            _ => (entry.amount.pico(), 0),
+        };
+        months::add(connection, &account, &entry.month.to_string(), spent, held)?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use frontdesk_store::ports::{MessageFilter, Page};
 use super::Given;
 use crate::support::{at, id, raised, turn};
 
-pub(super) fn message(number: u32, recording: Option<&str>) -> Message {
+pub(crate) fn message(number: u32, recording: Option<&str>) -> Message {
     Message {
         id: id(number),
         company_id: id(1),

@@ -154,3 +154,13 @@ async fn of_writes_at_once_each_is_done_and_has_a_number_of_its_own() {
     assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
     place.remove().await;
 }
+
+#[tokio::test]
+async fn a_file_moves_in_and_out_again() {
+    let Some(place) = Place::new() else { return };
+    let files = [support::Place::new(), support::Place::new()];
+    let [first, third] = files.each_ref().map(support::Place::open);
+    let second = place.open().await;
+    crate::moving::check_there_and_back(&*first, &*second, &*third).await;
+    place.remove().await;
+}

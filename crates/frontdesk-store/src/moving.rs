@@ -1,0 +1,312 @@
+//! Moves all that one store holds into another, and compares what arrived.
+//!
+//! Every step may be done again, so a move that broke off is begun anew and finds most of it done. What the ledger holds
+//! moves only when nothing is held: what is still open belongs to a call that goes on.
+
+use frontdesk_domain::{
+    documents::{Mode, company::Company},
+    ids::CompanyId,
+    ledger::Account,
+    record::{AudioState, MessageState},
+    time::Timestamp,
+};
+use serde_json::Value;
+
+use crate::ports::{
+    Audit, Holdings, LedgerFilter, MessageFilter, Movable, OldDocument, Page, QnaOwner, RecordKeeper, Singleton,
+    StoreError, StoredCompany,
+};
+
+/// So many documents, notifications or entries are moved at once.
+const PAGE: usize = 100;
+
+/// So many calls with their turns.
+const CALLS: usize = 50;
+
+/// Parts of a store, in the order in which they are moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Templates, companies, Q&As, overlays, safety rules and prompts.
+    Documents,
+    /// Calls with their turns.
+    Calls,
+    /// Messages with their audio.
+    Messages,
+    /// Notifications.
+    Notifications,
+    /// Rotations of fallbacks, and how long records of deleted companies are kept.
+    Rotations,
+    /// The ledger.
+    Ledger,
+}
+
+impl Part {
+    /// As it is called in a sentence.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Documents => "documents",
+            Self::Calls => "calls",
+            Self::Messages => "messages",
+            Self::Notifications => "notifications",
+            Self::Rotations => "rotations",
+            Self::Ledger => "ledger entries",
+        }
+    }
+}
+
+/// Why nothing more was moved.
+#[derive(Debug, thiserror::Error)]
+pub enum MoveError {
+    /// The store that is moved still holds money for calls.
+    #[error(
+        "the ledger still holds {0} pico-USD for calls that are under way: stop every process that uses the store, wait a minute and run this again"
+    )]
+    Held(i64),
+    /// What the ledger says is not what its entries add up to.
+    #[error("the ledger is not right before the move: `frontdesk budget verify` says where")]
+    Drift,
+    /// More or less arrived than there was.
+    #[error("what arrived is not what was there: {0}")]
+    Differs(String),
+    /// A stored company cannot be read.
+    #[error("company {0} in the store cannot be read: `frontdesk doctor` says why")]
+    Unreadable(String),
+    /// A store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Moves all of it; `told` hears of each part how many were moved since it last heard. Gives what both hold then.
+///
+/// # Errors
+/// As in [`MoveError`]. What was moved stays, and running it again goes on.
+pub async fn move_all(
+    from: &dyn Movable,
+    to: &dyn Movable,
+    now: Timestamp,
+    told: &mut (dyn FnMut(Part, usize) + Send),
+) -> Result<Holdings, MoveError> {
+    // What dead processes left is charged first, as it would be in any case.
+    from.reap(now).await?;
+    let held = from.holdings().await?.held;
+    if held != 0 {
+        return Err(MoveError::Held(held));
+    }
+    let before = from.audit().await?;
+    if !before.drifts.is_empty() {
+        return Err(MoveError::Drift);
+    }
+    documents(from, to, told).await?;
+    calls(from, to, told).await?;
+    let keepers = from.record_keepers().await?;
+    messages(from, to, &keepers, told).await?;
+    notifications(from, to, told).await?;
+    let rotations = from.old_rotations().await?;
+    told(Part::Rotations, rotations.len());
+    to.restore_rotations(rotations).await?;
+    to.restore_retention(keepers).await?;
+    ledger(from, to, told).await?;
+    compare(from, to, &before).await
+}
+
+async fn documents(
+    from: &dyn Movable,
+    to: &dyn Movable,
+    told: &mut (dyn FnMut(Part, usize) + Send),
+) -> Result<(), MoveError> {
+    let mut put = async |documents: Vec<OldDocument>| -> Result<(), StoreError> {
+        let count = documents.len();
+        if count > 0 {
+            to.restore_documents(documents).await?;
+            told(Part::Documents, count);
+        }
+        Ok(())
+    };
+    let mut after = None;
+    loop {
+        let page = from.templates(Page { after, limit: PAGE }).await?;
+        let found: Vec<_> = page
+            .into_iter()
+            .filter_map(|stored| {
+                let id = stored.json.get("_id")?.as_str()?.parse().ok()?;
+                Some((id, stored))
+            })
+            .collect();
+        let Some((last, _)) = found.last() else { break };
+        after = Some(*last);
+        put(found
+            .into_iter()
+            .map(|(id, stored)| OldDocument::Template(id, stored))
+            .collect())
+        .await?;
+    }
+    let mut companies = Vec::new();
+    let mut after = None;
+    loop {
+        let page = from.companies(Page { after, limit: PAGE }).await?;
+        if page.is_empty() {
+            break;
+        }
+        let page: Vec<(CompanyId, OldDocument)> = page.into_iter().map(company).collect::<Result<_, _>>()?;
+        after = page.last().map(|(id, _)| *id);
+        companies.extend(page.iter().map(|(id, _)| *id));
+        put(page.into_iter().map(|(_, document)| document).collect()).await?;
+    }
+    let trades = from.qna_trades().await?.into_iter().map(QnaOwner::Trade);
+    let owners = companies.iter().copied().map(QnaOwner::Company).chain(trades);
+    for owner in owners {
+        put(qnas(from, &owner).await?).await?;
+    }
+    let languages = from.prompt_languages().await?.into_iter().map(Singleton::Prompts);
+    let overlays = companies.into_iter().map(Singleton::Overlay);
+    for which in overlays.chain(languages).chain([Singleton::Safety]) {
+        let found = from.singleton(&which).await?;
+        put(found
+            .map(|stored| OldDocument::Singleton(which, stored))
+            .into_iter()
+            .collect())
+        .await?;
+    }
+    Ok(())
+}
+
+fn company(stored: StoredCompany) -> Result<(CompanyId, OldDocument), MoveError> {
+    let document = Value::Object(stored.document.json.clone());
+    let unreadable = || {
+        let id = stored.document.json.get("_id").and_then(Value::as_str);
+        MoveError::Unreadable(id.unwrap_or("without an id").to_owned())
+    };
+    let parsed = Company::parse(&document, Mode::Stored).map_err(|_| unreadable())?;
+    let company = parsed.value.company;
+    Ok((company.id, OldDocument::Company(company.into(), stored)))
+}
+
+async fn qnas(from: &dyn Movable, owner: &QnaOwner) -> Result<Vec<OldDocument>, StoreError> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = from.qnas(owner, Page { after, limit: PAGE }).await?;
+        let found: Vec<_> = page
+            .into_iter()
+            .filter_map(|stored| {
+                let id = frontdesk_domain::ids::QnaId::new(stored.json.get("id")?.as_str()?);
+                Some((id, stored))
+            })
+            .collect();
+        let Some((last, _)) = found.last() else { return Ok(all) };
+        after = Some(last.clone());
+        let documents = found.into_iter();
+        all.extend(documents.map(|(id, stored)| OldDocument::Qna(owner.clone(), id, stored)));
+    }
+}
+
+async fn calls(
+    from: &dyn Movable,
+    to: &dyn Movable,
+    told: &mut (dyn FnMut(Part, usize) + Send),
+) -> Result<(), MoveError> {
+    let mut after = None;
+    loop {
+        let page = from.old_calls(after, CALLS).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.place.clone());
+        told(Part::Calls, page.len());
+        to.restore_calls(page).await?;
+    }
+}
+
+async fn messages(
+    from: &dyn Movable,
+    to: &dyn Movable,
+    keepers: &[RecordKeeper],
+    told: &mut (dyn FnMut(Part, usize) + Send),
+) -> Result<(), MoveError> {
+    let all = MessageFilter::default();
+    for RecordKeeper { company, .. } in keepers {
+        let mut after = None;
+        loop {
+            let page = from.messages(*company, &all, Page { after, limit: PAGE }).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            told(Part::Messages, page.len());
+            for message in page {
+                let (id, state, audio) = (message.id, message.state, message.audio);
+                to.put_message(message).await?;
+                if state == MessageState::Done {
+                    to.set_message_state(*company, id, state).await?;
+                }
+                match audio {
+                    AudioState::Stored => {
+                        let found = from.audio(*company, id).await?;
+                        if let Some(audio) = found.and_then(|found| found.audio) {
+                            to.put_audio(id, audio).await?;
+                        }
+                    }
+                    AudioState::Failed => to.postpone_audio(id, None).await?,
+                    AudioState::None | AudioState::Due => {}
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn notifications(
+    from: &dyn Movable,
+    to: &dyn Movable,
+    told: &mut (dyn FnMut(Part, usize) + Send),
+) -> Result<(), MoveError> {
+    let mut after = None;
+    loop {
+        let page = from.notifications(Page { after, limit: PAGE }).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.id);
+        told(Part::Notifications, page.len());
+        to.restore_notifications(page).await?;
+    }
+}
+
+async fn ledger(
+    from: &dyn Movable,
+    to: &dyn Movable,
+    told: &mut (dyn FnMut(Part, usize) + Send),
+) -> Result<(), MoveError> {
+    let accounts = from.old_accounts().await?;
+    // Probes and overruns are the platform's, which may have none of its own yet.
+    let is_platform = |account: &Account| *account == Account::Platform;
+    let platform = (!accounts.iter().any(is_platform)).then_some(Account::Platform);
+    for account in accounts.into_iter().chain(platform) {
+        let mut after = None;
+        loop {
+            let page = Page { after, limit: PAGE };
+            let entries = from.entries(account, LedgerFilter::default(), page).await?;
+            let Some(last) = entries.last() else { break };
+            after = Some(last.id);
+            told(Part::Ledger, entries.len());
+            to.restore_entries(account, entries).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether as much arrived as there was: counts, and sums to the pico-USD.
+async fn compare(from: &dyn Movable, to: &dyn Movable, before: &Audit) -> Result<Holdings, MoveError> {
+    let (there, here) = (from.holdings().await?, to.holdings().await?);
+    if there != here {
+        return Err(MoveError::Differs(format!("{there:?} became {here:?}")));
+    }
+    let after = to.audit().await?;
+    if !after.drifts.is_empty() {
+        return Err(MoveError::Differs(format!(
+            "the ledger does not add up in {} places",
+            after.drifts.len()
+        )));
+    }
+    if (after.entries, after.months) != (before.entries, before.months) {
+        return Err(MoveError::Differs(format!(
+            "{} entries of {} months became {} of {}",
+            before.entries, before.months, after.entries, after.months
+        )));
+    }
+    Ok(here)
+}
