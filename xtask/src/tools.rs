@@ -64,6 +64,12 @@ const SECANTUS: PythonTool = PythonTool {
     requirement: "SecantusDB==0.7.0b3",
 };
 
+/// A mail server for tests.
+const AIOSMTPD: PythonTool = PythonTool {
+    program: "aiosmtpd",
+    requirement: "aiosmtpd==1.4.6",
+};
+
 impl CargoTool {
     /// Installs it if it is missing. A version that is there is taken as it is.
     pub(crate) fn ensure(&self) -> Result<()> {
@@ -97,6 +103,11 @@ pub(crate) fn check_jsonschema() -> Result<PathBuf> {
 /// Checks manifests against the schemas of Kubernetes.
 pub(crate) fn kubernetes_validate() -> Result<PathBuf> {
     KUBERNETES_SCHEMA.find()
+}
+
+/// The mail server of the tests.
+pub(crate) fn aiosmtpd() -> Result<PathBuf> {
+    AIOSMTPD.find()
 }
 
 /// The server that speaks `MongoDB`'s protocol, of exactly that version, kept in the user's caches: it is large.

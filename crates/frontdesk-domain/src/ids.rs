@@ -121,6 +121,10 @@ object_ids! {
     MessageId;
     /// A ledger entry.
     LedgerEntryId;
+    /// Somebody who is told of notifications.
+    ContactId;
+    /// A message to a contact, of a notification.
+    DeliveryId;
 }
 
 macro_rules! text_ids {

@@ -5,6 +5,7 @@
 
 pub mod auth;
 pub mod metrics;
+pub mod notices;
 pub mod probes;
 pub mod problem;
 pub mod router;
@@ -16,5 +17,6 @@ mod docs;
 mod extract;
 mod openapi;
 
+pub use notices::Notices;
 pub use router::router;
 pub use state::{App, Lifecycle, Parts};

@@ -9,7 +9,7 @@ use frontdesk_callflow::CallFlow;
 use frontdesk_domain::clock::Clock;
 use frontdesk_store::{cache::CachedStore, ports::Backend, system::ObjectIds};
 
-use crate::{auth::AdminToken, metrics::Metrics, probes::Check};
+use crate::{auth::AdminToken, metrics::Metrics, notices::Notices, probes::Check};
 
 /// Whether this process takes calls.
 #[derive(Debug, Default)]
@@ -56,6 +56,8 @@ pub struct Parts {
     pub lifecycle: Arc<Lifecycle>,
     /// What `/metrics` shows.
     pub metrics: Metrics,
+    /// The notification centre.
+    pub notices: Notices,
 }
 
 /// The state of every handler; cheap to clone.

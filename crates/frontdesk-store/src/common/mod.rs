@@ -5,4 +5,5 @@ pub(crate) mod bills;
 pub(crate) mod changed;
 pub(crate) mod documents;
 pub(crate) mod messages;
+pub(crate) mod notices;
 pub(crate) mod rotations;

@@ -21,6 +21,7 @@ mod forward;
 mod leases;
 mod ledger;
 mod messages;
+mod notices;
 mod records;
 mod transfer;
 
@@ -29,9 +30,13 @@ pub use ledger::{Audit, Bill, Drift, Hold, LedgerFilter, LedgerStore, Reserved};
 pub use messages::{
     Audio, AudioStore, DueAudio, FoundAudio, MessageFilter, MessageStore, Purged, RecordKeeper, RetentionStore,
 };
+pub use notices::{
+    ContactStore, ContactWrite, DeliveryFilter, DueNotification, NewDelivery, NotificationChange, NotificationChanged,
+    NotificationFilter, NotificationStore, OutboxStore, Outcome, Plan, RaisedAlert, StoredContact, Told,
+};
 pub use records::{
-    CallCursor, CallEnd, CallFilter, CallLog, CallPlace, GivenAnswer, NotificationStore, RaisedAlert, Recalled,
-    RotationStore, StoredCall, TurnLog, TurnsOfCall,
+    CallCursor, CallEnd, CallFilter, CallLog, CallPlace, GivenAnswer, Recalled, RotationStore, StoredCall, TurnLog,
+    TurnsOfCall,
 };
 
 pub use transfer::{Holdings, Movable, OldCall, OldDocument, OldRotation, OldTurn, TransferStore};
@@ -42,10 +47,15 @@ pub mod signatures {
     pub use std::sync::Arc;
 
     pub use frontdesk_domain::{
+        alert::AlertCode,
         decision::FallbackKind,
         documents::{company::Company, trade::TradeName},
-        ids::{CallId, CompanyId, LedgerEntryId, MessageId, NotificationId, QnaId, TemplateId, TurnId},
+        ids::{
+            CallId, CompanyId, ContactId, DeliveryId, LedgerEntryId, MessageId, NotificationId, QnaId, TemplateId,
+            TurnId,
+        },
         ledger::{Account, LedgerEntry, Spend},
+        notice::{Attempt, Delivery},
         record::{Message, MessageState, Notification, TurnRecord},
         time::{MonthKey, Timestamp},
     };
@@ -433,6 +443,8 @@ pub trait Backend:
     + AudioStore
     + RetentionStore
     + NotificationStore
+    + OutboxStore
+    + ContactStore
     + RotationStore
     + LedgerStore
     + LeaseStore
@@ -454,6 +466,8 @@ impl<T> Backend for T where
         + AudioStore
         + RetentionStore
         + NotificationStore
+        + OutboxStore
+        + ContactStore
         + RotationStore
         + LedgerStore
         + LeaseStore

@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 use axum::Router;
 use frontdesk_callflow::{CallFlow, Deps, meaning::Meanings, shares::AtOnce};
+use frontdesk_delivery::Courier;
 use frontdesk_domain::{alert::Notifier, clock::Clock, ids::CompanyId};
 use frontdesk_server::{
     App, Lifecycle, Parts,
@@ -22,7 +23,7 @@ use frontdesk_server::{
 use frontdesk_store::{
     blobs::{BlobCache, BlobFile},
     cache::{CachedStore, KnowledgeDocuments, Settings},
-    leader,
+    leader::{self, Leadership},
     ports::{Audit, Backend, CompanyStore as _, Page, Ping, StoreError, StoredCompany},
     queue::{AlertQueue, TurnCounts, TurnQueue, TurnQueueOptions},
     system::{ObjectIds, SystemClock},
@@ -49,12 +50,14 @@ mod listen;
 mod llm;
 pub mod log;
 pub mod moving;
+mod notices;
 pub mod open_files;
 mod signals;
 mod store;
 mod token;
 
 pub use llm::DOUBLE;
+use notices::Post;
 pub use signals::stop_signal;
 use store::{open_existing, open_store, sealer};
 
@@ -121,7 +124,8 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         &tasks,
         TurnQueueOptions::default(),
     );
-    let alerts = AlertQueue::start(Arc::clone(&backend) as _, Arc::clone(&clock), &tasks);
+    let post = Post::new(&config.notices, &public_url, &clock)?;
+    let alerts = AlertQueue::start_in(Arc::clone(&backend) as _, Arc::clone(&clock), config.folder(), &tasks);
     let notifier: Arc<dyn Notifier> = Arc::new(alerts.clone());
     let flow = Arc::new(CallFlow::new(Deps {
         store: Arc::clone(&store),
@@ -154,6 +158,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
             .with_alerts(alerts.clone())
             .with_flow(Arc::clone(&flow))
             .with_caches(Arc::clone(&store)),
+        notices: post.centre(&config.notices),
     });
     let voice = voice(config, &public_url, &flow, notifier, &clock)?;
     let routes = router(app.clone(), voice::router(Arc::new(voice))).context("cannot describe the API")?;
@@ -174,7 +179,19 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         remember_the_day(Arc::clone(&flow), &tasks);
     }
     compile_ahead(Arc::clone(&store), flow, &tasks);
-    start_behind_calls(config, &backend, &clock, kept, &tasks);
+    let leadership = start_behind_calls(config, &backend, &clock, kept, &tasks);
+    let Post {
+        channels, letterhead, ..
+    } = post;
+    Courier::new(
+        Arc::clone(&backend),
+        channels,
+        clock,
+        leadership,
+        alerts.clone(),
+        letterhead,
+    )
+    .start(&tasks);
     announce(config, address, &public_url, loaded);
     let platform_token = config.twilio.auth_token.clone();
     Ok(Running {
@@ -242,14 +259,15 @@ fn remember_the_day(flow: Arc<CallFlow>, tasks: &TaskSet) {
     });
 }
 
-/// Starts what no caller waits for; `kept` rings for each recorded message.
+/// Starts what no caller waits for; `kept` rings for each recorded message. Whose turn the work for all is, says what it
+/// gives.
 fn start_behind_calls(
     config: &Config,
     store: &Arc<dyn Backend>,
     clock: &Arc<dyn Clock>,
     kept: Arc<Notify>,
     tasks: &TaskSet,
-) {
+) -> Leadership {
     let fetcher = Fetcher {
         store: Arc::clone(store),
         source: Arc::new(TwilioRecordings::new()),
@@ -265,7 +283,8 @@ fn start_behind_calls(
         leadership: leadership.clone(),
     };
     retention.start(tasks);
-    llm::reap(Arc::clone(store) as _, Arc::clone(clock), leadership, tasks);
+    llm::reap(Arc::clone(store) as _, Arc::clone(clock), leadership.clone(), tasks);
+    leadership
 }
 
 /// What an operator wants to know at the start.

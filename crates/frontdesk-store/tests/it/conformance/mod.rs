@@ -7,7 +7,9 @@ use futures_util::future::BoxFuture;
 
 pub(crate) mod bills;
 pub(crate) mod calls;
+pub(crate) mod centre;
 pub(crate) mod companies;
+pub(crate) mod contacts;
 pub(crate) mod documents;
 pub(crate) mod holds;
 pub(crate) mod imports;
@@ -57,6 +59,16 @@ macro_rules! run_all {
                 a_recording_is_one_message, messages_are_listed_newest_first, another_companys_message_is_not_touched,
                 alerts_of_one_kind_are_one_notification, an_acknowledged_notification_counts_on,
                 rotation_numbers_are_unique, what_was_spoken_last_is_remembered, it_answers_a_ping,
+            ],
+            centre: [
+                a_notification_goes_from_state_to_state, a_resolved_notification_is_reopened_unless_another_is_open,
+                a_condition_that_ended_resolves_its_own_notification, notifications_are_filtered,
+                what_changed_is_found_in_order, a_group_of_alerts_is_added_once,
+            ],
+            contacts: [
+                a_contact_is_read_as_it_was_written, a_stale_contact_is_not_written, it_is_decided_once_whom_to_tell,
+                a_snoozed_notification_is_due_when_it_is_raised_again, a_delivery_is_tried_until_it_is_sent_or_given_up,
+                who_was_told_without_the_store_is_not_told_again, deliveries_to_a_deleted_contact_are_given_up,
             ],
             recordings: [
                 messages_are_filtered, words_are_found_page_by_page, a_recording_is_due_until_it_is_kept,
