@@ -121,6 +121,8 @@ object_ids! {
     MessageId;
     /// A ledger entry.
     LedgerEntryId;
+    /// An entry of the history of a check.
+    HealthEntryId;
 }
 
 macro_rules! text_ids {

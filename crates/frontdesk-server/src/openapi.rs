@@ -52,7 +52,7 @@ pub(crate) mod schema {
     }
 
     written_schemas! {
-        Budget Call CallList Company CompanyList Decision ImportReport LedgerEntryList LlmHealth LlmTrial Message
+        Budget Call CallList Company CompanyList Decision Health HealthHistory ImportReport LedgerEntryList LlmHealth LlmTrial Message
         MessageChange MessageList Notification NotificationList Overlay Problem Prompts Qna QnaList Readiness RouteRequest SafetyRules Template TemplateList
     }
 }
@@ -230,6 +230,7 @@ fn described(parameter: &Value) -> Value {
             "A part of what was said, without regard to case.",
             json!({ "type": "string", "maxLength": 200 }),
         ),
+        "check" => ("The name of a check, such as store.", json!({ "type": "string" })),
         "state" => ("Only those of this state.", json!({ "enum": ["new", "done"] })),
         "kind" => ("Only those of this kind.", json!({ "enum": ["message", "callback"] })),
         _ => return described,

@@ -12,8 +12,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     admin::{
-        budget, calls, companies, export, import, llm, messages, notifications, overlay, prompts, qna, route, safety,
-        templates,
+        budget, calls, companies, export, health, import, llm, messages, notifications, overlay, prompts, qna, route,
+        safety, templates,
     },
     docs,
     extract::{DOCUMENT_BYTES, IMPORT_BYTES},
@@ -101,6 +101,9 @@ fn admin() -> OpenApiRouter<App> {
         // /api/v1/notifications
         .routes(routes!(notifications::list_notifications))
         .routes(routes!(notifications::acknowledge_notification))
+        // /api/v1/health
+        .routes(routes!(health::show_health))
+        .routes(routes!(health::list_health))
         // /api/v1/llm
         .routes(routes!(llm::show_llm_health))
         .routes(routes!(llm::test_connection))

@@ -40,7 +40,10 @@ use self::{
     offers::{Entry, Offers},
     warnings::BudgetWarnings,
 };
-pub use self::{connection::Trial, health::HealthReport};
+pub use self::{
+    connection::Trial,
+    health::{HealthReport, Signs},
+};
 use crate::{
     answer::Answer,
     company::Tenant,
@@ -123,6 +126,12 @@ impl Llm {
     pub fn health(&self) -> Option<HealthReport> {
         let running = self.0.as_ref()?;
         Some(running.health.report(&running.parts.style.model))
+    }
+
+    /// What was seen of the provider; `None` where none is configured.
+    #[must_use]
+    pub fn signs(&self) -> Option<Signs> {
+        Some(self.0.as_ref()?.health.signs())
     }
 
     /// Asks the provider for one token, paid by the platform; `None` where none is configured. A model that was switched

@@ -11,7 +11,10 @@ mod training;
 use std::{
     fmt, io,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::available_parallelism,
     time::Instant,
 };
@@ -132,6 +135,10 @@ struct Running {
     trainer: Arc<Trainer>,
     pool: Pool,
     heard: Arc<Bounded<Box<str>, Embedding>>,
+    /// Meanings that could not be computed.
+    failed: AtomicU64,
+    /// Meanings that came too late, or had no place to wait in.
+    late: AtomicU64,
 }
 
 impl Meanings {
@@ -146,6 +153,8 @@ impl Meanings {
             trainer: Trainer::start(load, cache)?,
             pool: Pool::start(threads, PLACES * threads, NICENESS)?,
             heard: Arc::new(Bounded::new(HEARD)),
+            failed: AtomicU64::new(0),
+            late: AtomicU64::new(0),
         })))
     }
 
@@ -162,6 +171,18 @@ impl Meanings {
             Some(_) => Matcher::Semantic,
             None => Matcher::Lexical,
         }
+    }
+
+    /// How many meanings could not be computed so far, and how many came too late or had no place to wait in.
+    #[must_use]
+    pub fn failures(&self) -> (u64, u64) {
+        let of = |running: &Running| {
+            (
+                running.failed.load(Ordering::Relaxed),
+                running.late.load(Ordering::Relaxed),
+            )
+        };
+        self.0.as_ref().map_or((0, 0), of)
     }
 
     /// How many companies wait to have their answers learnt.
@@ -216,7 +237,13 @@ impl Meanings {
             normalized: normalized.into(),
         };
         let until = Instant::now() + settings::MEANING_DEADLINE;
-        match running.pool.compute(until, move || question.answer()).await {
+        let computed = running.pool.compute(until, move || question.answer()).await;
+        match &computed {
+            Ok(Ok(_) | Err(EncoderError::Empty { .. })) => {}
+            Ok(Err(_)) | Err(NotComputed::Failed) => _ = running.failed.fetch_add(1, Ordering::Relaxed),
+            Err(NotComputed::Busy | NotComputed::Late) => _ = running.late.fetch_add(1, Ordering::Relaxed),
+        }
+        match computed {
             Ok(Ok((meant, danger))) => Ok(Asked { meaning, meant, danger }),
             Ok(Err(EncoderError::Empty { .. })) => Err(NotAsked::Skipped(SkipReason::NoWords)),
             Ok(Err(failure)) => {

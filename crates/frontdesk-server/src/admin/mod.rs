@@ -27,6 +27,7 @@ pub(crate) mod calls;
 pub(crate) mod companies;
 pub(crate) mod export;
 mod filters;
+pub(crate) mod health;
 pub(crate) mod import;
 pub(crate) mod llm;
 pub(crate) mod messages;

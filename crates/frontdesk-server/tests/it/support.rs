@@ -14,6 +14,7 @@ use frontdesk_server::{
 };
 use frontdesk_store::{
     cache::CachedStore,
+    leader,
     ports::CompanyStore as _,
     queue::{AlertQueue, TurnQueue, TurnQueueOptions},
     seal::Sealer,
@@ -163,12 +164,16 @@ impl TestApp {
                 Arc::new(TurnQueueCheck::new(turns.clone())),
                 Arc::new(AlertQueueCheck::new(alerts.clone())),
             ],
+            notifier: Arc::new(alerts.clone()),
             lifecycle: lifecycle.clone(),
             metrics: metrics(&tasks)
                 .with_turns(turns)
                 .with_alerts(alerts.clone())
                 .with_caches(store.clone()),
         });
+        let leadership = leader::start(store.clone(), "background", &tasks);
+        app.monitor().look().await;
+        app.monitor().start(leadership, &tasks);
         let voice = Voice {
             flow,
             public_url: PublicUrl::parse("https://fd.example.test").unwrap(),

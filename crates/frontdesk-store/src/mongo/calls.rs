@@ -21,6 +21,7 @@ use serde_json::Value;
 use super::{
     MongoStore,
     failure::{Trouble, damaged, is_taken, within},
+    health,
     revisions::limit,
     rotations,
     schema::{CALLS, TURNS},
@@ -97,7 +98,7 @@ fn note_end(end: &CallEnd) -> Result<Document, Trouble> {
 fn turn_document(turn: &TurnRecord) -> Result<Document, Trouble> {
     let company = object_id(turn.decision.company_id);
     let words = [&*turn.decision.utterance, &*turn.decision.response].join("\n");
-    Ok(doc! {
+    let mut document = doc! {
         "_id": { "company": company.clone(), "call": turn.call_id.as_str(), "turn": turn.turn_id.as_str() },
         "companyId": company,
         "callId": turn.call_id.as_str(),
@@ -108,7 +109,11 @@ fn turn_document(turn: &TurnRecord) -> Result<Document, Trouble> {
         "words": words.to_lowercase(),
         "record": values::to_document(turn, "a turn record")?,
         "document": turn.document.as_deref(),
-    })
+    };
+    if let Some(counted) = health::counted(turn) {
+        document.insert("counted", counted);
+    }
+    Ok(document)
 }
 
 /// A text as a regular expression that finds it.

@@ -27,6 +27,7 @@ mod calls;
 mod changes;
 mod companies;
 mod failure;
+mod health;
 mod import;
 mod leases;
 mod ledger;

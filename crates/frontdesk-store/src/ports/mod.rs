@@ -18,11 +18,13 @@ use frontdesk_domain::{
 use serde_json::{Map, Value};
 
 mod forward;
+mod health;
 mod leases;
 mod ledger;
 mod messages;
 mod records;
 
+pub use health::{FallbackCount, HealthEntry, HealthFilter, HealthStore, InstanceHealth, PartHealth, Unresolved};
 pub use leases::{Fence, Lease, LeaseStore};
 pub use ledger::{Audit, Bill, Drift, Hold, LedgerFilter, LedgerStore, Reserved};
 pub use messages::{
@@ -39,9 +41,10 @@ pub mod signatures {
     pub use std::sync::Arc;
 
     pub use frontdesk_domain::{
+        alert::AlertCode,
         decision::FallbackKind,
         documents::{company::Company, trade::TradeName},
-        ids::{CallId, CompanyId, LedgerEntryId, MessageId, NotificationId, QnaId, TemplateId, TurnId},
+        ids::{CallId, CompanyId, HealthEntryId, LedgerEntryId, MessageId, NotificationId, QnaId, TemplateId, TurnId},
         ledger::{Account, LedgerEntry, Spend},
         record::{Message, MessageState, Notification, TurnRecord},
         time::{MonthKey, Timestamp},
@@ -433,6 +436,7 @@ pub trait Backend:
     + RotationStore
     + LedgerStore
     + LeaseStore
+    + HealthStore
     + Ping
 {
 }
@@ -454,6 +458,7 @@ impl<T> Backend for T where
         + RotationStore
         + LedgerStore
         + LeaseStore
+        + HealthStore
         + Ping
 {
 }

@@ -25,6 +25,7 @@ mod changes;
 mod companies;
 mod connection;
 mod failure;
+mod health;
 mod import;
 mod leases;
 mod ledger;

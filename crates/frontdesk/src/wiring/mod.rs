@@ -14,6 +14,7 @@ use frontdesk_domain::{alert::Notifier, clock::Clock, ids::CompanyId};
 use frontdesk_server::{
     App, Lifecycle, Parts,
     auth::AdminToken,
+    health::{CacheCheck, Check, EncoderCheck, LlmCheck, LlmSpeedCheck},
     metrics::{CountedLog, Metrics, REFUSALS},
     probes::{AlertQueueCheck, ChangeFeedCheck, StoreCheck, TurnQueueCheck},
     router::{metrics_router, router},
@@ -22,7 +23,7 @@ use frontdesk_server::{
 use frontdesk_store::{
     blobs::{BlobCache, BlobFile},
     cache::{CachedStore, KnowledgeDocuments, Settings},
-    leader,
+    leader::{self, Leadership},
     ports::{Audit, Backend, CompanyStore as _, Page, Ping, StoreError, StoredCompany},
     queue::{AlertQueue, TurnCounts, TurnQueue, TurnQueueOptions},
     system::{ObjectIds, SystemClock},
@@ -38,6 +39,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     config::Config,
+    health::{self, Surroundings},
     recordings::{Fetcher, heard::HeardStore, source::TwilioRecordings},
     retention::Retention,
 };
@@ -133,6 +135,14 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         llm: Arc::new(llm::start(config, demo, &store, &notifier, &clock, &tasks).await?),
     }));
     let lifecycle = Arc::<Lifecycle>::default();
+    let leadership = leader::start(Arc::clone(&backend) as _, BACKGROUND, &tasks);
+    let around = Arc::new(Surroundings {
+        store: Arc::clone(&backend),
+        cached: Arc::clone(&store),
+        notifier: Arc::clone(&notifier),
+        clock: Arc::clone(&clock),
+        leadership: leadership.clone(),
+    });
     let metrics = Metrics::install(&tasks).context("cannot collect metrics")?;
     let app = App::new(Parts {
         store: Arc::clone(&store),
@@ -140,12 +150,20 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         clock: Arc::clone(&clock),
         ids: ObjectIds::new(Arc::clone(&clock)),
         token: AdminToken::new(&token).context("the admin token is empty")?,
-        checks: vec![
-            Arc::new(StoreCheck::new(Arc::clone(&backend) as Arc<dyn Ping>)),
+        checks: [
+            Arc::new(StoreCheck::new(Arc::clone(&backend) as Arc<dyn Ping>)) as Arc<dyn Check>,
             Arc::new(ChangeFeedCheck::new(Arc::clone(&store))),
             Arc::new(TurnQueueCheck::new(turns.clone())),
             Arc::new(AlertQueueCheck::new(alerts.clone())),
-        ],
+            Arc::new(CacheCheck::new(Arc::clone(&store))),
+            Arc::new(EncoderCheck::new(Arc::clone(&flow))),
+            Arc::new(LlmCheck::new(Arc::clone(&flow))),
+            Arc::new(LlmSpeedCheck::new(Arc::clone(&flow))),
+        ]
+        .into_iter()
+        .chain(health::checks(config.folder(), &around))
+        .collect(),
+        notifier: Arc::clone(&notifier),
         lifecycle: Arc::clone(&lifecycle),
         metrics: metrics
             .with_turns(turns.clone())
@@ -158,6 +176,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     if demo {
         demo::import_once(&store, &routes, &token).await?;
     }
+    let monitor = Arc::clone(app.monitor());
     let mut servers = vec![(listener, routes)];
     if let Some(listen_metrics) = config.http.metrics_listen {
         servers.push((listen(listen_metrics).await?, metrics_router(app)));
@@ -166,13 +185,16 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     let loaded = store.warm(WARM).await;
     flow.prepare_safety().await;
     change_feed::heard(&store).await;
+    // Of what is ready, everything has been asked once.
+    monitor.look().await;
+    monitor.start(leadership.clone(), &tasks);
     lifecycle.set_loaded();
     // Where instances share the store, only that knows what the others answered: it is asked for each turn.
     if !config.store.is_shared() {
         remember_the_day(Arc::clone(&flow), &tasks);
     }
     compile_ahead(Arc::clone(&store), flow, &tasks);
-    start_behind_calls(config, &backend, &clock, kept, &tasks);
+    start_behind_calls(config, &backend, &clock, kept, leadership, &tasks);
     announce(config, address, &public_url, loaded);
     let platform_token = config.twilio.auth_token.clone();
     Ok(Running {
@@ -246,6 +268,7 @@ fn start_behind_calls(
     store: &Arc<dyn Backend>,
     clock: &Arc<dyn Clock>,
     kept: Arc<Notify>,
+    leadership: Leadership,
     tasks: &TaskSet,
 ) {
     let fetcher = Fetcher {
@@ -256,7 +279,6 @@ fn start_behind_calls(
         woken: kept,
     };
     fetcher.start(tasks);
-    let leadership = leader::start(Arc::clone(store) as _, BACKGROUND, tasks);
     let retention = Retention {
         store: Arc::clone(store),
         clock: Arc::clone(clock),
