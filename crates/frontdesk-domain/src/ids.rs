@@ -123,6 +123,10 @@ object_ids! {
     LedgerEntryId;
     /// An entry of the history of a check.
     HealthEntryId;
+    /// Somebody who is told of notifications.
+    ContactId;
+    /// A message to a contact, of a notification.
+    DeliveryId;
 }
 
 macro_rules! text_ids {

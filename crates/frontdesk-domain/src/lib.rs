@@ -3,6 +3,7 @@
 //! Pure: this crate does no I/O, reads no clock and draws no random number. Whatever needs one
 //! of these takes it as an argument.
 
+pub mod address;
 pub mod alert;
 pub mod call_state;
 pub mod clock;
@@ -14,6 +15,7 @@ pub mod health;
 pub mod ids;
 pub mod ledger;
 pub mod money;
+pub mod notice;
 pub mod phone;
 pub mod record;
 pub mod redaction;

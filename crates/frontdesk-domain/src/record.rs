@@ -11,6 +11,7 @@ use crate::{
     confidence::Confidence,
     decision::Decision,
     ids::{CallId, CompanyId, MessageId, NotificationId, TurnId},
+    notice::Delivery,
 };
 
 /// How a turn ended for the caller.
@@ -204,6 +205,7 @@ pub struct Notification {
     pub state: NotificationState,
     /// Silent until then.
     pub snoozed_until: Option<Timestamp>,
-    /// Who was told, and how that went.
-    pub deliveries: Vec<serde_json::Value>,
+    /// Who was told, and how that went, in the order in which it was due.
+    #[serde(default)]
+    pub deliveries: Vec<Delivery>,
 }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use reader::unwrap;
 
 pub mod company;
+pub mod contact;
 pub mod import;
 mod merge;
 mod nearest;

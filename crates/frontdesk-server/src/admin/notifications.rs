@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State};
 use frontdesk_domain::{ids::NotificationId, record::Notification};
+use frontdesk_store::ports::{NotificationChange, NotificationChanged, NotificationFilter};
 
 use super::{Answer, List, one_more};
 use crate::{
@@ -23,7 +24,10 @@ pub(crate) async fn list_notifications(
 ) -> Answer<Json<List<Notification>>> {
     query.only(&["limit", "cursor"])?;
     let page = query.page::<NotificationId>("")?;
-    let found = app.store.notifications(one_more(&page)).await?;
+    let found = app
+        .store
+        .notifications(&NotificationFilter::default(), one_more(&page))
+        .await?;
     Ok(List::of(
         found
             .into_iter()
@@ -42,8 +46,12 @@ pub(crate) async fn acknowledge_notification(
     _: Operator,
     InPath(id): InPath<NotificationId>,
 ) -> Answer<Json<Notification>> {
-    let acknowledged = app.store.acknowledge(id).await?;
-    acknowledged
-        .map(Json)
-        .ok_or_else(|| Problem::not_found(Code::NotificationNotFound, "notification", id))
+    match app
+        .store
+        .change_notification(id, NotificationChange::Acknowledge)
+        .await?
+    {
+        NotificationChanged::Done(notification) => Ok(Json(*notification)),
+        _ => Err(Problem::not_found(Code::NotificationNotFound, "notification", id)),
+    }
 }

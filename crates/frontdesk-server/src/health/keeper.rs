@@ -207,7 +207,7 @@ impl Keeper {
         if others.any(|other| other.parts.iter().any(has_it)) {
             return Ok(());
         }
-        if self.monitor.store.end_condition(code, None, now).await? {
+        if self.monitor.store.resolve_open(code, None, now).await?.is_some() {
             info!(
                 code = code.as_str(),
                 "the trouble of {} is over: its notification is resolved",

@@ -6,4 +6,5 @@ pub(crate) mod changed;
 pub(crate) mod counted;
 pub(crate) mod documents;
 pub(crate) mod messages;
+pub(crate) mod notices;
 pub(crate) mod rotations;

@@ -1,12 +1,7 @@
 //! The history of checks, the instances, and what checks look at.
 
 use async_trait::async_trait;
-use frontdesk_domain::{
-    alert::AlertCode,
-    ids::{CompanyId, HealthEntryId},
-    record::TurnRecord,
-    time::Timestamp,
-};
+use frontdesk_domain::{alert::AlertCode, ids::HealthEntryId, record::TurnRecord, time::Timestamp};
 use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
 
@@ -245,24 +240,6 @@ impl HealthStore for MongoStore {
                 })
             });
             unresolved.collect()
-        })
-        .await
-    }
-
-    async fn end_condition(
-        &self,
-        code: AlertCode,
-        company: Option<CompanyId>,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        within("resolve a notification", self.options.operator_deadline, async {
-            let which = doc! {
-                "unresolved": { "$exists": true }, "code": code.as_str(), "companyId": company.map(object_id),
-                "lastAt": { "$lte": date(at) },
-            };
-            let end = doc! { "$set": { "state": "resolved" }, "$unset": { "unresolved": "" } };
-            let ended = self.collection(NOTIFICATIONS).update_one(which, end).await?;
-            Ok(ended.matched_count > 0)
         })
         .await
     }

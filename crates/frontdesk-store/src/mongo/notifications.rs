@@ -1,27 +1,42 @@
 //! Notifications: a document each; `unresolved` is there until it is resolved, and unique.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
-use frontdesk_domain::{ids::NotificationId, record::Notification};
+use frontdesk_domain::{
+    alert::AlertCode,
+    ids::{CompanyId, NotificationId},
+    record::{Notification, NotificationState},
+    time::Timestamp,
+};
 use futures_util::TryStreamExt as _;
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::{
+    bson::{Bson, Document, doc},
+    options::ReturnDocument,
+};
 
 use super::{
     MongoStore,
-    failure::{Trouble, damaged, is_taken, within},
+    failure::{Trouble, is_taken, within},
     revisions::limit,
     schema::NOTIFICATIONS,
     values::{self, Fields as _, date, int, object_id, word, word_of},
 };
-use crate::ports::{NotificationStore, Page, RaisedAlert, StoreError};
+use crate::{
+    common::notices::{REMEMBERED_GROUPS, bounded},
+    ports::{
+        NotificationChange, NotificationChanged, NotificationFilter, NotificationStore, Page, RaisedAlert, StoreError,
+    },
+};
 
-const WHAT: &str = "a notification";
+pub(super) const WHAT: &str = "a notification";
 
-/// So many attempts to add alerts are remembered, so that none is added twice.
-const REMEMBERED: i64 = 20;
+/// Who was told without the store is noted within that time after the alerts.
+const TOLD: Duration = Duration::from_secs(5);
 
-fn read(mut document: Document) -> Result<Notification, Trouble> {
+/// A notification without its deliveries.
+pub(super) fn read(document: &mut Document) -> Result<Notification, Trouble> {
     let details = document.remove("details").unwrap_or_default();
-    let deliveries = document.remove("deliveries").unwrap_or_default();
     let has_company = !matches!(document.get("companyId"), None | Some(Bson::Null));
     Ok(Notification {
         id: document.id("_id", WHAT)?,
@@ -35,68 +50,183 @@ fn read(mut document: Document) -> Result<Notification, Trouble> {
         last_at: document.time("lastAt", WHAT)?,
         state: word(document.text("state", WHAT)?, "a notification's state")?,
         snoozed_until: document.time_or_none("snoozedUntil")?,
-        deliveries: match values::from_bson(deliveries, WHAT)? {
-            serde_json::Value::Array(deliveries) => deliveries,
-            _ => return Err(damaged(WHAT, "its deliveries are no list")),
-        },
+        deliveries: Vec::new(),
     })
 }
 
+/// What is unique among those that are not resolved.
+fn key(code: AlertCode, company: Option<CompanyId>) -> String {
+    let company = company.map(|company| company.to_string());
+    format!("{} {}", code.as_str(), company.unwrap_or_default())
+}
+
 /// What alerts make of the notification of their code and company, be there one or not.
-fn joined(raised: &RaisedAlert, attempt: &Bson) -> Result<Document, Trouble> {
+fn joined(raised: &RaisedAlert, group: &Bson, now: Timestamp) -> Result<Document, Trouble> {
     let RaisedAlert {
         id,
         alert,
         count,
         first_at,
         last_at,
+        told,
     } = raised;
     let is_newer = doc! { "$gte": [date(*last_at), { "$ifNull": ["$lastAt", date(*last_at)] }] };
     let newest = |field: &str, value: Bson| {
         doc! { "$cond": [is_newer.clone(), { "$literal": value }, format!("${field}")] }
     };
+    let counted = doc! { "$add": [{ "$ifNull": ["$count", 0_i64] }, int(*count)] };
+    let never = date(Timestamp::MAX);
+    let is_due = doc! { "$and": [
+        { "$eq": [{ "$ifNull": ["$state", "open"] }, "open"] },
+        { "$or": [
+            { "$gte": [counted.clone(), { "$ifNull": ["$nextCount", 1_i64] }] },
+            { "$lte": [{ "$ifNull": ["$snoozedUntil", never] }, date(*last_at)] },
+        ] },
+    ] };
+    let due_at = if told.is_empty() { now } else { now + TOLD };
     Ok(doc! {
         "_id": { "$ifNull": ["$_id", object_id(id)] },
         "code": alert.code.as_str(),
         "severity": word_of(alert.code.severity())?,
         "companyId": alert.company.map(object_id),
-        "message": newest("message", alert.message.as_str().into()),
-        "details": newest("details", values::to_bson(&alert.details)),
-        "count": { "$add": [{ "$ifNull": ["$count", 0_i64] }, int(*count)] },
+        "message": newest("message", bounded::message(&alert.message).as_ref().into()),
+        "details": newest("details", values::to_bson(&bounded::details(&alert.details))),
+        "count": counted,
         "firstAt": { "$min": ["$firstAt", date(*first_at)] },
         "lastAt": { "$max": ["$lastAt", date(*last_at)] },
         "state": { "$ifNull": ["$state", "open"] },
-        "deliveries": { "$ifNull": ["$deliveries", []] },
-        "attempts": { "$slice": [
-            { "$concatArrays": [{ "$ifNull": ["$attempts", []] }, [attempt.clone()]] }, -REMEMBERED,
+        "changedAt": date(now),
+        "rev": { "$add": [{ "$ifNull": ["$rev", 0_i64] }, 1_i64] },
+        "round": { "$ifNull": ["$round", 0_i64] },
+        "roundAt": { "$ifNull": ["$roundAt", date(*first_at)] },
+        "nextCount": { "$ifNull": ["$nextCount", 1_i64] },
+        "dueAt": { "$cond": [is_due, date(due_at), { "$ifNull": ["$dueAt", Bson::Null] }] },
+        "groups": { "$slice": [
+            { "$concatArrays": [{ "$ifNull": ["$groups", []] }, [group.clone()]] }, -REMEMBERED_GROUPS,
         ] },
     })
+}
+
+/// The conditions of a filter.
+fn conditions(filter: &NotificationFilter) -> Result<Vec<Document>, Trouble> {
+    let NotificationFilter {
+        state,
+        code,
+        severity,
+        company,
+        from,
+        to,
+    } = filter;
+    let mut all = Vec::new();
+    if let Some(state) = state {
+        all.push(doc! { "state": word_of(state)? });
+    }
+    if let Some(severity) = severity {
+        all.push(doc! { "severity": word_of(severity)? });
+    }
+    all.extend(code.map(|code| doc! { "code": code.as_str() }));
+    all.extend(company.map(|company| doc! { "companyId": object_id(company) }));
+    all.extend(from.map(|from| doc! { "lastAt": { "$gte": date(from) } }));
+    all.extend(to.map(|to| doc! { "firstAt": { "$lt": date(to) } }));
+    Ok(all)
 }
 
 impl MongoStore {
     async fn raise_one(&self, raised: &RaisedAlert) -> Result<(), Trouble> {
         let notifications = self.collection(NOTIFICATIONS);
-        let company = raised.alert.company.map(|company| company.to_string());
-        let key = format!("{} {}", raised.alert.code.as_str(), company.unwrap_or_default());
-        let attempt = Bson::String(self.ids.make().to_string());
-        let joined = joined(raised, &attempt)?;
+        let key = key(raised.alert.code, raised.alert.company);
+        let group = object_id(raised.id);
+        let joined = joined(raised, &group, self.now())?;
         loop {
-            let not_yet = doc! { "unresolved": &key, "attempts": { "$ne": attempt.clone() } };
+            let not_yet = doc! { "unresolved": &key, "groups": { "$ne": group.clone() } };
             let update = notifications.update_one(not_yet, vec![doc! { "$set": joined.clone() }]);
             match update.upsert(true).await {
-                // Another process has opened it at the same time, or this was run twice, or is stored and over.
+                // Another process has opened it at the same time, or this was run before, or is stored and over.
                 Err(error) if is_taken(&error) => {
                     let done = notifications.find_one(doc! { "$or": [
-                        { "unresolved": &key, "attempts": attempt.clone() },
-                        { "_id": object_id(raised.id), "unresolved": { "$exists": false } },
+                        { "unresolved": &key, "groups": group.clone() },
+                        { "_id": group.clone(), "unresolved": { "$exists": false } },
                     ] });
                     if done.await?.is_some() {
-                        return Ok(());
+                        break;
                     }
                 }
-                done => return Ok(done.map(drop)?),
+                done => break drop(done?),
             }
         }
+        if raised.told.is_empty() {
+            return Ok(());
+        }
+        let found = notifications
+            .find_one(doc! { "groups": group })
+            .projection(doc! { "_id": 1 });
+        match found.await? {
+            Some(found) => self.note_told(found.id("_id", WHAT)?, &raised.told).await,
+            None => Ok(()),
+        }
+    }
+
+    pub(super) async fn with_deliveries(&self, mut notification: Notification) -> Result<Notification, Trouble> {
+        notification.deliveries = self.deliveries_of(notification.id).await?;
+        Ok(notification)
+    }
+
+    async fn found_notification(&self, id: NotificationId) -> Result<Option<Notification>, Trouble> {
+        let notifications = self.collection(NOTIFICATIONS);
+        match notifications.find_one(doc! { "_id": object_id(id) }).await? {
+            Some(mut found) => Ok(Some(self.with_deliveries(read(&mut found)?).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn change(&self, id: NotificationId, change: NotificationChange) -> Result<NotificationChanged, Trouble> {
+        let Some(found) = self.found_notification(id).await? else {
+            return Ok(NotificationChanged::NotFound);
+        };
+        let is_resolved = found.state == NotificationState::Resolved;
+        let now = date(self.now());
+        let round = |at: Bson| doc! { "$inc": { "rev": 1_i64, "round": 1_i64 }, "$set": { "roundAt": at } };
+        let (filter, mut update, set) = match change {
+            NotificationChange::Acknowledge => (
+                doc! { "state": "open" },
+                doc! { "$inc": { "rev": 1_i64 } },
+                doc! { "state": "acknowledged", "dueAt": Bson::Null },
+            ),
+            NotificationChange::Snooze(_) if is_resolved => return Ok(NotificationChanged::IsResolved),
+            NotificationChange::Snooze(until) => (
+                doc! { "state": { "$ne": "resolved" } },
+                round(date(until)),
+                doc! { "state": "open", "snoozedUntil": date(until), "roundAt": date(until), "dueAt": Bson::Null },
+            ),
+            NotificationChange::Resolve => (
+                doc! { "state": { "$ne": "resolved" } },
+                doc! { "$inc": { "rev": 1_i64 }, "$unset": { "unresolved": "" } },
+                // Who was told hears that it is over.
+                doc! { "state": "resolved", "snoozedUntil": Bson::Null, "dueAt": now.clone() },
+            ),
+            NotificationChange::Reopen => (
+                doc! { "$or": [{ "state": { "$ne": "open" } }, { "snoozedUntil": { "$ne": Bson::Null } }] },
+                round(now.clone()),
+                doc! {
+                    "state": "open", "snoozedUntil": Bson::Null, "roundAt": now.clone(), "dueAt": now.clone(),
+                    "unresolved": key(found.code, found.company_id),
+                },
+            ),
+        };
+        let mut filter = filter;
+        filter.insert("_id", object_id(id));
+        let mut set = set;
+        set.insert("changedAt", now);
+        update.insert("$set", set);
+        let changed = self.collection(NOTIFICATIONS).update_one(filter, update).await;
+        match changed {
+            Err(error) if is_taken(&error) => return Ok(NotificationChanged::AnotherIsOpen),
+            done => drop(done?),
+        }
+        let changed = self.found_notification(id).await?;
+        Ok(changed.map_or(NotificationChanged::NotFound, |changed| {
+            NotificationChanged::Done(Box::new(changed))
+        }))
     }
 }
 
@@ -112,30 +242,88 @@ impl NotificationStore for MongoStore {
         .await
     }
 
-    async fn notifications(&self, page: Page<NotificationId>) -> Result<Vec<Notification>, StoreError> {
+    async fn notifications(
+        &self,
+        filter: &NotificationFilter,
+        page: Page<NotificationId>,
+    ) -> Result<Vec<Notification>, StoreError> {
         within("list notifications", self.options.operator_deadline, async {
+            let mut all = conditions(filter)?;
             // Ids begin with the second in which they were made.
-            let before = page.after.map(|id| doc! { "_id": { "$lt": object_id(id) } });
+            all.extend(page.after.map(|id| doc! { "_id": { "$lt": object_id(id) } }));
+            let wanted = if all.is_empty() {
+                doc! {}
+            } else {
+                doc! { "$and": all }
+            };
             let collection = self.collection(NOTIFICATIONS);
-            let found = collection.find(before.unwrap_or_default()).sort(doc! { "_id": -1 });
+            let found = collection.find(wanted).sort(doc! { "_id": -1 });
             let found: Vec<Document> = found.limit(limit(page.limit)).await?.try_collect().await?;
-            found.into_iter().map(read).collect()
+            let mut listed = Vec::with_capacity(found.len());
+            for mut document in found {
+                listed.push(self.with_deliveries(read(&mut document)?).await?);
+            }
+            Ok(listed)
         })
         .await
     }
 
-    async fn acknowledge(&self, id: NotificationId) -> Result<Option<Notification>, StoreError> {
-        within("acknowledge a notification", self.options.operator_deadline, async {
-            let notifications = self.collection(NOTIFICATIONS);
-            let open = doc! { "_id": object_id(id), "state": "open" };
-            notifications
-                .update_one(open, doc! { "$set": { "state": "acknowledged" } })
-                .await?;
-            notifications
-                .find_one(doc! { "_id": object_id(id) })
-                .await?
-                .map(read)
-                .transpose()
+    async fn notification(&self, id: NotificationId) -> Result<Option<Notification>, StoreError> {
+        let found = self.found_notification(id);
+        within("read a notification", self.options.operator_deadline, found).await
+    }
+
+    async fn notifications_changed(
+        &self,
+        since: Timestamp,
+        count: usize,
+    ) -> Result<Vec<(Timestamp, Notification)>, StoreError> {
+        within(
+            "find out which notifications changed",
+            self.options.operator_deadline,
+            async {
+                let collection = self.collection(NOTIFICATIONS);
+                let found = collection.find(doc! { "changedAt": { "$gte": date(since) } });
+                let found = found.sort(doc! { "changedAt": 1, "_id": 1 }).limit(limit(count));
+                let found: Vec<Document> = found.await?.try_collect().await?;
+                let mut changed = Vec::with_capacity(found.len());
+                for mut document in found {
+                    let at = document.time("changedAt", WHAT)?;
+                    changed.push((at, self.with_deliveries(read(&mut document)?).await?));
+                }
+                Ok(changed)
+            },
+        )
+        .await
+    }
+
+    async fn change_notification(
+        &self,
+        id: NotificationId,
+        change: NotificationChange,
+    ) -> Result<NotificationChanged, StoreError> {
+        let changed = self.change(id, change);
+        within("change a notification", self.options.operator_deadline, changed).await
+    }
+
+    async fn resolve_open(
+        &self,
+        code: AlertCode,
+        company: Option<CompanyId>,
+        at: Timestamp,
+    ) -> Result<Option<NotificationId>, StoreError> {
+        within("resolve a notification", self.options.operator_deadline, async {
+            let now = date(self.now());
+            let open = doc! { "unresolved": key(code, company), "lastAt": { "$lte": date(at) } };
+            let update = doc! {
+                "$set": { "state": "resolved", "snoozedUntil": Bson::Null, "dueAt": now.clone(), "changedAt": now },
+                "$inc": { "rev": 1_i64 },
+                "$unset": { "unresolved": "" },
+            };
+            let collection = self.collection(NOTIFICATIONS);
+            let resolved = collection.find_one_and_update(open, update);
+            let resolved = resolved.return_document(ReturnDocument::After).await?;
+            resolved.map(|resolved| resolved.id("_id", WHAT)).transpose()
         })
         .await
     }

@@ -30,6 +30,8 @@ pub(super) const MESSAGES: &str = "messages";
 pub(super) const AUDIO_PARTS: &str = "audio_parts";
 pub(super) const DELETED_COMPANIES: &str = "deleted_companies";
 pub(super) const NOTIFICATIONS: &str = "notifications";
+pub(super) const CONTACTS: &str = "contacts";
+pub(super) const OUTBOX: &str = "outbox";
 pub(super) const ROTATIONS: &str = "rotations";
 pub(super) const ACCOUNTS: &str = "ledger_accounts";
 pub(super) const ENTRIES: &str = "ledger_entries";
@@ -44,7 +46,7 @@ const VERSION: i64 = 2;
 
 /// The collections without an index of their own; the others are made with theirs. All are there before the first
 /// transaction, so that none has to make one.
-const PLAIN: [&str; 12] = [
+const PLAIN: [&str; 13] = [
     TEMPLATES,
     QNA_SETS,
     DELETED_QNAS,
@@ -52,6 +54,7 @@ const PLAIN: [&str; 12] = [
     PLATFORM,
     CHANGES,
     DELETED_COMPANIES,
+    CONTACTS,
     ROTATIONS,
     LEASES,
     HEALTH_INSTANCES,
@@ -118,6 +121,16 @@ fn indexes() -> Vec<Index> {
         Index::on(NOTIFICATIONS, doc! { "unresolved": 1 })
             .unique()
             .of(doc! { "unresolved": { "$exists": true } }),
+        Index::on(NOTIFICATIONS, doc! { "changedAt": 1 }),
+        Index::on(NOTIFICATIONS, doc! { "dueAt": 1 }).of(doc! { "dueAt": { "$type": "date" } }),
+        // One delivery an occasion, contact and channel.
+        Index::on(
+            OUTBOX,
+            doc! { "notificationId": 1, "contactId": 1, "channelId": 1, "occasion": 1 },
+        )
+        .unique(),
+        Index::on(OUTBOX, doc! { "dueAt": 1 }).of(doc! { "dueAt": { "$type": "date" } }),
+        Index::on(OUTBOX, doc! { "state": 1, "_id": -1 }),
         Index::on(ACCOUNTS, doc! { "open._id": 1 }),
         Index::on(ACCOUNTS, doc! { "open.leaseUntil": 1 }),
         Index::on(ACCOUNTS, doc! { "open.kind": 1 }),

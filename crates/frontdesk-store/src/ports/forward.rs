@@ -110,8 +110,33 @@ macro_rules! forward {
     (@NotificationStore, $type:ident, $field:ident) => {
         $crate::forward!(@@NotificationStore, $type, $field, {
             raise(alerts: Vec<RaisedAlert>) -> Result<(), StoreError>;
-            notifications(page: Page<NotificationId>) -> Result<Vec<Notification>, StoreError>;
-            acknowledge(id: NotificationId) -> Result<Option<Notification>, StoreError>;
+            notifications(filter: &NotificationFilter, page: Page<NotificationId>)
+                -> Result<Vec<Notification>, StoreError>;
+            notification(id: NotificationId) -> Result<Option<Notification>, StoreError>;
+            notifications_changed(since: Timestamp, limit: usize) -> Result<Vec<(Timestamp, Notification)>, StoreError>;
+            change_notification(id: NotificationId, change: NotificationChange)
+                -> Result<NotificationChanged, StoreError>;
+            resolve_open(code: AlertCode, company: Option<CompanyId>, at: Timestamp)
+                -> Result<Option<NotificationId>, StoreError>;
+        });
+    };
+    (@OutboxStore, $type:ident, $field:ident) => {
+        $crate::forward!(@@OutboxStore, $type, $field, {
+            due_notifications(now: Timestamp, limit: usize) -> Result<Vec<DueNotification>, StoreError>;
+            plan(id: NotificationId, rev: Rev, plan: Plan) -> Result<(), StoreError>;
+            claim_deliveries(now: Timestamp, again: Timestamp, limit: usize) -> Result<Vec<Delivery>, StoreError>;
+            end_delivery(id: DeliveryId, attempt: Attempt, outcome: Outcome) -> Result<bool, StoreError>;
+            deliveries(filter: DeliveryFilter, page: Page<DeliveryId>) -> Result<Vec<Delivery>, StoreError>;
+            resend(id: DeliveryId) -> Result<Option<Delivery>, StoreError>;
+        });
+    };
+    (@ContactStore, $type:ident, $field:ident) => {
+        $crate::forward!(@@ContactStore, $type, $field, {
+            contact(id: ContactId) -> Result<Option<StoredContact>, StoreError>;
+            contacts(page: Page<ContactId>) -> Result<Vec<StoredContact>, StoreError>;
+            insert_contact(write: ContactWrite) -> Result<Stored, WriteError>;
+            replace_contact(write: ContactWrite, expected: Rev) -> Result<Stored, WriteError>;
+            delete_contact(id: ContactId, expected: Rev) -> Result<(), WriteError>;
         });
     };
     (@RotationStore, $type:ident, $field:ident) => {
@@ -151,7 +176,6 @@ macro_rules! forward {
             instances(since: Timestamp) -> Result<Vec<InstanceHealth>, StoreError>;
             fallback_counts(since: Timestamp, turns: u64) -> Result<Vec<FallbackCount>, StoreError>;
             unresolved(codes: &[AlertCode]) -> Result<Vec<Unresolved>, StoreError>;
-            end_condition(code: AlertCode, company: Option<CompanyId>, at: Timestamp) -> Result<bool, StoreError>;
             store_time() -> Result<Option<Timestamp>, StoreError>;
         });
     };

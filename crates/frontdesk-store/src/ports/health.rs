@@ -122,14 +122,6 @@ pub trait HealthStore: Send + Sync {
     async fn fallback_counts(&self, since: Timestamp, turns: u64) -> Result<Vec<FallbackCount>, StoreError>;
     /// The notifications of these codes that are not resolved.
     async fn unresolved(&self, codes: &[AlertCode]) -> Result<Vec<Unresolved>, StoreError>;
-    /// A condition has ended: resolves the notification of this code and company, unless an alert came after `at`;
-    /// whether there was one.
-    async fn end_condition(
-        &self,
-        code: AlertCode,
-        company: Option<CompanyId>,
-        at: Timestamp,
-    ) -> Result<bool, StoreError>;
     /// What time it is by the store's own clock; none where that is this machine's.
     async fn store_time(&self) -> Result<Option<Timestamp>, StoreError>;
 }

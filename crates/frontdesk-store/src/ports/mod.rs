@@ -22,6 +22,7 @@ mod health;
 mod leases;
 mod ledger;
 mod messages;
+mod notices;
 mod records;
 
 pub use health::{FallbackCount, HealthEntry, HealthFilter, HealthStore, InstanceHealth, PartHealth, Unresolved};
@@ -30,9 +31,13 @@ pub use ledger::{Audit, Bill, Drift, Hold, LedgerFilter, LedgerStore, Reserved};
 pub use messages::{
     Audio, AudioStore, DueAudio, FoundAudio, MessageFilter, MessageStore, Purged, RecordKeeper, RetentionStore,
 };
+pub use notices::{
+    ContactStore, ContactWrite, DeliveryFilter, DueNotification, NewDelivery, NotificationChange, NotificationChanged,
+    NotificationFilter, NotificationStore, OutboxStore, Outcome, Plan, RaisedAlert, StoredContact, Told,
+};
 pub use records::{
-    CallCursor, CallEnd, CallFilter, CallLog, CallPlace, GivenAnswer, NotificationStore, RaisedAlert, Recalled,
-    RotationStore, StoredCall, TurnLog, TurnsOfCall,
+    CallCursor, CallEnd, CallFilter, CallLog, CallPlace, GivenAnswer, Recalled, RotationStore, StoredCall, TurnLog,
+    TurnsOfCall,
 };
 
 /// Every name in the ports' signatures, for [`forward!`](crate::forward).
@@ -44,8 +49,12 @@ pub mod signatures {
         alert::AlertCode,
         decision::FallbackKind,
         documents::{company::Company, trade::TradeName},
-        ids::{CallId, CompanyId, HealthEntryId, LedgerEntryId, MessageId, NotificationId, QnaId, TemplateId, TurnId},
+        ids::{
+            CallId, CompanyId, ContactId, DeliveryId, HealthEntryId, LedgerEntryId, MessageId, NotificationId, QnaId,
+            TemplateId, TurnId,
+        },
         ledger::{Account, LedgerEntry, Spend},
+        notice::{Attempt, Delivery},
         record::{Message, MessageState, Notification, TurnRecord},
         time::{MonthKey, Timestamp},
     };
@@ -433,6 +442,8 @@ pub trait Backend:
     + AudioStore
     + RetentionStore
     + NotificationStore
+    + OutboxStore
+    + ContactStore
     + RotationStore
     + LedgerStore
     + LeaseStore
@@ -455,6 +466,8 @@ impl<T> Backend for T where
         + AudioStore
         + RetentionStore
         + NotificationStore
+        + OutboxStore
+        + ContactStore
         + RotationStore
         + LedgerStore
         + LeaseStore

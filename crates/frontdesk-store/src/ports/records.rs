@@ -1,13 +1,12 @@
-//! The ports of what calls leave behind: turns, notifications, rotation.
+//! The ports of what calls leave behind: turns, rotation.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use frontdesk_domain::{
-    alert::Alert,
     decision::FallbackKind,
-    ids::{CallId, CompanyId, NotificationId, TurnId},
-    record::{Notification, TurnRecord},
+    ids::{CallId, CompanyId, TurnId},
+    record::TurnRecord,
     time::Timestamp,
 };
 use serde_json::Value;
@@ -149,33 +148,6 @@ pub trait CallLog: Send + Sync {
         before: Option<CallPlace>,
         limit: usize,
     ) -> Result<Vec<TurnsOfCall>, StoreError>;
-}
-
-/// Alerts of one code and company that came in a short time.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RaisedAlert {
-    /// The id the notification gets if none is open.
-    pub id: NotificationId,
-    /// The newest alert.
-    pub alert: Alert,
-    /// How many there were.
-    pub count: u64,
-    /// When the first came.
-    pub first_at: Timestamp,
-    /// When the newest came.
-    pub last_at: Timestamp,
-}
-
-/// Stored notifications.
-#[async_trait]
-pub trait NotificationStore: Send + Sync {
-    /// Adds alerts to the notification of their code and company that is not resolved, or opens one. An
-    /// acknowledged one stays acknowledged.
-    async fn raise(&self, alerts: Vec<RaisedAlert>) -> Result<(), StoreError>;
-    /// Notifications, newest first.
-    async fn notifications(&self, page: Page<NotificationId>) -> Result<Vec<Notification>, StoreError>;
-    /// Marks one as seen.
-    async fn acknowledge(&self, id: NotificationId) -> Result<Option<Notification>, StoreError>;
 }
 
 /// The rotation of fallbacks (DESIGN 4.4).

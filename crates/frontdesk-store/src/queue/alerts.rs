@@ -123,6 +123,7 @@ impl Notifier for AlertQueue {
             count: 1,
             first_at: at,
             last_at: at,
+            told: Vec::new(),
         };
         let taken = add(&mut self.0.lock(), group);
         let counter = if taken { &self.0.raised } else { &self.0.dropped };

@@ -1,12 +1,7 @@
 //! The history of checks, the instances, and what checks look at.
 
 use async_trait::async_trait;
-use frontdesk_domain::{
-    alert::AlertCode,
-    ids::{CompanyId, HealthEntryId},
-    record::TurnRecord,
-    time::Timestamp,
-};
+use frontdesk_domain::{alert::AlertCode, ids::HealthEntryId, record::TurnRecord, time::Timestamp};
 use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::{
@@ -208,22 +203,6 @@ impl HealthStore for SqliteStore {
                 }
             }
             Ok(found)
-        })
-        .await
-    }
-
-    async fn end_condition(
-        &self,
-        code: AlertCode,
-        company: Option<CompanyId>,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        self.record("resolve a notification", ADMIN, move |connection| {
-            let sql = "UPDATE notifications SET state = 'resolved'
-                WHERE code = ?1 AND ifnull(company_id, '') = ?2 AND state <> 'resolved' AND last_at <= ?3";
-            let company = company.map_or_else(String::new, |company| company.to_string());
-            let values = params![code.as_str(), company, at.as_microsecond()];
-            Ok(connection.prepare_cached(sql)?.execute(values)? > 0)
         })
         .await
     }

@@ -107,7 +107,7 @@ impl ChangeFeed for Trying {
 
 forward!(
     CompanyStore, TemplateStore, QnaStore, SingletonStore, ImportStore, TurnLog, CallLog, MessageStore, AudioStore,
-    RetentionStore, NotificationStore,
+    RetentionStore, NotificationStore, OutboxStore, ContactStore,
     RotationStore, LedgerStore, LeaseStore, HealthStore, Ping
     for Trying through inner
 );

@@ -11,11 +11,15 @@ use std::{
 use async_trait::async_trait;
 use frontdesk_domain::{
     alert::{Alert, AlertCode, Notifier as _},
-    ids::{CallId, NotificationId},
+    ids::{CallId, CompanyId, NotificationId},
     record::{Notification, TurnRecord},
+    time::Timestamp,
 };
 use frontdesk_store::{
-    ports::{CallEnd, CallLog as _, NotificationStore, Page, RaisedAlert, StoreError, TurnLog},
+    ports::{
+        CallEnd, CallLog as _, NotificationChange, NotificationChanged, NotificationFilter, NotificationStore, Page,
+        RaisedAlert, StoreError, TurnLog,
+    },
     queue::{AlertQueue, TurnCounts, TurnQueue, TurnQueueOptions},
     tasks::TaskSet,
 };
@@ -72,11 +76,40 @@ impl NotificationStore for Fake {
         Ok(())
     }
 
-    async fn notifications(&self, _: Page<NotificationId>) -> Result<Vec<Notification>, StoreError> {
+    async fn notifications(
+        &self,
+        _: &NotificationFilter,
+        _: Page<NotificationId>,
+    ) -> Result<Vec<Notification>, StoreError> {
         Ok(Vec::new())
     }
 
-    async fn acknowledge(&self, _: NotificationId) -> Result<Option<Notification>, StoreError> {
+    async fn notification(&self, _: NotificationId) -> Result<Option<Notification>, StoreError> {
+        Ok(None)
+    }
+
+    async fn notifications_changed(
+        &self,
+        _: Timestamp,
+        _: usize,
+    ) -> Result<Vec<(Timestamp, Notification)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn change_notification(
+        &self,
+        _: NotificationId,
+        _: NotificationChange,
+    ) -> Result<NotificationChanged, StoreError> {
+        Ok(NotificationChanged::NotFound)
+    }
+
+    async fn resolve_open(
+        &self,
+        _: AlertCode,
+        _: Option<CompanyId>,
+        _: Timestamp,
+    ) -> Result<Option<NotificationId>, StoreError> {
         Ok(None)
     }
 }

@@ -216,5 +216,6 @@ pub(crate) fn raised(number: u32, code: AlertCode, company: Option<u32>, count: 
         count,
         first_at: Timestamp::from_second(i64::from(number)).unwrap(),
         last_at: Timestamp::from_second(i64::from(number) + 1).unwrap(),
+        told: Vec::new(),
     }
 }

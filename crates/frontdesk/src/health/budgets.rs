@@ -72,7 +72,7 @@ impl BudgetCheck {
             let at = around.clock.now();
             let now = self.now_of(company).await?;
             if now.is_none_or(|now| is_over(code, &details, &now)) {
-                around.store.end_condition(code, Some(company), at).await?;
+                around.store.resolve_open(code, Some(company), at).await?;
             } else if code == AlertCode::BudgetExceeded {
                 spent += 1;
             } else {

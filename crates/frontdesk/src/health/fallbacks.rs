@@ -86,7 +86,7 @@ impl FallbackRateCheck {
                 Verdict::Raise(count) => self.raise(count).await,
                 Verdict::Resolve(company) => {
                     let code = AlertCode::FallbackRateHigh;
-                    around.store.end_condition(code, Some(company), now).await?;
+                    around.store.resolve_open(code, Some(company), now).await?;
                 }
             }
         }

@@ -202,29 +202,6 @@ pub(crate) async fn what_is_not_resolved_is_listed_by_code(given: &Given) {
     assert_eq!(unresolved(&[]).await, []);
 }
 
-pub(crate) async fn a_condition_that_ended_resolves_its_notification_unless_it_came_again(given: &Given) {
-    let alerts = vec![raised(1, DatabaseError, Some(1), 1), raised(2, DatabaseError, None, 1)];
-    let (first, second) = (alerts[0].last_at, alerts[1].last_at);
-    given.store.raise(alerts).await.unwrap();
-    let ends = async |company: Option<u32>, at| {
-        let ended = given.store.end_condition(DatabaseError, company.map(id), at).await;
-        ended.unwrap()
-    };
-    assert!(!ends(None, first).await, "an alert came after that");
-    assert!(ends(None, second).await);
-    assert!(!ends(None, second).await, "once");
-    let left = given.store.unresolved(&[DatabaseError]).await.unwrap();
-    assert_eq!(left.len(), 1, "another company's stays: {left:?}");
-    assert!(ends(Some(1), second).await);
-    // The next alert is a new one.
-    given
-        .store
-        .raise(vec![raised(9, DatabaseError, None, 1)])
-        .await
-        .unwrap();
-    assert_eq!(given.store.unresolved(&[DatabaseError]).await.unwrap().len(), 1);
-}
-
 pub(crate) async fn a_store_with_a_clock_tells_the_time(given: &Given) {
     // A file has none. A server on this machine has this machine's.
     if let Some(time) = given.store.store_time().await.unwrap() {

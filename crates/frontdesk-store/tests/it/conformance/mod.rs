@@ -7,7 +7,9 @@ use futures_util::future::BoxFuture;
 
 pub(crate) mod bills;
 pub(crate) mod calls;
+pub(crate) mod centre;
 pub(crate) mod companies;
+pub(crate) mod contacts;
 pub(crate) mod documents;
 pub(crate) mod health;
 pub(crate) mod holds;
@@ -59,6 +61,16 @@ macro_rules! run_all {
                 alerts_of_one_kind_are_one_notification, an_acknowledged_notification_counts_on,
                 rotation_numbers_are_unique, what_was_spoken_last_is_remembered, it_answers_a_ping,
             ],
+            centre: [
+                a_notification_goes_from_state_to_state, a_resolved_notification_is_reopened_unless_another_is_open,
+                a_condition_that_ended_resolves_its_own_notification, notifications_are_filtered,
+                what_changed_is_found_in_order, a_group_of_alerts_is_added_once,
+            ],
+            contacts: [
+                a_contact_is_read_as_it_was_written, a_stale_contact_is_not_written, it_is_decided_once_whom_to_tell,
+                a_snoozed_notification_is_due_when_it_is_raised_again, a_delivery_is_tried_until_it_is_sent_or_given_up,
+                who_was_told_without_the_store_is_not_told_again, deliveries_to_a_deleted_contact_are_given_up,
+            ],
             recordings: [
                 messages_are_filtered, words_are_found_page_by_page, a_recording_is_due_until_it_is_kept,
                 a_recording_that_was_given_up_is_not_due, the_address_of_a_recording_may_come_later,
@@ -89,7 +101,7 @@ macro_rules! run_all {
                 what_checks_found_is_listed_newest_first_in_pages, what_checks_found_long_ago_is_deleted,
                 an_instance_is_as_it_wrote_last_until_it_leaves, fallbacks_are_counted_by_company_over_the_last_turns,
                 what_is_not_resolved_is_listed_by_code,
-                a_condition_that_ended_resolves_its_notification_unless_it_came_again, a_store_with_a_clock_tells_the_time,
+                a_store_with_a_clock_tells_the_time,
             ],
             snapshots: [
                 a_snapshot_holds_all_changes_up_to_its_number, knowledge_comes_in_effective_order,

@@ -6,9 +6,9 @@ use frontdesk_domain::{
     ids::{CallId, CompanyId, MessageId, NotificationId},
     record::{AudioState, Message, MessageKind, MessageState, NotificationState},
 };
-use frontdesk_store::ports::{MessageFilter, Page};
+use frontdesk_store::ports::{MessageFilter, NotificationChange, NotificationChanged, NotificationFilter, Page};
 
-use super::Given;
+use super::{Given, centre::changed};
 use crate::support::{at, id, raised, turn};
 
 pub(super) fn message(number: u32, recording: Option<&str>) -> Message {
@@ -126,7 +126,10 @@ pub(crate) async fn alerts_of_one_kind_are_one_notification(given: &Given) {
         raised(6, used, None, 1),
     ];
     store.raise(alerts).await.unwrap();
-    let listed = store.notifications(Page { after: None, limit: 9 }).await.unwrap();
+    let listed = store
+        .notifications(&NotificationFilter::default(), Page { after: None, limit: 9 })
+        .await
+        .unwrap();
     let counts: Vec<_> = listed.iter().map(|one| (one.id, one.count)).collect();
     let ids = [id::<NotificationId>(5), id(4), id(3), id(2)];
     assert_eq!(
@@ -144,10 +147,13 @@ pub(crate) async fn alerts_of_one_kind_are_one_notification(given: &Given) {
     );
     assert_eq!((grouped.company_id, listed[1].company_id), (Some(id(1)), None));
     let page = store
-        .notifications(Page {
-            after: Some(ids[1]),
-            limit: 1,
-        })
+        .notifications(
+            &NotificationFilter::default(),
+            Page {
+                after: Some(ids[1]),
+                limit: 1,
+            },
+        )
         .await
         .unwrap();
     assert_eq!(page[0].id, ids[2]);
@@ -159,21 +165,28 @@ pub(crate) async fn an_acknowledged_notification_counts_on(given: &Given) {
         .raise(vec![raised(1, AlertCode::EmergencyCall, Some(1), 1)])
         .await
         .unwrap();
-    let acknowledged = store.acknowledge(id(1)).await.unwrap().unwrap();
+    let acknowledged = changed(given, 1, NotificationChange::Acknowledge).await;
     assert_eq!(acknowledged.state, NotificationState::Acknowledged);
     store
         .raise(vec![raised(2, AlertCode::EmergencyCall, Some(1), 1)])
         .await
         .unwrap();
-    let listed = store.notifications(Page { after: None, limit: 9 }).await.unwrap();
+    let listed = store
+        .notifications(&NotificationFilter::default(), Page { after: None, limit: 9 })
+        .await
+        .unwrap();
     assert_eq!(listed.len(), 1);
     assert_eq!((listed[0].count, listed[0].state), (2, NotificationState::Acknowledged));
     assert_eq!(
-        store.acknowledge(id(1)).await.unwrap().unwrap().count,
+        changed(given, 1, NotificationChange::Acknowledge).await.count,
         2,
         "twice is once"
     );
-    assert!(store.acknowledge(id(9)).await.unwrap().is_none());
+    let unknown = store
+        .change_notification(id(9), NotificationChange::Acknowledge)
+        .await
+        .unwrap();
+    assert_eq!(unknown, NotificationChanged::NotFound);
 }
 
 pub(crate) async fn rotation_numbers_are_unique(given: &Given) {

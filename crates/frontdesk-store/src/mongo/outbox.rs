@@ -1,0 +1,286 @@
+//! The outbox: a document a delivery.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use frontdesk_domain::{
+    ids::{ContactId, DeliveryId, NotificationId},
+    notice::{Attempt, ChannelKind, Delivery, DeliveryState},
+    time::Timestamp,
+};
+use futures_util::TryStreamExt as _;
+use mongodb::{
+    bson::{Bson, Document, doc},
+    options::ReturnDocument,
+};
+
+use super::{
+    MongoStore,
+    failure::{Trouble, damaged, is_taken, within},
+    notifications,
+    revisions::limit,
+    schema::{NOTIFICATIONS, OUTBOX},
+    values::{self, Fields as _, date, int, object_id, word},
+};
+use crate::{
+    common::notices::{MAX_DELIVERIES, next_attempts},
+    ports::{DeliveryFilter, DueNotification, OutboxStore, Outcome, Page, Plan, Rev, StoreError, Told},
+};
+
+const WHAT: &str = "a delivery";
+
+fn read(document: &mut Document) -> Result<Delivery, Trouble> {
+    let attempts = values::from_bson(document.remove("attempts").unwrap_or_default(), WHAT)?;
+    Ok(Delivery {
+        id: document.id("_id", WHAT)?,
+        notification_id: document.id("notificationId", WHAT)?,
+        contact_id: document.id("contactId", WHAT)?,
+        channel_id: document.text("channelId", WHAT)?.into(),
+        kind: word(document.text("kind", WHAT)?, "the kind of a channel")?,
+        occasion: document.text("occasion", WHAT)?.into(),
+        state: word(document.text("state", WHAT)?, "the state of a delivery")?,
+        tries: u32::try_from(document.count("tries", WHAT)?).unwrap_or(u32::MAX),
+        attempts: serde_json::from_value(attempts).map_err(|error| damaged(WHAT, error))?,
+        created_at: document.time("createdAt", WHAT)?,
+        due_at: document.time_or_none("dueAt")?,
+        direct: document.get_bool("direct").unwrap_or_default(),
+    })
+}
+
+fn attempts(attempts: &[Attempt]) -> Result<Bson, Trouble> {
+    let json = serde_json::to_value(attempts).map_err(|error| damaged(WHAT, error))?;
+    Ok(values::to_bson(&json))
+}
+
+/// To whom a delivery goes, by what, and why.
+struct New<'a> {
+    notification: NotificationId,
+    contact: ContactId,
+    channel: &'a Arc<str>,
+    kind: ChannelKind,
+    occasion: &'a Arc<str>,
+}
+
+impl New<'_> {
+    fn document(&self) -> Document {
+        doc! {
+            "notificationId": object_id(self.notification),
+            "contactId": object_id(self.contact),
+            "channelId": &**self.channel,
+            "kind": self.kind.as_str(),
+            "occasion": &**self.occasion,
+        }
+    }
+}
+
+impl MongoStore {
+    /// Puts a delivery into the outbox, if it is not there yet.
+    async fn put_delivery(&self, new: &New<'_>, more: Document) -> Result<(), Trouble> {
+        let mut document = doc! { "_id": object_id(self.ids.make()) };
+        document.extend(new.document());
+        document.extend(more);
+        match self.collection(OUTBOX).insert_one(document).await {
+            Err(error) if is_taken(&error) => Ok(()),
+            done => Ok(done.map(drop)?),
+        }
+    }
+
+    pub(super) async fn note_told(&self, notification: NotificationId, told: &[Told]) -> Result<(), Trouble> {
+        for told in told {
+            let new = New {
+                notification,
+                contact: told.contact_id,
+                channel: &told.channel_id,
+                kind: told.kind,
+                occasion: &told.occasion,
+            };
+            let attempt = Attempt {
+                at: told.at,
+                error: None,
+            };
+            let sent = doc! {
+                "state": "sent", "tries": 1_i64, "attempts": attempts(&[attempt])?, "createdAt": date(told.at),
+                "dueAt": Bson::Null, "direct": true,
+            };
+            self.put_delivery(&new, sent).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn deliveries_of(&self, id: NotificationId) -> Result<Vec<Delivery>, Trouble> {
+        let collection = self.collection(OUTBOX);
+        let found = collection.find(doc! { "notificationId": object_id(id) });
+        let found = found.sort(doc! { "_id": 1 }).limit(MAX_DELIVERIES);
+        let found: Vec<Document> = found.await?.try_collect().await?;
+        found.into_iter().map(|mut document| read(&mut document)).collect()
+    }
+
+    /// Gives up what is on its way to a contact that is gone.
+    pub(super) async fn give_up_deliveries(&self, contact: ContactId) -> Result<(), Trouble> {
+        let collection = self.collection(OUTBOX);
+        let pending = collection.find(doc! { "contactId": object_id(contact), "state": "pending" });
+        let pending: Vec<Document> = pending.await?.try_collect().await?;
+        for mut document in pending {
+            let attempt = Attempt {
+                at: self.now(),
+                error: Some("its contact was deleted".into()),
+            };
+            self.end(read(&mut document)?, attempt, Outcome::Dead).await?;
+        }
+        Ok(())
+    }
+
+    async fn end(&self, delivery: Delivery, attempt: Attempt, outcome: Outcome) -> Result<bool, Trouble> {
+        let (state, due_at) = match outcome {
+            Outcome::Sent => (DeliveryState::Sent, Bson::Null),
+            Outcome::Again(at) => (DeliveryState::Pending, date(at)),
+            Outcome::Dead => (DeliveryState::Dead, Bson::Null),
+        };
+        let now = date(attempt.at);
+        let attempts = attempts(&next_attempts(delivery.attempts, attempt))?;
+        let pending = doc! { "_id": object_id(delivery.id), "state": "pending" };
+        let update = doc! { "$set": { "state": state.as_str(), "dueAt": due_at, "attempts": attempts } };
+        let ended = self.collection(OUTBOX).update_one(pending, update).await?;
+        // Whoever looks on sees how it goes.
+        let of = doc! { "_id": object_id(delivery.notification_id) };
+        let notifications = self.collection(NOTIFICATIONS);
+        notifications
+            .update_one(of, doc! { "$max": { "changedAt": now } })
+            .await?;
+        Ok(ended.matched_count > 0)
+    }
+
+    async fn plan_deliveries(&self, id: NotificationId, rev: Rev, plan: &Plan) -> Result<(), Trouble> {
+        let now = date(self.now());
+        for new in &plan.deliveries {
+            let new = New {
+                notification: id,
+                contact: new.contact_id,
+                channel: &new.channel_id,
+                kind: new.kind,
+                occasion: &new.occasion,
+            };
+            let pending = doc! {
+                "state": "pending", "tries": 0_i64, "attempts": [], "createdAt": now.clone(), "dueAt": now.clone(),
+            };
+            self.put_delivery(&new, pending).await?;
+        }
+        // Last: what is not in the outbox yet is decided again.
+        let due_at = plan.due_at.map_or(Bson::Null, date);
+        let update = vec![doc! { "$set": {
+            "nextCount": int(plan.next_count),
+            "dueAt": { "$cond": [{ "$eq": ["$rev", int(rev)] }, due_at, now] },
+        } }];
+        let collection = self.collection(NOTIFICATIONS);
+        collection.update_one(doc! { "_id": object_id(id) }, update).await?;
+        Ok(())
+    }
+
+    /// Takes one delivery that is due, unless somebody else was faster.
+    async fn claim_delivery(&self, due: &Document, again: Timestamp) -> Result<Option<Delivery>, Trouble> {
+        let as_seen = doc! { "_id": due.get_object_id("_id").ok(), "dueAt": due.get("dueAt").cloned() };
+        let update = doc! { "$set": { "dueAt": date(again) }, "$inc": { "tries": 1_i64 } };
+        let collection = self.collection(OUTBOX);
+        let claimed = collection.find_one_and_update(as_seen, update);
+        let claimed = claimed.return_document(ReturnDocument::After).await?;
+        claimed.map(|mut claimed| read(&mut claimed)).transpose()
+    }
+}
+
+#[async_trait]
+impl OutboxStore for MongoStore {
+    async fn due_notifications(&self, now: Timestamp, count: usize) -> Result<Vec<DueNotification>, StoreError> {
+        within("find out whom to tell", self.options.operator_deadline, async {
+            let collection = self.collection(NOTIFICATIONS);
+            let due = collection.find(doc! { "dueAt": { "$lte": date(now) } });
+            // `CRITICAL` comes first in the alphabet.
+            let due = due.sort(doc! { "severity": 1, "dueAt": 1 }).limit(limit(count));
+            let due: Vec<Document> = due.await?.try_collect().await?;
+            let mut found = Vec::with_capacity(due.len());
+            for mut document in due {
+                let notification = notifications::read(&mut document)?;
+                found.push(DueNotification {
+                    notification: self.with_deliveries(notification).await?,
+                    rev: document.count("rev", notifications::WHAT)?,
+                    round: u32::try_from(document.count("round", notifications::WHAT)?).unwrap_or(u32::MAX),
+                    round_at: document.time("roundAt", notifications::WHAT)?,
+                    next_count: document.count("nextCount", notifications::WHAT)?,
+                });
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn plan(&self, id: NotificationId, rev: Rev, plan: Plan) -> Result<(), StoreError> {
+        let planned = self.plan_deliveries(id, rev, &plan);
+        within("decide whom to tell", self.options.operator_deadline, planned).await
+    }
+
+    async fn claim_deliveries(
+        &self,
+        now: Timestamp,
+        again: Timestamp,
+        count: usize,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        within("take deliveries that are due", self.options.operator_deadline, async {
+            let collection = self.collection(OUTBOX);
+            let due = collection.find(doc! { "dueAt": { "$lte": date(now) } });
+            let due = due
+                .projection(doc! { "dueAt": 1 })
+                .sort(doc! { "dueAt": 1, "_id": 1 })
+                .limit(limit(count));
+            let due: Vec<Document> = due.await?.try_collect().await?;
+            let mut claimed = Vec::with_capacity(due.len());
+            for due in &due {
+                claimed.extend(self.claim_delivery(due, again).await?);
+            }
+            claimed.sort_by_key(|delivery| delivery.id);
+            Ok(claimed)
+        })
+        .await
+    }
+
+    async fn end_delivery(&self, id: DeliveryId, attempt: Attempt, outcome: Outcome) -> Result<bool, StoreError> {
+        within("note how a delivery went", self.options.operator_deadline, async {
+            let pending = doc! { "_id": object_id(id), "state": "pending" };
+            match self.collection(OUTBOX).find_one(pending).await? {
+                Some(mut found) => self.end(read(&mut found)?, attempt, outcome).await,
+                None => Ok(false),
+            }
+        })
+        .await
+    }
+
+    async fn deliveries(&self, filter: DeliveryFilter, page: Page<DeliveryId>) -> Result<Vec<Delivery>, StoreError> {
+        within("list deliveries", self.options.operator_deadline, async {
+            let mut wanted = doc! {};
+            if let Some(state) = filter.state {
+                wanted.insert("state", state.as_str());
+            }
+            if let Some(contact) = filter.contact {
+                wanted.insert("contactId", object_id(contact));
+            }
+            if let Some(after) = page.after {
+                wanted.insert("_id", doc! { "$lt": object_id(after) });
+            }
+            let collection = self.collection(OUTBOX);
+            let found = collection.find(wanted).sort(doc! { "_id": -1 });
+            let found: Vec<Document> = found.limit(limit(page.limit)).await?.try_collect().await?;
+            found.into_iter().map(|mut document| read(&mut document)).collect()
+        })
+        .await
+    }
+
+    async fn resend(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        within("send a delivery again", self.options.operator_deadline, async {
+            let now = date(self.now());
+            let update = doc! { "$set": { "state": "pending", "createdAt": now.clone(), "dueAt": now } };
+            let collection = self.collection(OUTBOX);
+            let resent = collection.find_one_and_update(doc! { "_id": object_id(id) }, update);
+            let resent = resent.return_document(ReturnDocument::After).await?;
+            resent.map(|mut resent| read(&mut resent)).transpose()
+        })
+        .await
+    }
+}
