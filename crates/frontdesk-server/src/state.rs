@@ -76,18 +76,19 @@ pub struct App {
 impl App {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(mut parts: Parts) -> Self {
         let store: Arc<dyn Backend> = Arc::<CachedStore>::clone(&parts.store);
-        let monitor = Monitor::new(MonitorParts {
+        let monitor = Arc::new(Monitor::new(MonitorParts {
             checks: parts.checks.clone(),
             store: Arc::clone(&store),
             notifier: Arc::clone(&parts.notifier),
             clock: Arc::clone(&parts.clock),
-        });
+        }));
+        parts.metrics = parts.metrics.with_health(Arc::clone(&monitor));
         Self {
             parts: Arc::new(parts),
             store,
-            monitor: Arc::new(monitor),
+            monitor,
         }
     }
 

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -48,7 +48,11 @@ pub(super) struct Health {
     woken: Notify,
     notifier: Arc<dyn Notifier>,
     endpoint: Arc<str>,
+    counts: [AtomicU64; RESULTS.len()],
 }
+
+/// What comes of a request, as it is counted.
+const RESULTS: [&str; 5] = ["answered", "late", "refused", "not_connected", "cut"];
 
 #[derive(Default)]
 struct Inner {
@@ -109,7 +113,31 @@ impl Health {
             woken: Notify::new(),
             notifier,
             endpoint: endpoint.into(),
+            counts: Default::default(),
         }
+    }
+
+    /// Counts what came of a request; `was_given_up` tells that its turn waited no longer.
+    pub(super) fn count(&self, outcome: &Outcome, was_given_up: bool) {
+        let result = match outcome {
+            Outcome::Answered(_) if was_given_up => "late",
+            Outcome::Answered(_) => "answered",
+            Outcome::Refused(_) => "refused",
+            Outcome::NotConnected(_) => "not_connected",
+            Outcome::Cut(_) => "cut",
+        };
+        let counted = RESULTS.iter().zip(&self.counts).find(|(name, _)| **name == result);
+        if let Some((_, count)) = counted {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn attempts(&self) -> [(&'static str, u64); RESULTS.len()] {
+        let mut all = RESULTS.map(|name| (name, 0));
+        for ((_, counted), count) in all.iter_mut().zip(&self.counts) {
+            *counted = count.load(Ordering::Relaxed);
+        }
+        all
     }
 
     pub(super) fn admission(&self) -> Admission {

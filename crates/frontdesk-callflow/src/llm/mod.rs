@@ -128,6 +128,13 @@ impl Llm {
         Some(running.health.report(&running.parts.style.model))
     }
 
+    /// How many requests were sent so far, by what came of them.
+    #[must_use]
+    pub fn attempts(&self) -> Vec<(&'static str, u64)> {
+        let counted = self.0.as_ref().map(|running| running.health.attempts());
+        counted.map(Vec::from).unwrap_or_default()
+    }
+
     /// What was seen of the provider; `None` where none is configured.
     #[must_use]
     pub fn signs(&self) -> Option<Signs> {

@@ -160,6 +160,15 @@ impl Monitor {
         self.lock().iter().map(Watched::part).collect()
     }
 
+    /// The state of each check.
+    pub(crate) fn states(&self) -> Vec<(&'static str, Option<HealthState>)> {
+        let watched = self.lock();
+        watched
+            .iter()
+            .map(|watched| (watched.check.name(), watched.state()))
+            .collect()
+    }
+
     async fn run(self: Arc<Self>, mut stopping: Stopping) {
         loop {
             self.look().await;

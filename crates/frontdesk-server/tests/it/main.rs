@@ -7,6 +7,8 @@ mod calls;
 #[cfg(test)]
 mod companies;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod import_export;
 #[cfg(test)]
 mod messages;

@@ -13,11 +13,14 @@ use frontdesk_domain::{
     money::PicoUsd,
     time::MonthKey,
 };
-use frontdesk_server::health::{Check, Concern, Health};
+use frontdesk_server::{
+    health::{Check, Concern, Health},
+    metrics::{BUDGETS_NEARLY_SPENT, BUDGETS_USED_UP},
+};
 use frontdesk_store::ports::{StoreError, Unresolved};
 use serde_json::Value;
 
-use super::{JUDGED, Surroundings};
+use super::{JUDGED, Surroundings, show};
 
 /// A company's month as it is now.
 struct Now {
@@ -79,6 +82,8 @@ impl BudgetCheck {
                 nearly += 1;
             }
         }
+        show(BUDGETS_USED_UP, spent);
+        show(BUDGETS_NEARLY_SPENT, nearly);
         let detail = format!("{spent} used up, {nearly} above 80 %");
         Ok(if spent > 0 {
             Health::degraded(detail)
@@ -119,6 +124,8 @@ impl Check for BudgetCheck {
 
     async fn health(&self) -> Health {
         if !self.0.leadership.is_held() {
+            show(BUDGETS_USED_UP, 0);
+            show(BUDGETS_NEARLY_SPENT, 0);
             return Health::well("another instance judges");
         }
         let judged = self.judged().await;

@@ -11,11 +11,14 @@ use frontdesk_domain::{
     ids::CompanyId,
     time::Timestamp,
 };
-use frontdesk_server::health::{Check, Concern, Health};
+use frontdesk_server::{
+    health::{Check, Concern, Health},
+    metrics::FALLBACK_RATE_HIGH,
+};
 use frontdesk_store::ports::{FallbackCount, StoreError, Unresolved};
 use serde_json::json;
 
-use super::{JUDGED, LASTS, Surroundings};
+use super::{JUDGED, LASTS, Surroundings, show};
 
 /// What is counted.
 const HOUR: Duration = Duration::from_hours(1);
@@ -95,6 +98,7 @@ impl FallbackRateCheck {
             .filter(|count| count.fallbacks * 100 > HIGH * count.turns)
             .count();
         let judged = counts.len();
+        show(FALLBACK_RATE_HIGH, high);
         Ok(if high == 0 {
             Health::well(format!("none of {judged} companies above {HIGH} %"))
         } else {
@@ -135,6 +139,7 @@ impl Check for FallbackRateCheck {
 
     async fn health(&self) -> Health {
         if !self.0.leadership.is_held() {
+            show(FALLBACK_RATE_HIGH, 0);
             return Health::well("another instance judges");
         }
         let judged = self.judged().await;

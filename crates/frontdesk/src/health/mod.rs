@@ -19,6 +19,11 @@ const JUDGED: Duration = Duration::from_secs(30);
 /// An alert that stands for something that lasts is raised again so often, so that it is seen to last.
 const LASTS: Duration = Duration::from_mins(10);
 
+/// Shows how many companies it is.
+fn show(name: &'static str, companies: usize) {
+    metrics::gauge!(name).set(f64::from(u32::try_from(companies).unwrap_or(u32::MAX)));
+}
+
 /// What the checks of this program need.
 pub struct Surroundings {
     /// Where the calls are.

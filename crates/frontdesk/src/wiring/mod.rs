@@ -15,7 +15,7 @@ use frontdesk_server::{
     App, Lifecycle, Parts,
     auth::AdminToken,
     health::{CacheCheck, Check, EncoderCheck, LlmCheck, LlmSpeedCheck},
-    metrics::{CountedLog, Metrics, REFUSALS},
+    metrics::{CountedLog, CountedNotifier, Metrics, REFUSALS},
     probes::{AlertQueueCheck, ChangeFeedCheck, StoreCheck, TurnQueueCheck},
     router::{metrics_router, router},
     voice::{self, Voice},
@@ -123,7 +123,8 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         TurnQueueOptions::default(),
     );
     let alerts = AlertQueue::start(Arc::clone(&backend) as _, Arc::clone(&clock), &tasks);
-    let notifier: Arc<dyn Notifier> = Arc::new(alerts.clone());
+    let counted = Arc::new(CountedNotifier::new(Arc::new(alerts.clone())));
+    let notifier = Arc::clone(&counted) as Arc<dyn Notifier>;
     let flow = Arc::new(CallFlow::new(Deps {
         store: Arc::clone(&store),
         turns: turns.clone(),
@@ -168,6 +169,8 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         metrics: metrics
             .with_turns(turns.clone())
             .with_alerts(alerts.clone())
+            .with_codes(counted)
+            .with_process(leadership.clone(), Arc::clone(&clock))
             .with_flow(Arc::clone(&flow))
             .with_caches(Arc::clone(&store)),
     });
