@@ -121,6 +121,8 @@ object_ids! {
     MessageId;
     /// A ledger entry.
     LedgerEntryId;
+    /// An entry of the history of a check.
+    HealthEntryId;
     /// Somebody who is told of notifications.
     ContactId;
     /// A message to a contact, of a notification.

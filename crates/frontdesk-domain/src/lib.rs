@@ -11,6 +11,7 @@ pub mod confidence;
 pub mod decision;
 pub mod documents;
 pub mod fnv;
+pub mod health;
 pub mod ids;
 pub mod ledger;
 pub mod money;

@@ -4,6 +4,7 @@
 //! what is decided by the extractors of [`auth`]; errors are [`problem`]s.
 
 pub mod auth;
+pub mod health;
 pub mod metrics;
 pub mod notices;
 pub mod probes;

@@ -5,24 +5,53 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use frontdesk_callflow::CallFlow;
-use frontdesk_domain::{
-    decision::{self, Decision, Source, Tier},
-    record::TurnRecord,
-};
+use frontdesk_domain::{clock::Clock, decision, health::HealthState};
 use frontdesk_store::{
     cache::CachedStore,
-    ports::{CallEnd, StoreError, TurnLog},
+    leader::Leadership,
     queue::{AlertQueue, TurnQueue},
     tasks::TaskSet,
 };
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
-/// Recorded turns, by `source` and `tier` (`none` without one).
+use crate::health::Monitor;
+
+mod process;
+mod turns;
+
+pub use turns::{CountedLog, CountedNotifier};
+
+/// Recorded turns, by `source`, `tier` (`none` without one) and `outcome`.
 pub const TURNS: &str = "frontdesk_turns_total";
-/// How long decisions took, in seconds.
+/// How long decisions took, in seconds, by `source` and `tier`.
 pub const DECISION_SECONDS: &str = "frontdesk_decision_seconds";
+/// How long callers waited for a turn's whole webhook, in seconds.
+pub const TURN_SECONDS: &str = "frontdesk_turn_seconds";
+/// Fallbacks that callers heard, by `kind`.
+pub const FALLBACKS: &str = "frontdesk_fallbacks_total";
+/// What turns paid the LLM, in pico-USD: whole numbers, as the ledger has them.
+pub const LLM_COST: &str = "frontdesk_llm_cost_pico_usd_total";
+/// Tokens that turns paid for.
+pub const LLM_TOKENS: &str = "frontdesk_llm_tokens_total";
+/// Requests to the LLM, by `result`.
+pub const LLM_ATTEMPTS: &str = "frontdesk_llm_attempts_total";
+/// What is believed of each `check`: 0 ok, 1 degraded, 2 down; none before it was asked.
+pub const HEALTH: &str = "frontdesk_health_state";
+/// 1 while this process does what one does for all.
+pub const LEADER: &str = "frontdesk_leader";
+/// 1, with the `version` that runs.
+pub const BUILD: &str = "frontdesk_build_info";
+/// Companies of which more than 15 % of the turns of the last hour were fallbacks; 0 where another process judges.
+pub const FALLBACK_RATE_HIGH: &str = "frontdesk_companies_fallback_rate_high";
+/// Companies whose budget is told to be used up; 0 where another process judges.
+pub const BUDGETS_USED_UP: &str = "frontdesk_companies_budget_used_up";
+/// Companies that were told to have spent four fifths of their budget; 0 where another process judges.
+pub const BUDGETS_NEARLY_SPENT: &str = "frontdesk_companies_budget_nearly_spent";
+/// Alerts, by `code`.
+pub const ALERTS: &str = "frontdesk_alerts_total";
+/// Alerts that wait to be stored.
+pub const ALERTS_WAITING: &str = "frontdesk_alerts_waiting";
 /// Webhooks that were refused, because of their signature or because they could not be read.
 pub const REFUSALS: &str = "frontdesk_webhooks_refused_total";
 /// Requests of the admin API, by `method`, `path` and `status`.
@@ -90,9 +119,13 @@ impl Metrics {
     /// Something else collects already.
     pub fn install(tasks: &TaskSet) -> Result<Self, BuildError> {
         let decisions = Matcher::Full(DECISION_SECONDS.to_owned());
-        let builder = PrometheusBuilder::new().set_buckets_for_metric(decisions, &DECISION_BOUNDS)?;
+        let turns = Matcher::Full(TURN_SECONDS.to_owned());
+        let builder = PrometheusBuilder::new()
+            .set_buckets_for_metric(decisions, &DECISION_BOUNDS)?
+            .set_buckets_for_metric(turns, &DECISION_BOUNDS)?;
         let handle = builder.install_recorder()?;
         describe();
+        begin_at_zero();
         let (folded, mut stopping) = (handle.clone(), tasks.stopping());
         tasks.spawn("fold histograms", async move {
             while tokio::time::timeout(UPKEEP, stopping.wait()).await.is_err() {
@@ -130,6 +163,8 @@ impl Metrics {
             let counts = queue.counts();
             metrics::counter!(ALERTS_RAISED).absolute(counts.raised);
             metrics::counter!(ALERTS_DROPPED).absolute(counts.dropped);
+            let waiting = u32::try_from(counts.waiting).unwrap_or(u32::MAX);
+            metrics::gauge!(ALERTS_WAITING).set(f64::from(waiting));
         })
     }
 
@@ -145,6 +180,45 @@ impl Metrics {
             metrics::gauge!(MATCHER_SEMANTIC).set(if is_semantic { 1.0 } else { 0.0 });
             let training = u32::try_from(flow.meanings().training()).unwrap_or(u32::MAX);
             metrics::gauge!(TRAINING).set(f64::from(training));
+            for (result, count) in flow.llm().attempts() {
+                metrics::counter!(LLM_ATTEMPTS, "result" => result).absolute(count);
+            }
+        })
+    }
+
+    /// Shows alerts by their codes.
+    #[must_use]
+    pub fn with_codes(self, notifier: Arc<CountedNotifier>) -> Self {
+        self.with(move || {
+            for (code, count) in notifier.counts() {
+                metrics::counter!(ALERTS, "code" => code.as_str()).absolute(count);
+            }
+        })
+    }
+
+    /// Shows what is believed of the parts of this process.
+    #[must_use]
+    pub fn with_health(self, monitor: Arc<Monitor>) -> Self {
+        self.with(move || {
+            for (check, state) in monitor.states() {
+                let value = match state {
+                    None => continue,
+                    Some(HealthState::Ok) => 0.0,
+                    Some(HealthState::Degraded) => 1.0,
+                    Some(HealthState::Down) => 2.0,
+                };
+                metrics::gauge!(HEALTH, "check" => check).set(value);
+            }
+        })
+    }
+
+    /// Shows whether this process works for all, and what the system knows of it.
+    #[must_use]
+    pub fn with_process(self, leadership: Leadership, clock: Arc<dyn Clock>) -> Self {
+        metrics::gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        self.with(move || {
+            metrics::gauge!(LEADER).set(if leadership.is_held() { 1.0 } else { 0.0 });
+            process::publish(clock.now().as_duration().as_secs_f64());
         })
     }
 
@@ -171,62 +245,41 @@ impl Metrics {
     }
 }
 
-/// Counts turns on their way into the call log, so that counting costs no caller anything.
-pub struct CountedLog(Arc<dyn TurnLog>);
-
-impl CountedLog {
-    /// Counts what this log stores.
-    #[must_use]
-    pub fn new(log: Arc<dyn TurnLog>) -> Self {
-        Self(log)
+/// So that a rate can be told from the first one on.
+fn begin_at_zero() {
+    metrics::counter!(REFUSALS).absolute(0);
+    for gauge in [FALLBACK_RATE_HIGH, BUDGETS_USED_UP, BUDGETS_NEARLY_SPENT] {
+        metrics::gauge!(gauge).set(0.0);
     }
-}
-
-#[async_trait]
-impl TurnLog for CountedLog {
-    async fn append_turns(&self, turns: Arc<Vec<TurnRecord>>) -> Result<(), StoreError> {
-        self.0.append_turns(Arc::clone(&turns)).await?;
-        for turn in turns.iter() {
-            let Decision {
-                source,
-                tier,
-                latency_micros,
-                ..
-            } = &turn.decision;
-            metrics::counter!(TURNS, "source" => source_label(*source), "tier" => tier_label(*tier)).increment(1);
-            metrics::histogram!(DECISION_SECONDS).record(Duration::from_micros(*latency_micros).as_secs_f64());
-        }
-        Ok(())
-    }
-
-    async fn end_calls(&self, ends: Arc<Vec<CallEnd>>) -> Result<(), StoreError> {
-        self.0.end_calls(ends).await
-    }
-}
-
-const fn source_label(source: Source) -> &'static str {
-    match source {
-        Source::Safety => "safety",
-        Source::Conversation => "conversation",
-        Source::CompanyQna => "company_qna",
-        Source::TradeQna => "trade_qna",
-        Source::Template => "template",
-        Source::Llm => "llm",
-        Source::Fallback => "fallback",
-    }
-}
-
-const fn tier_label(tier: Option<Tier>) -> &'static str {
-    match tier {
-        None => "none",
-        Some(Tier::Rules) => "1",
-        Some(Tier::Semantic) => "2",
-        Some(Tier::Llm) => "3",
-    }
+    turns::begin_at_zero();
 }
 
 fn describe() {
-    metrics::describe_counter!(TURNS, "recorded turns by source and tier");
+    metrics::describe_counter!(TURNS, "recorded turns by source, tier and outcome");
+    metrics::describe_histogram!(
+        TURN_SECONDS,
+        metrics::Unit::Seconds,
+        "how long callers waited for a turn"
+    );
+    metrics::describe_counter!(FALLBACKS, "fallbacks that callers heard, by kind");
+    metrics::describe_counter!(LLM_COST, "what turns paid the LLM, in pico-USD");
+    metrics::describe_counter!(LLM_TOKENS, "tokens that turns paid for");
+    metrics::describe_counter!(LLM_ATTEMPTS, "requests to the LLM by result");
+    metrics::describe_gauge!(HEALTH, "what is believed of each check: 0 ok, 1 degraded, 2 down");
+    metrics::describe_gauge!(LEADER, "1 while this process does what one does for all");
+    metrics::describe_gauge!(BUILD, "1, with the version that runs");
+    metrics::describe_gauge!(
+        FALLBACK_RATE_HIGH,
+        "companies with more than 15 % fallbacks in the last hour"
+    );
+    metrics::describe_gauge!(BUDGETS_USED_UP, "companies whose LLM budget is used up");
+    metrics::describe_gauge!(
+        BUDGETS_NEARLY_SPENT,
+        "companies that have spent four fifths of their LLM budget"
+    );
+    metrics::describe_counter!(ALERTS, "alerts by code");
+    metrics::describe_gauge!(ALERTS_WAITING, "alerts that wait to be stored");
+    process::describe();
     metrics::describe_histogram!(DECISION_SECONDS, metrics::Unit::Seconds, "how long decisions took");
     metrics::describe_counter!(REFUSALS, "webhooks refused because of their signature or form");
     metrics::describe_counter!(ADMIN_REQUESTS, "requests of the admin API by method, path and status");

@@ -54,7 +54,7 @@ pub(crate) mod schema {
     }
 
     written_schemas! {
-        Budget Call CallList Company CompanyList Contact ContactList ContactTrial Decision Delivery DeliveryList ImportReport LedgerEntryList LlmHealth LlmTrial Message
+        Budget Call CallList Company CompanyList Contact ContactList ContactTrial Decision Delivery DeliveryList Health HealthHistory ImportReport LedgerEntryList LlmHealth LlmTrial Message
         MessageChange MessageList Notification NotificationList Overlay Problem Prompts Qna QnaList Readiness RouteRequest SafetyRules Snooze Template TemplateList
     }
 }
@@ -257,6 +257,7 @@ fn described(path: &str, parameter: &Value) -> Value {
             "A part of what was said, without regard to case.",
             json!({ "type": "string", "maxLength": 200 }),
         ),
+        "check" => ("The name of a check, such as store.", json!({ "type": "string" })),
         "state" => ("Only those of this state.", json!({ "enum": ["new", "done"] })),
         "kind" => ("Only those of this kind.", json!({ "enum": ["message", "callback"] })),
         _ => return described,

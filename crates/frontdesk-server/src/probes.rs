@@ -8,7 +8,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use frontdesk_domain::decision::Matcher;
+use frontdesk_domain::{alert::AlertCode, decision::Matcher, health::HealthState};
 use frontdesk_store::{
     cache::CachedStore,
     ports::Ping,
@@ -21,45 +21,8 @@ use tokio::{
     time::{Instant, timeout},
 };
 
+pub use crate::health::{Check, Concern, Health};
 use crate::{auth::Operator, openapi::schema, problem::Problem, state::App};
-
-/// How one part of the process is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Health {
-    /// Whether it does all that it should.
-    pub well: bool,
-    /// What an operator should know of it, in a few words.
-    pub detail: String,
-}
-
-impl Health {
-    /// It does all that it should.
-    #[must_use]
-    pub fn well(detail: impl Into<String>) -> Self {
-        Self {
-            well: true,
-            detail: detail.into(),
-        }
-    }
-
-    /// It does not.
-    #[must_use]
-    pub fn degraded(detail: impl Into<String>) -> Self {
-        Self {
-            well: false,
-            detail: detail.into(),
-        }
-    }
-}
-
-/// A part of the process that can be asked how it is.
-#[async_trait]
-pub trait Check: Send + Sync {
-    /// Its name on `/readyz`.
-    fn name(&self) -> &'static str;
-    /// How it is now; answers within a second.
-    async fn health(&self) -> Health;
-}
 
 /// Whether the store answers and takes writes. Asked at most once a second, however many look.
 pub struct StoreCheck {
@@ -87,6 +50,17 @@ impl Check for StoreCheck {
         "store"
     }
 
+    fn concern(&self) -> Concern {
+        Concern {
+            every: Duration::from_secs(5),
+            ..Concern::raising(
+                AlertCode::DatabaseError,
+                HealthState::Down,
+                "see why the store does not answer: its disk, its process, the way to it; `frontdesk doctor` looks at all three",
+            )
+        }
+    }
+
     async fn health(&self) -> Health {
         // Held over the ping on purpose: those who come meanwhile wait for its answer instead of asking too.
         let mut last = self.last.lock().await;
@@ -98,8 +72,8 @@ impl Check for StoreCheck {
         let began = Instant::now();
         let health = match timeout(Self::DEADLINE, self.store.ping()).await {
             Ok(Ok(())) => Health::well(format!("answers in {} ms", began.elapsed().as_millis())),
-            Ok(Err(error)) => Health::degraded(with_causes(&error)),
-            Err(_) => Health::degraded("does not answer in time"),
+            Ok(Err(error)) => Health::down(with_causes(&error)),
+            Err(_) => Health::down("does not answer in time"),
         };
         *last = Some((began, health.clone()));
         health
@@ -136,6 +110,10 @@ impl ChangeFeedCheck {
 impl Check for ChangeFeedCheck {
     fn name(&self) -> &'static str {
         "changeFeed"
+    }
+
+    fn concern(&self) -> Concern {
+        Concern::silent("see why the store does not answer; edits made on other instances are heard when it does")
     }
 
     async fn health(&self) -> Health {
@@ -198,11 +176,22 @@ impl Check for TurnQueueCheck {
         "turnQueue"
     }
 
+    fn concern(&self) -> Concern {
+        // The call path raises it for each record that is lost.
+        Concern::told_elsewhere(
+            AlertCode::DatabaseError,
+            "see why the store does not keep up; what waits is stored as soon as it does",
+        )
+    }
+
     async fn health(&self) -> Health {
         let (counts, waiting) = (self.queue.counts(), self.queue.waiting());
         let detail = format!("{waiting} waiting, {} stored, {} lost", counts.stored, counts.dropped);
-        let well = waiting <= Self::MANY && !self.losses.recent(counts.dropped);
-        Health { well, detail }
+        if waiting <= Self::MANY && !self.losses.recent(counts.dropped) {
+            Health::well(detail)
+        } else {
+            Health::degraded(detail)
+        }
     }
 }
 
@@ -229,15 +218,20 @@ impl Check for AlertQueueCheck {
         "alertQueue"
     }
 
+    fn concern(&self) -> Concern {
+        Concern::silent("see why the store does not take alerts; those that were let go are counted in /metrics")
+    }
+
     async fn health(&self) -> Health {
         let counts = self.queue.counts();
         let detail = format!(
             "{} raised, {} stored, {} lost",
             counts.raised, counts.stored, counts.dropped
         );
-        Health {
-            well: !self.losses.recent(counts.dropped),
-            detail,
+        if self.losses.recent(counts.dropped) {
+            Health::degraded(detail)
+        } else {
+            Health::well(detail)
         }
     }
 }
@@ -252,7 +246,7 @@ pub(crate) async fn healthz() -> &'static str {
 #[utoipa::path(get, path = "/readyz", tag = "probes",
     responses((status = 200, body = schema::Readiness), (status = 503, body = schema::Readiness)))]
 pub(crate) async fn readyz(State(app): State<App>) -> Response {
-    let readiness = Readiness::of(&app).await;
+    let readiness = Readiness::of(&app);
     let status = if readiness.status == "starting" || readiness.status == "draining" {
         StatusCode::SERVICE_UNAVAILABLE
     } else {
@@ -291,22 +285,20 @@ struct Readiness {
 
 #[derive(Debug, Serialize)]
 struct CheckView {
-    name: &'static str,
+    name: Arc<str>,
     status: &'static str,
-    detail: String,
+    detail: Arc<str>,
 }
 
 impl Readiness {
-    async fn of(app: &App) -> Self {
-        let mut checks = Vec::with_capacity(app.checks.len());
-        for check in &app.checks {
-            let Health { well, detail } = check.health().await;
-            checks.push(CheckView {
-                name: check.name(),
-                status: if well { "ok" } else { "degraded" },
-                detail,
-            });
-        }
+    /// What the monitor believes: whoever looks here, however often, asks no part anything.
+    fn of(app: &App) -> Self {
+        let checks = app.monitor().parts().into_iter().map(|part| CheckView {
+            name: part.name,
+            status: part.state.map_or("unknown", HealthState::as_str),
+            detail: part.detail,
+        });
+        let checks: Vec<CheckView> = checks.collect();
         let status = match app.lifecycle.refusal() {
             Some(status) => status,
             None if checks.iter().all(|check| check.status == "ok") => "ready",
@@ -351,7 +343,7 @@ mod tests {
         });
         let check = StoreCheck::new(store.clone());
         for _ in 0..10 {
-            assert!(check.health().await.well);
+            assert_eq!(check.health().await.state, HealthState::Ok);
         }
         assert_eq!(store.pings.load(Ordering::Relaxed), 1);
         tokio::time::sleep(Duration::from_millis(1_001)).await;
@@ -368,7 +360,7 @@ mod tests {
         let began = Instant::now();
         assert_eq!(
             StoreCheck::new(store).health().await,
-            Health::degraded("does not answer in time")
+            Health::down("does not answer in time")
         );
         assert!(began.elapsed() < Duration::from_secs(1));
     }
@@ -389,7 +381,7 @@ mod tests {
     async fn a_store_that_fails_says_why() {
         assert_eq!(
             StoreCheck::new(Arc::new(Full)).health().await,
-            Health::degraded("the store cannot take writes: the disk is full")
+            Health::down("the store cannot take writes: the disk is full")
         );
     }
 

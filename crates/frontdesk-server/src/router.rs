@@ -7,12 +7,12 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use http::header;
+use http::{Method, header};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     admin::{
-        budget, calls, companies, contacts, export, import, llm, messages, notification_stream, notifications, outbox,
+        budget, calls, companies, contacts, export, health, import, llm, messages, notification_stream, notifications, outbox,
         overlay, prompts, qna, route, safety, templates,
     },
     docs,
@@ -112,6 +112,9 @@ fn admin() -> OpenApiRouter<App> {
         .routes(routes!(contacts::test_contact))
         .routes(routes!(outbox::list_outbox))
         .routes(routes!(outbox::resend_delivery))
+        // /api/v1/health
+        .routes(routes!(health::show_health))
+        .routes(routes!(health::list_health))
         // /api/v1/llm
         .routes(routes!(llm::show_llm_health))
         .routes(routes!(llm::test_connection))
@@ -140,6 +143,20 @@ async fn method_not_allowed(request: Request) -> Response {
     Problem::new(Code::MethodNotAllowed, detail).into_response()
 }
 
+/// Methods that are none of HTTP's own are one, so that nobody makes series by inventing some.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
 /// Counts requests of the admin API. The path is the route's, so that ids make no series of their own.
 async fn count(request: Request, next: Next) -> Response {
     let path = request
@@ -147,7 +164,7 @@ async fn count(request: Request, next: Next) -> Response {
         .get::<MatchedPath>()
         .map(|path| path.as_str().to_owned())
         .unwrap_or_default();
-    let method = request.method().to_string();
+    let method = method_label(request.method());
     let response = next.run(request).await;
     let status = response.status().as_u16().to_string();
     ::metrics::counter!(metrics::ADMIN_REQUESTS, "method" => method, "path" => path, "status" => status).increment(1);

@@ -6,10 +6,15 @@ use std::sync::{
 };
 
 use frontdesk_callflow::CallFlow;
-use frontdesk_domain::clock::Clock;
+use frontdesk_domain::{alert::Notifier, clock::Clock};
 use frontdesk_store::{cache::CachedStore, ports::Backend, system::ObjectIds};
 
-use crate::{auth::AdminToken, metrics::Metrics, notices::Notices, probes::Check};
+use crate::{
+    auth::AdminToken,
+    health::{Check, Monitor, MonitorParts},
+    metrics::Metrics,
+    notices::Notices,
+};
 
 /// Whether this process takes calls.
 #[derive(Debug, Default)]
@@ -50,8 +55,10 @@ pub struct Parts {
     pub ids: ObjectIds,
     /// The operator's token.
     pub token: AdminToken,
-    /// What `/readyz` asks.
+    /// What the monitor asks.
     pub checks: Vec<Arc<dyn Check>>,
+    /// Takes alerts.
+    pub notifier: Arc<dyn Notifier>,
     /// Whether this process takes calls.
     pub lifecycle: Arc<Lifecycle>,
     /// What `/metrics` shows.
@@ -66,17 +73,32 @@ pub struct App {
     parts: Arc<Parts>,
     /// The same store as in the parts, as its ports.
     pub(crate) store: Arc<dyn Backend>,
+    monitor: Arc<Monitor>,
 }
 
 impl App {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(mut parts: Parts) -> Self {
         let store: Arc<dyn Backend> = Arc::<CachedStore>::clone(&parts.store);
+        let monitor = Arc::new(Monitor::new(MonitorParts {
+            checks: parts.checks.clone(),
+            store: Arc::clone(&store),
+            notifier: Arc::clone(&parts.notifier),
+            clock: Arc::clone(&parts.clock),
+        }));
+        parts.metrics = parts.metrics.with_health(Arc::clone(&monitor));
         Self {
             parts: Arc::new(parts),
             store,
+            monitor,
         }
+    }
+
+    /// What is believed of the parts of this process.
+    #[must_use]
+    pub const fn monitor(&self) -> &Arc<Monitor> {
+        &self.monitor
     }
 }
 

@@ -109,7 +109,15 @@ async fn message(State(voice): State<Arc<Voice>>, CalledId(id): CalledId, reques
     turn(&voice, Called::Id(&id), Route::Message, request).await
 }
 
+/// Answers a turn, and notes how long the caller waited for that.
 async fn turn(voice: &Voice, called: Called<'_>, route: Route, request: Request) -> Response {
+    let began = Instant::now();
+    let response = answered(voice, called, route, request).await;
+    metrics::histogram!(crate::metrics::TURN_SECONDS).record(began.elapsed().as_secs_f64());
+    response
+}
+
+async fn answered(voice: &Voice, called: Called<'_>, route: Route, request: Request) -> Response {
     let posted = match voice.accept(called, request).await {
         Ok(posted) => posted,
         Err(refused) => return refused.into_response(),

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod demo;
+pub mod health;
 pub mod http_client;
 pub mod output;
 pub mod phone;

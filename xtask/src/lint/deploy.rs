@@ -11,6 +11,8 @@ use crate::{
 
 const UNIT: &str = "deploy/systemd/frontdesk.service";
 
+const RULES: &str = "deploy/prometheus/alerts.yml";
+
 /// The highest exposure that `systemd-analyze security` may find, in tenths: 1.2 is what a service on the network has.
 const EXPOSURE: &str = "--threshold=13";
 
@@ -32,7 +34,20 @@ pub(super) fn check() -> Result<()> {
         "checking the manifest for Kubernetes",
         command(tools::kubernetes_validate()?).args(["--strict", "--quiet", "deploy/kubernetes/frontdesk.yaml"]),
     )?;
+    rules()?;
     unit()
+}
+
+/// The rules for Prometheus, where its tools are on the machine. A test compares their names with a running server's.
+fn rules() -> Result<()> {
+    if command("promtool").arg("--version").output().is_err() {
+        say("the rules for Prometheus were NOT checked: promtool is not on this machine (apt-get install prometheus)");
+        return Ok(());
+    }
+    must(
+        "checking the rules for Prometheus",
+        command("promtool").args(["check", "rules", RULES]),
+    )
 }
 
 /// The unit for systemd, where that is on the machine.

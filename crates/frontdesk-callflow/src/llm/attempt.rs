@@ -292,6 +292,7 @@ fn judge(running: &Running, outcome: &Outcome, took: Duration, was_given_up: boo
         Outcome::Refused(refusal) if refusal.kind.is_final() => Event::Rejected,
         Outcome::Refused(_) | Outcome::NotConnected(_) | Outcome::Cut(_) => Event::Failed,
     };
+    running.health.count(outcome, was_given_up);
     running.health.took(took);
     if !was_given_up || event == Event::Rejected {
         running.health.note(event, &outcome.complaint().unwrap_or_default());

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -36,6 +36,8 @@ const SLOW: Duration = Duration::from_secs(3);
 /// So many calls that were cut within ten minutes are told.
 const CUTS: usize = 3;
 const CUTS_WITHIN: Duration = Duration::from_mins(10);
+/// So long after the last sign of it, it counts as slow.
+const SLOW_FOR: Duration = Duration::from_mins(10);
 
 /// How the provider is.
 pub(super) struct Health {
@@ -46,7 +48,11 @@ pub(super) struct Health {
     woken: Notify,
     notifier: Arc<dyn Notifier>,
     endpoint: Arc<str>,
+    counts: [AtomicU64; RESULTS.len()],
 }
+
+/// What comes of a request, as it is counted.
+const RESULTS: [&str; 5] = ["answered", "late", "refused", "not_connected", "cut"];
 
 #[derive(Default)]
 struct Inner {
@@ -54,6 +60,18 @@ struct Inner {
     cause: Option<Arc<str>>,
     cuts: VecDeque<Duration>,
     checked: Option<Checked>,
+    has_answered: bool,
+    /// When it was last told that it answers late.
+    slow_at: Option<Duration>,
+}
+
+/// What was seen of the provider by this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signs {
+    /// It has answered a question or a check since the start.
+    pub has_answered: bool,
+    /// It answered late, or was cut, within ten minutes.
+    pub is_slow: bool,
 }
 
 /// The last check of the provider.
@@ -95,7 +113,31 @@ impl Health {
             woken: Notify::new(),
             notifier,
             endpoint: endpoint.into(),
+            counts: Default::default(),
         }
+    }
+
+    /// Counts what came of a request; `was_given_up` tells that its turn waited no longer.
+    pub(super) fn count(&self, outcome: &Outcome, was_given_up: bool) {
+        let result = match outcome {
+            Outcome::Answered(_) if was_given_up => "late",
+            Outcome::Answered(_) => "answered",
+            Outcome::Refused(_) => "refused",
+            Outcome::NotConnected(_) => "not_connected",
+            Outcome::Cut(_) => "cut",
+        };
+        let counted = RESULTS.iter().zip(&self.counts).find(|(name, _)| **name == result);
+        if let Some((_, count)) = counted {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn attempts(&self) -> [(&'static str, u64); RESULTS.len()] {
+        let mut all = RESULTS.map(|name| (name, 0));
+        for ((_, counted), count) in all.iter_mut().zip(&self.counts) {
+            *counted = count.load(Ordering::Relaxed);
+        }
+        all
     }
 
     pub(super) fn admission(&self) -> Admission {
@@ -121,7 +163,11 @@ impl Health {
     /// Notes how a call went; `cause` says in plain words what went wrong.
     pub(super) fn note(&self, event: Event, cause: &str) {
         let now = self.now();
-        let change = self.lock().breaker.note(now, event);
+        let change = {
+            let mut inner = self.lock();
+            inner.has_answered |= event == Event::Answered;
+            inner.breaker.note(now, event)
+        };
         self.tell(change, cause);
         if matches!(event, Event::Cut | Event::CutWithoutAByte) {
             let cuts = {
@@ -190,7 +236,17 @@ impl Health {
         self.woken.notify_one();
     }
 
+    pub(super) fn signs(&self) -> Signs {
+        let now = self.now();
+        let inner = self.lock();
+        Signs {
+            has_answered: inner.has_answered,
+            is_slow: inner.slow_at.is_some_and(|at| at + SLOW_FOR > now),
+        }
+    }
+
     fn slow(&self, details: serde_json::Value) {
+        self.lock().slow_at = Some(self.now());
         self.notifier.raise(Alert {
             code: AlertCode::LlmSlow,
             company: None,
@@ -258,11 +314,14 @@ async fn probed(running: &Running, kind: Probe) -> Option<String> {
     };
     let took = sent.elapsed();
     running.health.took(took);
-    running.health.lock().checked = Some(Checked {
+    let mut inner = running.health.lock();
+    inner.has_answered |= complaint.is_none();
+    inner.checked = Some(Checked {
         at: running.parts.clock.now(),
         ok: complaint.is_none(),
         latency_millis: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
     });
+    drop(inner);
     complaint
 }
 

@@ -43,7 +43,10 @@ use self::{
     offers::{Entry, Offers},
     warnings::BudgetWarnings,
 };
-pub use self::{connection::Trial, health::HealthReport};
+pub use self::{
+    connection::Trial,
+    health::{HealthReport, Signs},
+};
 use crate::{
     answer::Answer,
     company::Tenant,
@@ -130,6 +133,19 @@ impl Llm {
     pub fn health(&self) -> Option<HealthReport> {
         let running = self.0.as_ref()?;
         Some(running.health.report(&running.parts.style.model))
+    }
+
+    /// How many requests were sent so far, by what came of them.
+    #[must_use]
+    pub fn attempts(&self) -> Vec<(&'static str, u64)> {
+        let counted = self.0.as_ref().map(|running| running.health.attempts());
+        counted.map(Vec::from).unwrap_or_default()
+    }
+
+    /// What was seen of the provider; `None` where none is configured.
+    #[must_use]
+    pub fn signs(&self) -> Option<Signs> {
+        Some(self.0.as_ref()?.health.signs())
     }
 
     /// Asks the provider for one token, paid by the platform; `None` where none is configured. A model that was switched

@@ -11,7 +11,10 @@ mod training;
 use std::{
     fmt, io,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::available_parallelism,
     time::Instant,
 };
@@ -133,6 +136,10 @@ struct Running {
     trainer: Arc<Trainer>,
     pool: Pool,
     heard: Arc<Bounded<Box<str>, Embedding>>,
+    /// Meanings that could not be computed.
+    failed: AtomicU64,
+    /// Meanings that came too late, or had no place to wait in.
+    late: AtomicU64,
 }
 
 impl Meanings {
@@ -147,6 +154,8 @@ impl Meanings {
             trainer: Trainer::start(load, cache)?,
             pool: Pool::start(threads, PLACES * threads, NICENESS)?,
             heard: Arc::new(Bounded::new(HEARD)),
+            failed: AtomicU64::new(0),
+            late: AtomicU64::new(0),
         })))
     }
 
@@ -163,6 +172,18 @@ impl Meanings {
             Some(_) => Matcher::Semantic,
             None => Matcher::Lexical,
         }
+    }
+
+    /// How many meanings could not be computed so far, and how many came too late or had no place to wait in.
+    #[must_use]
+    pub fn failures(&self) -> (u64, u64) {
+        let of = |running: &Running| {
+            (
+                running.failed.load(Ordering::Relaxed),
+                running.late.load(Ordering::Relaxed),
+            )
+        };
+        self.0.as_ref().map_or((0, 0), of)
     }
 
     /// How many companies wait to have their answers learnt.
@@ -219,7 +240,13 @@ impl Meanings {
         let until = Instant::now() + settings::MEANING_DEADLINE;
         let computing = running.pool.compute(until, move || question.answer());
         let computed = within(&tenant.shares.meanings, until.into(), computing).await;
-        match computed.unwrap_or(Err(NotComputed::Late)) {
+        let computed = computed.unwrap_or(Err(NotComputed::Late));
+        match &computed {
+            Ok(Ok(_) | Err(EncoderError::Empty { .. })) => {}
+            Ok(Err(_)) | Err(NotComputed::Failed) => _ = running.failed.fetch_add(1, Ordering::Relaxed),
+            Err(NotComputed::Busy | NotComputed::Late) => _ = running.late.fetch_add(1, Ordering::Relaxed),
+        }
+        match computed {
             Ok(Ok((meant, danger))) => Ok(Asked { meaning, meant, danger }),
             Ok(Err(EncoderError::Empty { .. })) => Err(NotAsked::Skipped(SkipReason::NoWords)),
             Ok(Err(failure)) => {

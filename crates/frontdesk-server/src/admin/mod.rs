@@ -28,6 +28,7 @@ pub(crate) mod companies;
 pub(crate) mod contacts;
 pub(crate) mod export;
 mod filters;
+pub(crate) mod health;
 pub(crate) mod import;
 pub(crate) mod llm;
 pub(crate) mod messages;

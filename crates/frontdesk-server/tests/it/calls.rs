@@ -24,7 +24,14 @@ pub(crate) fn id_in(path: &str) -> CompanyId {
 }
 
 /// A turn in which the caller said that.
-fn turn(company: CompanyId, call: &str, turn: u32, at: &str, words: &str, outcome: TurnOutcome) -> TurnRecord {
+pub(crate) fn turn(
+    company: CompanyId,
+    call: &str,
+    turn: u32,
+    at: &str,
+    words: &str,
+    outcome: TurnOutcome,
+) -> TurnRecord {
     TurnRecord {
         turn_id: TurnId::new(&format!("{call}-{turn}")),
         call_id: CallId::new(call),
@@ -245,8 +252,8 @@ async fn recorded_turns_are_counted_by_source_and_tier() {
     let path = app.company("+15551234567").await;
     app.route(&path, json!({ "utterance": "hello", "dryRun": false })).await;
     let wanted = [
-        "frontdesk_turns_total{source=\"fallback\",tier=\"none\"} 1",
-        "frontdesk_decision_seconds_count 1",
+        "frontdesk_turns_total{source=\"fallback\",tier=\"none\",outcome=\"fallback\"} 1",
+        "frontdesk_decision_seconds_count{source=\"fallback\",tier=\"none\"} 1",
         "frontdesk_turn_records_stored_total 1",
         "frontdesk_turn_records_waiting 0",
         "frontdesk_alerts_raised_total",

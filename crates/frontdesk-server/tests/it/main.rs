@@ -8,6 +8,8 @@ mod calls;
 mod companies;
 mod contacts;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod import_export;
 #[cfg(test)]
 mod messages;

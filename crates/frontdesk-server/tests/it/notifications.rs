@@ -27,6 +27,7 @@ pub(crate) async fn raise(app: &TestApp, id: &str, code: AlertCode, count: u64) 
             alert,
             count,
             first_at: at,
+            told: Vec::new(),
             last_at: at,
             told: Vec::new(),
         }])

@@ -46,6 +46,8 @@ const DUE: &[&str] = &[
     "GET /api/v1/companies/{}/messages/{}/audio",
     "GET /api/v1/companies/{}/budget",
     "GET /api/v1/companies/{}/ledger",
+    "GET /api/v1/health",
+    "GET /api/v1/health/history",
     "GET /api/v1/llm/health",
     "POST /api/v1/llm/test-connection",
     "GET /api/v1/notifications",
@@ -311,6 +313,8 @@ async fn what_the_server_writes_is_what_the_document_describes() {
     crate::budget::hold(&app, &path).await;
     is("Budget", &app.get(&format!("{path}/budget")).await);
     is("LedgerEntryList", &app.get(&format!("{path}/ledger")).await);
+    is("Health", &app.get("/api/v1/health").await);
+    is("HealthHistory", &app.get("/api/v1/health/history").await);
     is("LlmHealth", &app.get("/api/v1/llm/health").await);
     is("LlmTrial", &app.post("/api/v1/llm/test-connection", json!({})).await);
 }

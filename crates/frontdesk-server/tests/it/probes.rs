@@ -1,9 +1,21 @@
 //! Probes, documentation and numbers.
 
-use serde_json::json;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use async_trait::async_trait;
 use axum::body::Body;
+use frontdesk_domain::{
+    decision::{FallbackKind, Source},
+    ids::{CompanyId, ObjectId},
+    record::{TurnOutcome, TurnRecord},
+};
+use frontdesk_server::metrics::CountedLog;
+use frontdesk_store::ports::{CallEnd, StoreError, TurnLog};
 use http::Request;
+use serde_json::json;
 
 use crate::support::TestApp;
 
@@ -85,4 +97,60 @@ async fn a_listener_of_its_own_shows_numbers_without_a_token() {
     let request = Request::get("/metrics").body(Body::empty()).unwrap();
     let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
     assert_eq!(response.status(), 200);
+}
+
+/// A call log that keeps nothing.
+struct NoLog;
+
+#[async_trait]
+impl TurnLog for NoLog {
+    async fn append_turns(&self, _: Arc<Vec<TurnRecord>>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn end_calls(&self, _: Arc<Vec<CallEnd>>) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// A turn of a company of its own; one of three is a fallback.
+fn turn_of(number: u32) -> TurnRecord {
+    let company = CompanyId::from(ObjectId::from_parts(number, [0; 8]));
+    let at = "2026-11-25T12:00:00Z";
+    let mut turn = crate::calls::turn(company, &format!("CA{number}"), 1, at, "hello", TurnOutcome::Answered);
+    turn.decision.latency_micros = u64::from(number) % 5_000;
+    if number.is_multiple_of(3) {
+        turn.decision.source = Source::Fallback;
+        turn.decision.fallback_type = Some(FallbackKind::NoMatchFound);
+    }
+    turn
+}
+
+#[tokio::test]
+async fn ten_thousand_companies_make_no_more_series_than_one_and_are_shown_within_20_ms() {
+    let app = TestApp::start().await;
+    let log = CountedLog::new(Arc::new(NoLog));
+    log.append_turns(Arc::new(vec![turn_of(0), turn_of(1)])).await.unwrap();
+    let of_turns = |text: &str| {
+        let lines = text.lines().filter(|line| line.starts_with("frontdesk_turns_total{"));
+        lines
+            .filter(|line| line.contains("source=\"template\"") || line.contains("source=\"fallback\""))
+            .count()
+    };
+    let before = app.get("/metrics").await.text();
+    log.append_turns(Arc::new((0..10_000).map(turn_of).collect()))
+        .await
+        .unwrap();
+    let mut fastest = Duration::MAX;
+    let mut after = String::new();
+    for _ in 0..10 {
+        let began = Instant::now();
+        after = app.get("/metrics").await.text();
+        fastest = fastest.min(began.elapsed());
+    }
+    assert_eq!(of_turns(&before), of_turns(&after), "{after}");
+    assert!(after.lines().count() < 1_000, "{after}");
+    println!("/metrics took {fastest:?} for {} lines", after.lines().count());
+    // Not optimised, and beside other tests: the fastest of ten.
+    assert!(fastest < Duration::from_millis(20), "{fastest:?}");
 }

@@ -20,6 +20,7 @@ use frontdesk_server::{
 };
 use frontdesk_store::{
     cache::CachedStore,
+    leader,
     ports::CompanyStore as _,
     queue::{AlertQueue, TurnQueue, TurnQueueOptions},
     seal::Sealer,
@@ -186,6 +187,7 @@ impl TestApp {
                 Arc::new(TurnQueueCheck::new(turns.clone())),
                 Arc::new(AlertQueueCheck::new(alerts.clone())),
             ],
+            notifier: Arc::new(alerts.clone()),
             lifecycle: lifecycle.clone(),
             metrics: metrics(&tasks)
                 .with_turns(turns)
@@ -197,6 +199,9 @@ impl TestApp {
                 Arc::new(TestTester),
             ),
         });
+        let leadership = leader::start(store.clone(), "background", &tasks);
+        app.monitor().look().await;
+        app.monitor().start(leadership, &tasks);
         let voice = Voice {
             flow,
             public_url: PublicUrl::parse("https://fd.example.test").unwrap(),

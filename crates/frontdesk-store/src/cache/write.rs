@@ -23,7 +23,7 @@ use crate::{
 
 forward!(
     SnapshotStore, ChangeFeed, TurnLog, CallLog, MessageStore, AudioStore, RetentionStore, NotificationStore, OutboxStore, ContactStore, LedgerStore,
-    LeaseStore, Ping
+    LeaseStore, HealthStore, Ping
     for CachedStore through backend
 );
 

@@ -21,6 +21,7 @@ use serde_json::Value;
 use super::{
     MongoStore,
     failure::{Trouble, damaged, is_taken, within},
+    health,
     revisions::limit,
     rotations,
     schema::{CALLS, TURNS},
@@ -95,13 +96,17 @@ fn note_end(end: &CallEnd) -> Result<Document, Trouble> {
 
 /// A turn as it rests.
 fn turn_document(turn: &TurnRecord) -> Result<Document, Trouble> {
-    Ok(document_of_turn(
+    let mut document = document_of_turn(
         (turn.decision.company_id, &turn.call_id, &turn.turn_id),
         (turn.turn.into(), turn.at),
         [&turn.decision.utterance, &turn.decision.response],
         values::to_document(turn, "a turn record")?,
         turn.document.as_deref(),
-    ))
+    );
+    if let Some(counted) = health::counted(turn) {
+        document.insert("counted", counted);
+    }
+    Ok(document)
 }
 
 /// A turn as it rests: whose it is, which number it has and when it came, what was said by both, its record, and the

@@ -28,6 +28,7 @@ mod changes;
 mod companies;
 mod contacts;
 mod failure;
+mod health;
 mod import;
 mod leases;
 mod ledger;

@@ -36,6 +36,8 @@ pub(super) const ROTATIONS: &str = "rotations";
 pub(super) const ACCOUNTS: &str = "ledger_accounts";
 pub(super) const ENTRIES: &str = "ledger_entries";
 pub(super) const LEASES: &str = "leases";
+pub(super) const HEALTH_HISTORY: &str = "health_history";
+pub(super) const HEALTH_INSTANCES: &str = "health_instances";
 pub(super) const PINGS: &str = "pings";
 const SCHEMA: &str = "schema";
 
@@ -44,7 +46,7 @@ const VERSION: i64 = 2;
 
 /// The collections without an index of their own; the others are made with theirs. All are there before the first
 /// transaction, so that none has to make one.
-const PLAIN: [&str; 12] = [
+const PLAIN: [&str; 13] = [
     TEMPLATES,
     QNA_SETS,
     DELETED_QNAS,
@@ -55,6 +57,7 @@ const PLAIN: [&str; 12] = [
     CONTACTS,
     ROTATIONS,
     LEASES,
+    HEALTH_INSTANCES,
     PINGS,
     COUNTERS,
 ];
@@ -103,6 +106,10 @@ fn indexes() -> Vec<Index> {
         Index::on(CALLS, doc! { "companyId": 1, "startedAt": -1, "callId": -1 }),
         Index::on(CALLS, doc! { "startedAt": -1, "_id": -1 }),
         Index::on(TURNS, doc! { "companyId": 1, "callId": 1, "turn": 1 }),
+        // The fallback rate reads no turn, but this index alone.
+        Index::on(TURNS, doc! { "at": 1, "counted": 1, "companyId": 1 }).of(doc! { "counted": { "$exists": true } }),
+        Index::on(HEALTH_HISTORY, doc! { "check": 1, "_id": -1 }),
+        Index::on(HEALTH_HISTORY, doc! { "at": 1 }),
         Index::on(MESSAGES, doc! { "companyId": 1, "at": -1, "_id": -1 }),
         // One message a recording.
         Index::on(MESSAGES, doc! { "companyId": 1, "recordingSid": 1 })

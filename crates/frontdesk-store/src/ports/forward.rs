@@ -166,6 +166,19 @@ macro_rules! forward {
             give_up_lease(name: &str, fence: Fence) -> Result<bool, StoreError>;
         });
     };
+    (@HealthStore, $type:ident, $field:ident) => {
+        $crate::forward!(@@HealthStore, $type, $field, {
+            keep_health(entries: Vec<HealthEntry>) -> Result<(), StoreError>;
+            health_history(filter: &HealthFilter, page: Page<HealthEntryId>) -> Result<Vec<HealthEntry>, StoreError>;
+            purge_health(before: Timestamp) -> Result<u64, StoreError>;
+            put_instance(health: InstanceHealth) -> Result<(), StoreError>;
+            remove_instance(instance: &str) -> Result<(), StoreError>;
+            instances(since: Timestamp) -> Result<Vec<InstanceHealth>, StoreError>;
+            fallback_counts(since: Timestamp, turns: u64) -> Result<Vec<FallbackCount>, StoreError>;
+            unresolved(codes: &[AlertCode]) -> Result<Vec<Unresolved>, StoreError>;
+            store_time() -> Result<Option<Timestamp>, StoreError>;
+        });
+    };
     (@Ping, $type:ident, $field:ident) => {
         $crate::forward!(@@Ping, $type, $field, {
             ping() -> Result<(), StoreError>;

@@ -18,6 +18,7 @@ use frontdesk_domain::{
 use serde_json::{Map, Value};
 
 mod forward;
+mod health;
 mod leases;
 mod ledger;
 mod messages;
@@ -25,6 +26,7 @@ mod notices;
 mod records;
 mod transfer;
 
+pub use health::{FallbackCount, HealthEntry, HealthFilter, HealthStore, InstanceHealth, PartHealth, Unresolved};
 pub use leases::{Fence, Lease, LeaseStore};
 pub use ledger::{Audit, Bill, Drift, Hold, LedgerFilter, LedgerStore, Reserved};
 pub use messages::{
@@ -51,8 +53,8 @@ pub mod signatures {
         decision::FallbackKind,
         documents::{company::Company, trade::TradeName},
         ids::{
-            CallId, CompanyId, ContactId, DeliveryId, LedgerEntryId, MessageId, NotificationId, QnaId, TemplateId,
-            TurnId,
+            CallId, CompanyId, ContactId, DeliveryId, HealthEntryId, LedgerEntryId, MessageId, NotificationId, QnaId,
+            TemplateId, TurnId,
         },
         ledger::{Account, LedgerEntry, Spend},
         notice::{Attempt, Delivery},
@@ -448,6 +450,7 @@ pub trait Backend:
     + RotationStore
     + LedgerStore
     + LeaseStore
+    + HealthStore
     + Ping
 {
 }
@@ -471,6 +474,7 @@ impl<T> Backend for T where
         + RotationStore
         + LedgerStore
         + LeaseStore
+        + HealthStore
         + Ping
 {
 }

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params, params_fr
 use super::{
     ADMIN, SqliteStore,
     failure::damaged,
-    rotations,
+    health, rotations,
     rows::{self, Bound, Conditions, limit},
 };
 use crate::ports::{
@@ -23,8 +23,8 @@ use crate::ports::{
 };
 
 fn append(connection: &Connection, turns: &[TurnRecord]) -> rusqlite::Result<()> {
-    let sql = "INSERT OR IGNORE INTO turns (call, turn_id, turn, at, words, record, document)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql = "INSERT OR IGNORE INTO turns (call, turn_id, turn, at, words, record, document, counted)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let mut statement = connection.prepare_cached(sql)?;
     let mut json = Vec::with_capacity(4_096);
     for turns in turns_of_calls(turns) {
@@ -50,6 +50,7 @@ fn append(connection: &Connection, turns: &[TurnRecord]) -> rusqlite::Result<()>
                 searchable([&decision.utterance, &decision.response]),
                 record,
                 document,
+                health::counted(turn),
             ])?;
         }
     }

@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0004-ledger.sql"),
     include_str!("../../migrations/0005-leases.sql"),
     include_str!("../../migrations/0006-notices.sql"),
+    include_str!("../../migrations/0007-health.sql"),
 ];
 
 /// How long opening waits for another process that opens the same file.

@@ -26,6 +26,7 @@ mod companies;
 mod connection;
 mod contacts;
 mod failure;
+mod health;
 mod import;
 mod leases;
 mod ledger;

@@ -108,7 +108,7 @@ impl ChangeFeed for Trying {
 forward!(
     CompanyStore, TemplateStore, QnaStore, SingletonStore, ImportStore, TurnLog, CallLog, MessageStore, AudioStore,
     RetentionStore, NotificationStore, OutboxStore, ContactStore,
-    RotationStore, LedgerStore, LeaseStore, Ping
+    RotationStore, LedgerStore, LeaseStore, HealthStore, Ping
     for Trying through inner
 );
 

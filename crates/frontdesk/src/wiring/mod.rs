@@ -15,7 +15,8 @@ use frontdesk_domain::{alert::Notifier, clock::Clock, ids::CompanyId};
 use frontdesk_server::{
     App, Lifecycle, Parts,
     auth::AdminToken,
-    metrics::{CountedLog, Metrics, REFUSALS},
+    health::{CacheCheck, Check, EncoderCheck, LlmCheck, LlmSpeedCheck},
+    metrics::{CountedLog, CountedNotifier, Metrics, REFUSALS},
     probes::{AlertQueueCheck, ChangeFeedCheck, StoreCheck, TurnQueueCheck},
     router::{metrics_router, router},
     voice::{self, Voice},
@@ -39,6 +40,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     config::Config,
+    health::{self, Surroundings},
     recordings::{Fetcher, heard::HeardStore, source::TwilioRecordings},
     retention::Retention,
 };
@@ -126,7 +128,8 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     );
     let post = Post::new(&config.notices, &public_url, &clock)?;
     let alerts = AlertQueue::start_in(Arc::clone(&backend) as _, Arc::clone(&clock), config.folder(), &tasks);
-    let notifier: Arc<dyn Notifier> = Arc::new(alerts.clone());
+    let counted = Arc::new(CountedNotifier::new(Arc::new(alerts.clone())));
+    let notifier = Arc::clone(&counted) as Arc<dyn Notifier>;
     let flow = Arc::new(CallFlow::new(Deps {
         store: Arc::clone(&store),
         turns: turns.clone(),
@@ -139,6 +142,14 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         at_once: AtOnce::default(),
     }));
     let lifecycle = Arc::<Lifecycle>::default();
+    let leadership = leader::start(Arc::clone(&backend) as _, BACKGROUND, &tasks);
+    let around = Arc::new(Surroundings {
+        store: Arc::clone(&backend),
+        cached: Arc::clone(&store),
+        notifier: Arc::clone(&notifier),
+        clock: Arc::clone(&clock),
+        leadership: leadership.clone(),
+    });
     let metrics = Metrics::install(&tasks).context("cannot collect metrics")?;
     let app = App::new(Parts {
         store: Arc::clone(&store),
@@ -146,16 +157,26 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         clock: Arc::clone(&clock),
         ids: ObjectIds::new(Arc::clone(&clock)),
         token: AdminToken::new(&token).context("the admin token is empty")?,
-        checks: vec![
-            Arc::new(StoreCheck::new(Arc::clone(&backend) as Arc<dyn Ping>)),
+        checks: [
+            Arc::new(StoreCheck::new(Arc::clone(&backend) as Arc<dyn Ping>)) as Arc<dyn Check>,
             Arc::new(ChangeFeedCheck::new(Arc::clone(&store))),
             Arc::new(TurnQueueCheck::new(turns.clone())),
             Arc::new(AlertQueueCheck::new(alerts.clone())),
-        ],
+            Arc::new(CacheCheck::new(Arc::clone(&store))),
+            Arc::new(EncoderCheck::new(Arc::clone(&flow))),
+            Arc::new(LlmCheck::new(Arc::clone(&flow))),
+            Arc::new(LlmSpeedCheck::new(Arc::clone(&flow))),
+        ]
+        .into_iter()
+        .chain(health::checks(config.folder(), &around))
+        .collect(),
+        notifier: Arc::clone(&notifier),
         lifecycle: Arc::clone(&lifecycle),
         metrics: metrics
             .with_turns(turns.clone())
             .with_alerts(alerts.clone())
+            .with_codes(counted)
+            .with_process(leadership.clone(), Arc::clone(&clock))
             .with_flow(Arc::clone(&flow))
             .with_caches(Arc::clone(&store)),
         notices: post.centre(&config.notices),
@@ -165,6 +186,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     if demo {
         demo::import_once(&store, &routes, &token).await?;
     }
+    let monitor = Arc::clone(app.monitor());
     let mut servers = vec![(listener, routes)];
     if let Some(listen_metrics) = config.http.metrics_listen {
         servers.push((listen(listen_metrics).await?, metrics_router(app)));
@@ -173,13 +195,16 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     let loaded = store.warm(WARM).await;
     flow.prepare_safety().await;
     change_feed::heard(&store).await;
+    // Of what is ready, everything has been asked once.
+    monitor.look().await;
+    monitor.start(leadership.clone(), &tasks);
     lifecycle.set_loaded();
     // Where instances share the store, only that knows what the others answered: it is asked for each turn.
     if !config.store.is_shared() {
         remember_the_day(Arc::clone(&flow), &tasks);
     }
     compile_ahead(Arc::clone(&store), flow, &tasks);
-    let leadership = start_behind_calls(config, &backend, &clock, kept, &tasks);
+    start_behind_calls(config, &backend, &clock, kept, leadership.clone(), &tasks);
     let Post {
         channels, letterhead, ..
     } = post;
@@ -266,8 +291,9 @@ fn start_behind_calls(
     store: &Arc<dyn Backend>,
     clock: &Arc<dyn Clock>,
     kept: Arc<Notify>,
+    leadership: Leadership,
     tasks: &TaskSet,
-) -> Leadership {
+) {
     let fetcher = Fetcher {
         store: Arc::clone(store),
         source: Arc::new(TwilioRecordings::new()),
@@ -276,15 +302,13 @@ fn start_behind_calls(
         woken: kept,
     };
     fetcher.start(tasks);
-    let leadership = leader::start(Arc::clone(store) as _, BACKGROUND, tasks);
     let retention = Retention {
         store: Arc::clone(store),
         clock: Arc::clone(clock),
         leadership: leadership.clone(),
     };
     retention.start(tasks);
-    llm::reap(Arc::clone(store) as _, Arc::clone(clock), leadership.clone(), tasks);
-    leadership
+    llm::reap(Arc::clone(store) as _, Arc::clone(clock), leadership, tasks);
 }
 
 /// What an operator wants to know at the start.

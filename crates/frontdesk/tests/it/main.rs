@@ -7,8 +7,12 @@ mod crash;
 #[cfg(test)]
 mod evaluation;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod leader;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
 mod store_trouble;
+#[cfg(test)]
+mod telemetry;

@@ -11,6 +11,7 @@ pub(crate) mod centre;
 pub(crate) mod companies;
 pub(crate) mod contacts;
 pub(crate) mod documents;
+pub(crate) mod health;
 pub(crate) mod holds;
 pub(crate) mod imports;
 pub(crate) mod leases;
@@ -95,6 +96,12 @@ macro_rules! run_all {
                 an_abandoned_lease_is_taken_over_and_its_holder_fenced_off, a_lease_that_was_given_up_is_free_at_once,
                 who_has_lost_a_lease_cannot_give_it_up, leases_of_other_names_are_others,
                 of_many_that_take_a_lease_at_once_one_has_it,
+            ],
+            health: [
+                what_checks_found_is_listed_newest_first_in_pages, what_checks_found_long_ago_is_deleted,
+                an_instance_is_as_it_wrote_last_until_it_leaves, fallbacks_are_counted_by_company_over_the_last_turns,
+                what_is_not_resolved_is_listed_by_code,
+                a_store_with_a_clock_tells_the_time,
             ],
             snapshots: [
                 a_snapshot_holds_all_changes_up_to_its_number, knowledge_comes_in_effective_order,
