@@ -9,6 +9,8 @@ pub mod mongo;
 pub mod mongo_url;
 pub mod ports;
 pub mod queue;
+pub mod redis;
+pub mod redis_url;
 pub mod seal;
 pub mod sqlite;
 pub mod system;

@@ -12,6 +12,8 @@ mod mongo;
 #[cfg(test)]
 mod queues;
 #[cfg(test)]
+mod redis;
+#[cfg(test)]
 mod sqlite;
 #[cfg(test)]
 mod support;
