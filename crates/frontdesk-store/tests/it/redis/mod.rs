@@ -10,6 +10,7 @@ use frontdesk_store::{
 use frontdesk_testkit::redis_server::RedisServer;
 use tokio::time::{Instant, sleep, timeout};
 
+mod cache;
 mod connection;
 
 /// A cache server of the test's own; `None` if there is none here.
