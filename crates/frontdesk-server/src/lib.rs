@@ -8,6 +8,7 @@ pub mod metrics;
 pub mod probes;
 pub mod problem;
 pub mod router;
+pub mod shared_cache;
 pub mod state;
 pub mod voice;
 

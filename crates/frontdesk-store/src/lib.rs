@@ -3,6 +3,7 @@
 pub mod blobs;
 pub mod cache;
 mod common;
+pub mod instances;
 pub mod leader;
 #[cfg(feature = "mongo")]
 pub mod mongo;

@@ -15,13 +15,15 @@ use frontdesk_server::{
     App, Lifecycle, Parts,
     auth::AdminToken,
     metrics::{CountedLog, Metrics, REFUSALS},
-    probes::{AlertQueueCheck, ChangeFeedCheck, StoreCheck, TurnQueueCheck},
+    probes::{AlertQueueCheck, ChangeFeedCheck, Check, StoreCheck, TurnQueueCheck},
     router::{metrics_router, router},
+    shared_cache::SharedCacheCheck,
     voice::{self, Voice},
 };
 use frontdesk_store::{
     blobs::{BlobCache, BlobFile},
     cache::{CachedStore, KnowledgeDocuments, Settings},
+    instances::RedisInstances,
     leader,
     ports::{Audit, Backend, CompanyStore as _, Page, Ping, StoreError, StoredCompany},
     queue::{AlertQueue, TurnCounts, TurnQueue, TurnQueueOptions},
@@ -49,6 +51,7 @@ mod listen;
 mod llm;
 pub mod log;
 pub mod open_files;
+mod sharing;
 mod signals;
 mod store;
 mod token;
@@ -114,7 +117,9 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     let backend = open_store(config, Arc::clone(&sealer), Arc::clone(&clock)).await?;
     let kept = Arc::<Notify>::default();
     let heard = Arc::new(HeardStore::new(Arc::clone(&backend), Arc::clone(&kept)));
-    let store = CachedStore::start(heard, &tasks);
+    let redis = sharing::connect(config, &tasks).await?;
+    let shared = sharing::sharing(redis.as_ref(), &sealer);
+    let store = CachedStore::start_sharing(heard, shared.clone(), &tasks);
     let turns = TurnQueue::start(
         Arc::new(CountedLog::new(Arc::clone(&backend) as _)),
         &tasks,
@@ -122,30 +127,40 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     );
     let alerts = AlertQueue::start(Arc::clone(&backend) as _, Arc::clone(&clock), &tasks);
     let notifier: Arc<dyn Notifier> = Arc::new(alerts.clone());
-    let flow = Arc::new(CallFlow::new(Deps {
+    let flow = CallFlow::new(Deps {
         store: Arc::clone(&store),
         turns: turns.clone(),
         notifier: Arc::clone(&notifier),
-        sealer,
+        sealer: Arc::clone(&sealer),
         clock: Arc::clone(&clock),
         limits: config.limits,
         meanings: Arc::new(meanings(config, &clock)?),
         llm: Arc::new(llm::start(config, demo, &store, &notifier, &clock, &tasks).await?),
-    }));
+    });
+    let flow = Arc::new(match &redis {
+        Some(redis) => flow.beside(RedisInstances::start(Arc::clone(redis), sealer, &tasks)),
+        None => flow,
+    });
     let lifecycle = Arc::<Lifecycle>::default();
-    let metrics = Metrics::install(&tasks).context("cannot collect metrics")?;
+    let mut metrics = Metrics::install(&tasks).context("cannot collect metrics")?;
+    let mut checks: Vec<Arc<dyn Check>> = vec![
+        Arc::new(StoreCheck::new(Arc::clone(&backend) as Arc<dyn Ping>)),
+        Arc::new(ChangeFeedCheck::new(Arc::clone(&store))),
+        Arc::new(TurnQueueCheck::new(turns.clone())),
+        Arc::new(AlertQueueCheck::new(alerts.clone())),
+    ];
+    if let Some((redis, shared)) = redis.zip(shared) {
+        sharing::watch(&redis, Arc::clone(&notifier), &tasks);
+        checks.push(Arc::new(SharedCacheCheck::new(Arc::clone(&redis))));
+        metrics = metrics.with_shared_cache(redis, shared);
+    }
     let app = App::new(Parts {
         store: Arc::clone(&store),
         flow: Arc::clone(&flow),
         clock: Arc::clone(&clock),
         ids: ObjectIds::new(Arc::clone(&clock)),
         token: AdminToken::new(&token).context("the admin token is empty")?,
-        checks: vec![
-            Arc::new(StoreCheck::new(Arc::clone(&backend) as Arc<dyn Ping>)),
-            Arc::new(ChangeFeedCheck::new(Arc::clone(&store))),
-            Arc::new(TurnQueueCheck::new(turns.clone())),
-            Arc::new(AlertQueueCheck::new(alerts.clone())),
-        ],
+        checks,
         lifecycle: Arc::clone(&lifecycle),
         metrics: metrics
             .with_turns(turns.clone())

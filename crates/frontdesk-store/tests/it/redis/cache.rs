@@ -3,7 +3,7 @@
 use frontdesk_domain::{documents::company::CompanySecrets, ids::CompanyId};
 use frontdesk_store::{
     cache::{CachedStore, Settings, SharedCache},
-    ports::{Backend, CompanyStore as _, CompanyWrite, QnaOwner, QnaStore as _, TemplateStore as _},
+    ports::{Backend, CompanyStore as _, CompanyWrite, ImportStore as _, QnaOwner, QnaStore as _, TemplateStore as _},
     seal::Sealer,
 };
 use redis::cmd;
@@ -18,24 +18,24 @@ use crate::{
 const COMPANY: u32 = 1;
 
 /// A store and a cache server.
-struct Stage {
-    server: RedisServer,
+pub(super) struct Stage {
+    pub(super) server: RedisServer,
     /// Looks at what lies on the server.
     looking: Arc<Redis>,
     place: Place,
 }
 
 /// One of several processes on a store and a cache server.
-struct Instance {
-    trying: Arc<Trying>,
-    cached: Arc<CachedStore>,
+pub(super) struct Instance {
+    pub(super) trying: Arc<Trying>,
+    pub(super) cached: Arc<CachedStore>,
     redis: Arc<Redis>,
     _tasks: TaskSet,
 }
 
 impl Stage {
     /// A store with company 1, which uses template 10. `None` if there is no cache server here.
-    async fn new() -> Option<Self> {
+    pub(super) async fn new() -> Option<Self> {
         let server = server()?;
         let looking = connect(&server, &TaskSet::new()).await;
         let place = Place::new();
@@ -51,7 +51,7 @@ impl Stage {
     }
 
     /// Starts a process. With `deaf`, the store tells it of no changes.
-    async fn start(&self, is_deaf: bool) -> Instance {
+    pub(super) async fn start(&self, is_deaf: bool) -> Instance {
         let tasks = TaskSet::new();
         let redis = connect(&self.server, &tasks).await;
         let inner: Arc<dyn Backend> = self.place.open();
@@ -97,11 +97,11 @@ impl Stage {
 }
 
 impl Instance {
-    async fn settings(&self) -> Arc<Settings> {
+    pub(super) async fn settings(&self) -> Arc<Settings> {
         self.cached.settings(id(COMPANY)).await.unwrap().unwrap()
     }
 
-    async fn name(&self) -> String {
+    pub(super) async fn name(&self) -> String {
         self.settings().await.company.name.to_string()
     }
 
@@ -113,7 +113,7 @@ impl Instance {
         }
     }
 
-    async fn rename(&self, name: &str) {
+    pub(super) async fn rename(&self, name: &str) {
         let rev = self
             .trying
             .inner
@@ -131,7 +131,7 @@ impl Instance {
     }
 
     /// Waits until the name is heard; how long that took.
-    async fn until_named(&self, name: &str) -> Duration {
+    pub(super) async fn until_named(&self, name: &str) -> Duration {
         let begun = Instant::now();
         while self.name().await != name {
             assert!(begun.elapsed() < Duration::from_secs(10), "`{name}` is not heard");
@@ -415,7 +415,6 @@ async fn many_changes_at_once_are_told_in_few_words() {
     let items = (100..800)
         .map(|number| frontdesk_store::ports::ImportItem::Template(id(number), template(number, "open")))
         .collect();
-    use frontdesk_store::ports::ImportStore as _;
     writer
         .cached
         .import(items, crate::support::at("2026-11-15T12:00:00Z"))

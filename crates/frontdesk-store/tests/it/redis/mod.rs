@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 mod cache;
 mod connection;
+mod instances;
+mod order;
 
 /// A cache server of the test's own; `None` if there is none here.
 fn server() -> Option<RedisServer> {
