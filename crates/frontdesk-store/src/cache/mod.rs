@@ -138,16 +138,13 @@ impl CachedStore {
             let (source, old) = (self.source(), self.settings.peek(&key).flatten());
             async move {
                 let (snapshot, fresh_for) = source.company(id).await?;
-                let value = snapshot
-                    .company
-                    .map(|stored| Settings::read(id, stored, old))
-                    .transpose()?;
-                Ok(Loaded {
-                    value,
-                    as_of: snapshot.as_of,
-                    made_of: vec![Changed::Company(id)],
-                    fresh_for,
-                })
+                match Settings::load(id, snapshot, old.clone(), fresh_for) {
+                    // What another version has put there may be no settings to this one.
+                    Err(_) if fresh_for.is_some() => {
+                        Settings::load(id, source.backend.company_snapshot(id).await?, old, None)
+                    }
+                    loaded => loaded,
+                }
             }
             .boxed()
         };

@@ -356,6 +356,20 @@ async fn an_empty_server_and_garbage_are_misses() {
 }
 
 #[tokio::test]
+async fn settings_that_cannot_be_read_are_read_from_the_store() {
+    let Some(stage) = Stage::new().await else { return };
+    let one = stage.start(false).await;
+    one.name().await;
+    let good = stage.until_kept(&settings_key()).await;
+    let newer = good.replace(r#""name":"Company 1""#, r#""name":{"short":"C"}"#);
+    assert_ne!(newer, good);
+    stage.raw(&["SET", &settings_key(), &newer]).await;
+    let cold = stage.start(false).await;
+    assert_eq!(cold.name().await, "Company 1");
+    assert_eq!(cold.trying.reads(), 1);
+}
+
+#[tokio::test]
 async fn a_floor_that_is_no_number_lets_nothing_pass() {
     let Some(stage) = Stage::new().await else { return };
     let one = stage.start(false).await;
