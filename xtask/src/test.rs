@@ -8,7 +8,7 @@ use crate::{
     calls,
     mongodb::{self, Server},
     step::{cargo, command, must, target_directory},
-    tools::{self, NEXTEST},
+    tools::{self, NEXTEST, ensure_redis},
 };
 
 /// The signature oracle, from the project's folder.
@@ -20,6 +20,7 @@ pub(crate) const TOKENIZER_ORACLE: &str = "crates/frontdesk-encoder/tests/tokeni
 /// Runs all tests; simulated calls against the built binary come last.
 pub(crate) fn all() -> Result<ExitCode> {
     NEXTEST.ensure()?;
+    ensure_redis()?;
     must(
         "comparing signature decisions with Twilio's own validator, in a small size",
         command("python3").args([ORACLE, "--requests", "1000", "--mutations", "10000", "--profile", "dev"]),

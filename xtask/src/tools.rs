@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::step::{self, cargo, must};
 
@@ -118,6 +118,48 @@ pub(crate) fn secantusd() -> Result<PathBuf> {
     let cache = cache.or_else(|| Some(std::env::home_dir()?.join(".cache")));
     let cache = cache.context("there is no home folder to install SecantusDB in")?;
     SECANTUS.install_in(&cache.join("frontdesk").join("secantusdb-0.7.0b3"))
+}
+
+/// Makes sure that there is a Redis server for the tests of the shared cache, which each start one of their own. Debian and
+/// its kin have it as a package, which needs root.
+pub(crate) fn ensure_redis() -> Result<()> {
+    if runs(Command::new("redis-server").arg("--version")) {
+        return Ok(());
+    }
+    if !runs(Command::new("apt-get").arg("--version")) {
+        bail!(
+            "there is no redis-server, and no apt-get to install it by: install it, the tests of the shared cache need it"
+        );
+    }
+    let prefix: &[&str] = if runs(Command::new("test").args(["-w", "/var/lib/dpkg"])) {
+        &["env"]
+    } else {
+        &["sudo", "env"]
+    };
+    let as_root = |words: &[&str]| {
+        let mut command = step::command("sh");
+        command.args([
+            "-c",
+            &[prefix, &["DEBIAN_FRONTEND=noninteractive"], words].concat().join(" "),
+        ]);
+        command
+    };
+    must(
+        "installing redis-server, which the tests of the shared cache need (apt-get, as root or by sudo)",
+        &mut as_root(&["apt-get", "update", "-qq"]),
+    )?;
+    must(
+        "installing redis-server",
+        &mut as_root(&[
+            "apt-get",
+            "-o",
+            "DPkg::Lock::Timeout=120",
+            "install",
+            "-y",
+            "-qq",
+            "redis-server",
+        ]),
+    )
 }
 
 impl PythonTool {

@@ -15,7 +15,7 @@ use std::{
 use frontdesk_domain::ids::{CallId, CompanyId, TurnId};
 use tokio::sync::watch;
 
-use crate::seen::Seen;
+use crate::{elsewhere::Held, seen::Seen};
 
 /// So many answers are kept although the store has them.
 const KEPT: usize = 512;
@@ -100,6 +100,7 @@ impl Answers {
                     answers: self,
                     turn,
                     sender,
+                    held: None,
                 })
             }
         }
@@ -200,9 +201,21 @@ pub(crate) struct Claim<'a> {
     answers: &'a Answers,
     turn: TurnKey,
     sender: watch::Sender<Option<Given>>,
+    /// The same among instances, where there are others.
+    held: Option<Held>,
 }
 
 impl Claim<'_> {
+    /// Notes that no other instance answers.
+    pub(crate) fn hold(&mut self, held: Held) {
+        self.held = Some(held);
+    }
+
+    /// Hands on what another instance has answered; that one has recorded it.
+    pub(crate) fn pass_on(self, call: CallKey, given: &Given) {
+        self.keep(call, given, 0, SLACK);
+    }
+
     /// Keeps the answer and hands it to those who wait. `queued` is how many records were queued so far, this turn's
     /// among them, and `stored` how many of them the store has.
     pub(crate) fn give(self, call: CallKey, given: &Given, (queued, stored): (u64, u64), now: i64) {
@@ -216,7 +229,10 @@ impl Claim<'_> {
         self.keep(call, given, 0, SLACK);
     }
 
-    fn keep(self, call: CallKey, given: &Given, queued: u64, stored: u64) {
+    fn keep(mut self, call: CallKey, given: &Given, queued: u64, stored: u64) {
+        if let Some(held) = self.held.take() {
+            held.give(given);
+        }
         {
             let mut memory = self.answers.memory();
             memory.turns.insert(self.turn.clone(), Slot::Given(given.clone()));

@@ -22,6 +22,7 @@ use frontdesk_domain::{
 use frontdesk_matching::{language::Language, normal::normalize};
 use frontdesk_store::{
     cache::CachedStore,
+    instances::Instances,
     ports::{CallEnd, CallLog as _, StoreError},
     queue::TurnQueue,
     seal::Sealer,
@@ -94,6 +95,8 @@ pub struct CallFlow {
     answers: Answers,
     counts: CallCounts,
     turns_at_once: TurnsAtOnce,
+    /// The other instances, where there are any.
+    instances: Option<Arc<dyn Instances>>,
     local_rotation: AtomicU64,
     /// Until then, in Unix milliseconds, the store is not asked for rotation numbers: it has just failed.
     rotation_rests_until: AtomicI64,
@@ -124,12 +127,22 @@ impl CallFlow {
             turns_at_once: TurnsAtOnce::new(deps.at_once.turns),
             counts: CallCounts::new(deps.limits),
             answers: Answers::default(),
+            instances: None,
             deps,
             companies,
             local_rotation: AtomicU64::new(0),
             rotation_rests_until: AtomicI64::new(0),
             unsealed_states: AtomicU64::new(0),
         }
+    }
+
+    /// Answers beside other instances: they tell each other what they answered, count calls together, and tell how they
+    /// find the LLM.
+    #[must_use]
+    pub fn beside(mut self, instances: Arc<dyn Instances>) -> Self {
+        self.deps.llm.hear_others(&instances);
+        self.instances = Some(instances);
+        self
     }
 
     /// Loads a company with its compiled knowledge; `None` if there is none. One that cannot be loaded within a second
@@ -201,7 +214,7 @@ impl CallFlow {
     /// Notes that Twilio reported the end of a call. It is stored behind; the report is never waited for.
     pub fn call_ended(&self, company: CompanyId, call: CallId, from: Option<&str>, status: &'static str) {
         let now = self.deps.clock.now();
-        self.counts.end(company, &call);
+        self.forget_call(company, &call);
         if !self.answers.end(&CallKey(company, call.clone()), now.as_second()) {
             return;
         }
@@ -341,7 +354,7 @@ impl CallFlow {
         let decided = self.decide(&tenant, &turn, turn.deadline).await;
         if is_own_call {
             // Nothing else ever reports its end.
-            self.counts.end(tenant.id(), &turn.call);
+            self.forget_call(tenant.id(), &turn.call);
         }
         let decision = decided.decision.clone();
         let is_paid = decided.consulted.is_some();
@@ -352,6 +365,13 @@ impl CallFlow {
             }
         }
         Ok(Some(decision))
+    }
+
+    fn forget_call(&self, company: CompanyId, call: &CallId) {
+        self.counts.end(company, call);
+        if let Some(instances) = &self.instances {
+            instances.end_call(company, call.clone());
+        }
     }
 
     /// Tells operators that a step failed and the next one answered.
@@ -400,6 +420,10 @@ impl CallFlow {
 
     pub(crate) const fn at_once(&self) -> &TurnsAtOnce {
         &self.turns_at_once
+    }
+
+    pub(crate) const fn instances(&self) -> Option<&Arc<dyn Instances>> {
+        self.instances.as_ref()
     }
 
     pub(crate) const fn counts(&self) -> &CallCounts {

@@ -17,6 +17,7 @@ pub mod webhook;
 mod answer;
 mod answers;
 mod conversation;
+mod elsewhere;
 mod emergency;
 mod fallback;
 mod flight;

@@ -1,7 +1,7 @@
 //! Limits against abuse (DESIGN 7): who is over one is put through, or told so politely, and counted with the reason.
 //!
-//! Counts are of this process and in memory. A call that ends without a report of it, and of which nothing is heard for
-//! ten minutes, no longer counts.
+//! Counts are in memory and of this process; where instances hear each other, a call that is new to one of them is counted
+//! by all. A call that ends without a report of it, and of which nothing is heard for ten minutes, no longer counts.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -9,6 +9,7 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use frontdesk_domain::{
@@ -18,6 +19,7 @@ use frontdesk_domain::{
     ids::{CallId, CompanyId},
     phone::PhoneNumber,
 };
+use frontdesk_store::instances::{CallCount, CallLimits};
 use tracing::warn;
 
 use crate::{
@@ -103,6 +105,9 @@ const IDLE: i64 = 600;
 /// While a person is dialled nothing is heard of a call, in seconds.
 const DIALLING: i64 = super::settings::DIAL_LIMIT_SECONDS as i64 + IDLE;
 
+/// While a call goes on, the other instances are told so that often, in seconds.
+const TELL_EVERY: i64 = 60;
+
 /// So many callers are counted at most.
 const MOST_CALLERS: usize = 100_000;
 
@@ -124,6 +129,18 @@ struct Running {
     until: i64,
     /// The limit that it was over when it began: it stays so.
     over: Option<Limit>,
+    /// When the other instances were told of it last, in Unix seconds.
+    told: i64,
+}
+
+/// What a sign of a call comes to here.
+enum Noted {
+    /// It is over a limit, or not.
+    Known(Option<Limit>),
+    /// The same, of a call that is new here: the other instances may know more.
+    New(Option<Limit>),
+    /// The same, and the other instances should hear that it goes on.
+    ToTell(Option<Limit>),
 }
 
 /// The calls of this process.
@@ -144,7 +161,7 @@ impl CallCounts {
     }
 
     /// Notes a sign of a call, and tells which limit the call is over.
-    fn note(&self, company: CompanyId, turn: &Turn<'_>) -> Option<Limit> {
+    fn note(&self, company: CompanyId, turn: &Turn<'_>) -> Noted {
         let now = turn.arrived.as_second();
         let began = if turn.state.began == 0 { now } else { turn.state.began };
         let over = |limit: u32, count: i64| limit > 0 && count > i64::from(limit);
@@ -155,48 +172,59 @@ impl CallCounts {
         } else {
             None
         };
-        of_call.or_else(|| self.note_call(company, turn, now))
+        match of_call {
+            Some(limit) => Noted::Known(Some(limit)),
+            None => self.note_call(company, turn, now),
+        }
     }
 
     /// Counts a call that is new here.
-    fn note_call(&self, company: CompanyId, turn: &Turn<'_>, now: i64) -> Option<Limit> {
+    fn note_call(&self, company: CompanyId, turn: &Turn<'_>, now: i64) -> Noted {
         let Limits {
             calls_per_caller_per_hour: per_caller,
             concurrent_calls_per_company: at_once,
             ..
         } = self.limits;
         if per_caller == 0 && at_once == 0 {
-            return None;
+            return Noted::Known(None);
         }
         let mut counted = self.counted();
         let calls = counted.calls.entry(company).or_default();
         let until = now.saturating_add(IDLE);
         if let Some(running) = calls.get_mut(&turn.call) {
             running.until = until;
-            return running.over;
+            if now.saturating_sub(running.told) < TELL_EVERY {
+                return Noted::Known(running.over);
+            }
+            running.told = now;
+            return Noted::ToTell(running.over);
         }
         calls.retain(|_, running| running.until >= now);
         let running = u32::try_from(calls.len()).unwrap_or(u32::MAX);
         let too_many = at_once > 0 && running >= at_once;
-        calls.insert(turn.call.clone(), Running { until, over: None });
+        let running = Running {
+            until,
+            over: None,
+            told: now,
+        };
+        calls.insert(turn.call.clone(), running);
         let too_often = per_caller > 0 && counted.note_caller(company, turn, now) > per_caller;
         let over = match (too_often, too_many) {
             (true, _) => Some(Limit::CallsPerCallerPerHour),
             (_, true) => Some(Limit::ConcurrentCallsPerCompany),
             _ => None,
         };
-        if let Some(running) = counted
-            .calls
-            .get_mut(&company)
-            .and_then(|calls| calls.get_mut(&turn.call))
-        {
-            running.over = over;
-        }
-        over
+        counted.correct(company, &turn.call, over);
+        Noted::New(over)
+    }
+
+    /// Notes what all instances together found of a call that is new here.
+    fn correct(&self, company: CompanyId, call: &CallId, over: Option<Limit>) {
+        self.counted().correct(company, call, over);
     }
 
     /// Notes that a person is dialled: nothing is heard of the call until they have talked.
-    pub(crate) fn dialling(&self, company: CompanyId, call: &CallId, now: i64) {
+    fn dialling(&self, company: CompanyId, call: &CallId, now: i64) {
         let mut counted = self.counted();
         if let Some(running) = counted.calls.get_mut(&company).and_then(|calls| calls.get_mut(call)) {
             running.until = now.saturating_add(DIALLING);
@@ -236,6 +264,12 @@ impl CallCounts {
 }
 
 impl Counted {
+    fn correct(&mut self, company: CompanyId, call: &CallId, over: Option<Limit>) {
+        if let Some(running) = self.calls.get_mut(&company).and_then(|calls| calls.get_mut(call)) {
+            running.over = over;
+        }
+    }
+
     /// Notes a call of a caller; gives how many there were in the last hour, 0 for a caller without a number.
     fn note_caller(&mut self, company: CompanyId, turn: &Turn<'_>, now: i64) -> u32 {
         let Some(number) = turn.caller() else {
@@ -254,13 +288,62 @@ impl Counted {
     }
 }
 
+/// Which limit a call is over, as all instances know it that hear each other.
+async fn reached(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> Option<Limit> {
+    let counts = flow.counts();
+    let noted = counts.note(tenant.id(), turn);
+    let Some(instances) = flow.instances() else {
+        let (Noted::Known(over) | Noted::New(over) | Noted::ToTell(over)) = noted;
+        return over;
+    };
+    match noted {
+        Noted::Known(over) => over,
+        Noted::ToTell(over) => {
+            instances.keep_call(tenant.id(), turn.call.clone(), seconds(IDLE));
+            over
+        }
+        Noted::New(over) => {
+            let limits = CallLimits {
+                per_caller: counts.limits.calls_per_caller_per_hour,
+                at_once: counts.limits.concurrent_calls_per_company,
+                idle: seconds(IDLE),
+            };
+            let counted = instances
+                .note_call(tenant.id(), &turn.call, turn.caller(), limits)
+                .await;
+            let over = match counted {
+                // They cannot be asked: what is known here holds.
+                None => return over,
+                Some(CallCount::Within) => None,
+                Some(CallCount::TooOften) => Some(Limit::CallsPerCallerPerHour),
+                Some(CallCount::TooMany) => Some(Limit::ConcurrentCallsPerCompany),
+            };
+            counts.correct(tenant.id(), &turn.call, over);
+            over
+        }
+    }
+}
+
+/// Notes that a person is dialled: nothing is heard of the call until they have talked.
+pub(crate) fn dialling(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) {
+    flow.counts()
+        .dialling(tenant.id(), &turn.call, turn.arrived.as_second());
+    if let Some(instances) = flow.instances() {
+        instances.keep_call(tenant.id(), turn.call.clone(), seconds(DIALLING));
+    }
+}
+
+fn seconds(seconds: i64) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
+}
+
 /// The transfer, or the polite word, of a call that is over a limit.
-pub(crate) fn answer(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, trace: &mut Trace) -> Option<Answer> {
+pub(crate) async fn answer(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, trace: &mut Trace) -> Option<Answer> {
     // A transfer under way goes on to its next destination.
     if turn.dry_run || matches!(turn.said, Said::Dialled(_)) {
         return None;
     }
-    let limit = flow.counts().note(tenant.id(), turn)?;
+    let limit = reached(flow, tenant, turn).await?;
     flow.counts().count(limit);
     warn!(company.id = %tenant.id(), call.id = %turn.call, limit = limit.as_str(), "a call is over a limit against abuse");
     let found = Found {

@@ -47,7 +47,11 @@ impl CallFlow {
         let key = webhook.turn_key(None) ^ u64::from(is_second);
         let dialled = state.map(|state| state.dialled).unwrap_or_default();
         let claim = match self
-            .claim(&TurnKey(tenant.id(), turn_id(&call, key)), webhook.deadline)
+            .claim(
+                &TurnKey(tenant.id(), turn_id(&call, key)),
+                &CallKey(tenant.id(), call.clone()),
+                webhook.deadline,
+            )
             .await
         {
             Claimed::Mine(claim) => claim,

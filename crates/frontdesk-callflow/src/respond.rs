@@ -27,6 +27,7 @@ use crate::{
     company::Tenant,
     emergency,
     flow::CallFlow,
+    limits,
     record::{self, Circumstances},
     seen::A_DAY,
     settings,
@@ -57,7 +58,8 @@ impl CallFlow {
         let opened = self.open_state(tenant, &call, webhook);
         let key = webhook.turn_key(opened.as_ref().map(|state| state.nonce));
         let turn = TurnKey(tenant.id(), turn_id(&call, key));
-        let claim = match self.claim(&turn, webhook.deadline).await {
+        let call_key = CallKey(tenant.id(), call.clone());
+        let claim = match self.claim(&turn, &call_key, webhook.deadline).await {
             Claimed::Mine(claim) => claim,
             Claimed::Answered(document) => return document,
             Claimed::TooLate => {
@@ -65,7 +67,6 @@ impl CallFlow {
                 return speech::emergency(tenant, webhook.arrived, dialled).into();
             }
         };
-        let call_key = CallKey(tenant.id(), call.clone());
         let recalled = self.recall(tenant, &turn, &call_key, opened.is_none(), webhook).await;
         if let Some(document) = recalled.answer.and_then(|answer| answer.document) {
             return document;
@@ -107,8 +108,7 @@ impl CallFlow {
             self.decide_in_emergency(tenant, &incoming, "could not be read")
         };
         if decided.dials.is_some() {
-            self.counts()
-                .dialling(tenant.id(), &incoming.call, webhook.arrived.as_second());
+            limits::dialling(self, tenant, &incoming);
         }
         let mut next = next_state(&incoming, &decided);
         next.tail = heard.tail.clone();
@@ -151,11 +151,11 @@ impl CallFlow {
     }
 
     /// Takes a turn to answer, or waits for the answer that another webhook with its key gets.
-    pub(crate) async fn claim(&self, turn: &TurnKey, deadline: Instant) -> Claimed<'_> {
+    pub(crate) async fn claim(&self, turn: &TurnKey, call: &CallKey, deadline: Instant) -> Claimed<'_> {
         loop {
             let mut flight = match self.answers().begin(turn.clone()) {
                 Begun::Given(given) => return Claimed::Answered(given.document),
-                Begun::Mine(claim) => return Claimed::Mine(claim),
+                Begun::Mine(claim) => return self.claim_from_others(claim, turn, call, deadline).await,
                 Begun::UnderWay(flight) => flight,
             };
             match timeout_at(deadline, flight.wait_for(Option::is_some)).await {

@@ -130,16 +130,20 @@ pub(crate) struct Decided {
 pub(crate) async fn handle_turn(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> Decided {
     let started = Instant::now();
     let mut trace = Trace::new();
-    let known = safety::answer(
+    let danger = safety::answer(
         &tenant.platform,
         Some(tenant),
         turn.normalized(),
         turn.arrived,
         &turn.state.dialled,
         &mut trace,
-    )
-    .or_else(|| limits::answer(flow, tenant, turn, &mut trace))
-    .or_else(|| status::answer(tenant, turn, &mut trace));
+    );
+    let known = match danger {
+        Some(answer) => Some(answer),
+        None => limits::answer(flow, tenant, turn, &mut trace)
+            .await
+            .or_else(|| status::answer(tenant, turn, &mut trace)),
+    };
     let conversed = match known {
         Some(answer) => Conversed::Answered(answer),
         None => conversation::answer(flow, tenant, turn, &mut trace).await,

@@ -197,6 +197,25 @@ impl Breaker {
         None
     }
 
+    /// Somebody else found that no call goes through: a probe of one's own decides at once, and no call waits for that.
+    pub fn heard_open(&mut self, now: Duration) -> Option<Change> {
+        if self.state != State::Closed {
+            return None;
+        }
+        self.state = State::Suspect;
+        self.due_at = now;
+        Some(Change::Suspected)
+    }
+
+    /// Somebody else saw the provider answer: the next probe is due at once. `true` if one is.
+    pub fn heard_closed(&mut self, now: Duration) -> bool {
+        let waits = matches!(self.state, State::Suspect | State::Open);
+        if waits {
+            self.due_at = now;
+        }
+        waits
+    }
+
     /// Calls go through again: somebody saw the provider answer.
     pub fn reset(&mut self, now: Duration) -> Option<Change> {
         let was = self.state;
@@ -379,6 +398,32 @@ mod tests {
             Some(Probe::Free),
             "long after, free ones are tried again"
         );
+    }
+
+    #[test]
+    fn what_others_find_makes_one_probe_and_decides_nothing() {
+        let mut breaker = Breaker::default();
+        assert!(!breaker.heard_closed(s(1)));
+        assert_eq!(breaker.heard_open(s(1)), Some(Change::Suspected));
+        assert_eq!(breaker.admission(), Admission::Suspect, "no call waits");
+        assert_eq!(breaker.heard_open(s(1)), None, "once");
+        assert_eq!(breaker.due(s(1)), Some(Probe::Free));
+        assert_eq!(
+            breaker.probed(s(1), Probe::Free, true),
+            Some(Change::Closed),
+            "it was theirs alone"
+        );
+
+        let mut breaker = opened();
+        assert_eq!(breaker.heard_open(s(1)), None);
+        assert_eq!(breaker.due(s(1)), None, "not for another second");
+        assert!(breaker.heard_closed(s(1)));
+        assert_eq!(
+            breaker.admission(),
+            Admission::Open,
+            "until a probe of its own succeeds"
+        );
+        assert_eq!(breaker.due(s(1)), Some(Probe::Free));
     }
 
     #[test]

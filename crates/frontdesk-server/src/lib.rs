@@ -10,6 +10,7 @@ pub mod notices;
 pub mod probes;
 pub mod problem;
 pub mod router;
+pub mod shared_cache;
 pub mod state;
 pub mod voice;
 

@@ -3,6 +3,7 @@
 pub mod blobs;
 pub mod cache;
 mod common;
+pub mod instances;
 pub mod leader;
 #[cfg(feature = "mongo")]
 pub mod mongo;
@@ -10,6 +11,8 @@ pub mod mongo_url;
 pub mod moving;
 pub mod ports;
 pub mod queue;
+pub mod redis;
+pub mod redis_url;
 pub mod seal;
 pub mod sqlite;
 pub mod system;

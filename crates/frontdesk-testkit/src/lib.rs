@@ -1,6 +1,7 @@
 //! Test support: the real binary as a process of its own, and those who talk to it.
 //!
 //! - [`server::Server`] starts the binary on a free port and an own store, kills it, stops it, starts it again.
+//! - [`redis_server::RedisServer`] is a cache server that can be killed, stopped and started again.
 //! - [`twilio::Caller`] signs webhooks as Twilio does and reads the answers with a reader of its own.
 //! - [`operator::Operator`] speaks to the admin API.
 //! - [`world::World`] makes companies to call, and knows what a right answer of theirs is.
@@ -15,6 +16,7 @@ pub mod connection;
 pub mod crash;
 pub mod money;
 pub mod operator;
+pub mod redis_server;
 pub mod server;
 pub mod shapes;
 pub mod store_file;

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -11,13 +11,17 @@ use std::{
 
 use frontdesk_domain::{
     alert::{Alert, AlertCode, Notifier},
+    clock::Clock,
     time::Timestamp,
 };
 use frontdesk_llm::{
     breaker::{Admission, Breaker, Change, Event, Probe, State},
     provider::{Outcome, Probed},
 };
-use frontdesk_store::tasks::Stopping;
+use frontdesk_store::{
+    instances::{Instances, LlmWord},
+    tasks::Stopping,
+};
 use serde::Serialize;
 use serde_json::json;
 use tokio::{
@@ -49,10 +53,21 @@ pub(super) struct Health {
     notifier: Arc<dyn Notifier>,
     endpoint: Arc<str>,
     counts: [AtomicU64; RESULTS.len()],
+    others: OnceLock<Others>,
 }
 
 /// What comes of a request, as it is counted.
 const RESULTS: [&str; 5] = ["answered", "late", "refused", "not_connected", "cut"];
+
+/// The other instances, and the time that they are told.
+struct Others {
+    instances: Arc<dyn Instances>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What instances say of the provider.
+const OPEN: &str = "open";
+const CLOSED: &str = "closed";
 
 #[derive(Default)]
 struct Inner {
@@ -114,6 +129,7 @@ impl Health {
             notifier,
             endpoint: endpoint.into(),
             counts: Default::default(),
+            others: OnceLock::new(),
         }
     }
 
@@ -138,6 +154,55 @@ impl Health {
             *counted = count.load(Ordering::Relaxed);
         }
         all
+    }
+
+    /// Tells these instances from now on.
+    pub(super) fn tell_others(&self, instances: Arc<dyn Instances>, clock: Arc<dyn Clock>) {
+        // Told twice, the first ones are told on.
+        _ = self.others.set(Others { instances, clock });
+    }
+
+    /// Tells the other instances how the provider is, if that is known.
+    fn say(&self) {
+        let Some(Others { instances, clock }) = self.others.get() else {
+            return;
+        };
+        let (state, cause) = {
+            let inner = self.lock();
+            (inner.breaker.state(), inner.cause.clone())
+        };
+        let state = match state {
+            State::Closed => CLOSED,
+            State::Open | State::Probing => OPEN,
+            State::Suspect => return,
+        };
+        instances.say_llm(LlmWord {
+            state: state.into(),
+            cause,
+            at: clock.now().to_string().into(),
+            by: Arc::default(),
+            endpoint: Arc::clone(&self.endpoint),
+        });
+    }
+
+    /// Takes in what another instance says: a probe of one's own decides what it is worth.
+    fn heard(&self, word: &LlmWord) {
+        if word.endpoint != self.endpoint {
+            return;
+        }
+        let now = self.now();
+        match &*word.state {
+            OPEN if self.lock().breaker.heard_open(now).is_some() => {
+                let cause = word.cause.as_deref().unwrap_or_default();
+                self.lock().cause = Some(cause.into());
+                info!(endpoint = %self.endpoint, cause, by = &*word.by, "another instance finds the LLM down: a probe decides whether it is asked on");
+            }
+            CLOSED if self.lock().breaker.heard_closed(now) => {
+                info!(endpoint = %self.endpoint, by = &*word.by, "another instance finds that the LLM answers: it is probed");
+            }
+            _ => return,
+        }
+        self.woken.notify_one();
     }
 
     pub(super) fn admission(&self) -> Admission {
@@ -227,10 +292,12 @@ impl Health {
                     message: format!("the LLM cannot be used, callers hear answers of tiers 1 and 2 only: {cause}"),
                     details: json!({ "endpoint": self.endpoint, "cause": cause }),
                 });
+                self.say();
             }
             Some(Change::Closed) => {
                 self.lock().cause = None;
                 info!(endpoint = %self.endpoint, "the LLM is asked again");
+                self.say();
             }
         }
         self.woken.notify_one();
@@ -264,6 +331,21 @@ impl Health {
     }
 }
 
+/// Hears how other instances find the provider, until the process ends.
+pub(super) async fn hear(running: Arc<Running>, instances: Arc<dyn Instances>, mut stopping: Stopping) {
+    let mut words = instances.llm_words();
+    loop {
+        let word = words.borrow_and_update().clone();
+        if let Some(word) = word {
+            running.health.heard(&word);
+        }
+        tokio::select! {
+            () = stopping.wait() => return,
+            changed = words.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
 /// Checks the provider every ten minutes and probes it while the breaker is not closed, until the process ends.
 pub(super) async fn probe(running: Arc<Running>, mut stopping: Stopping) {
     let health = &running.health;
@@ -291,6 +373,7 @@ pub(super) async fn probe(running: Arc<Running>, mut stopping: Stopping) {
                 // A probe decides at once whether that was an accident.
                 health.note(Event::CutWithoutAByte, &complaint);
             }
+            health.say();
         }
     }
 }

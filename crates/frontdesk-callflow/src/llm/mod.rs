@@ -29,7 +29,7 @@ use frontdesk_llm::{
     question::{self, Style},
     verdict::{Verdict, verdict},
 };
-use frontdesk_store::{cache::CachedStore, system::ObjectIds, tasks::TaskSet};
+use frontdesk_store::{cache::CachedStore, instances::Instances, system::ObjectIds, tasks::TaskSet};
 use jiff::tz::TimeZone;
 use serde_json::json;
 use tokio::{
@@ -120,6 +120,15 @@ impl Llm {
         let tasks = running.parts.tasks.clone();
         tasks.spawn("probe the LLM", health::probe(Arc::clone(&running), tasks.stopping()));
         Self(Some(running))
+    }
+
+    /// Tells other instances how the provider is, and hears how they find it.
+    pub(crate) fn hear_others(&self, instances: &Arc<dyn Instances>) {
+        let Some(running) = &self.0 else { return };
+        let Running { health, parts, .. } = &**running;
+        health.tell_others(Arc::clone(instances), Arc::clone(&parts.clock));
+        let hearing = health::hear(Arc::clone(running), Arc::clone(instances), parts.tasks.stopping());
+        parts.tasks.spawn("hear how others find the LLM", hearing);
     }
 
     /// Asks nobody: none is configured.

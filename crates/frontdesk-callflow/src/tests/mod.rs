@@ -1,5 +1,6 @@
 //! The call flow over a real store.
 
+mod beside;
 mod broken;
 mod callback;
 mod caller;

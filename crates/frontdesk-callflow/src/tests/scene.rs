@@ -28,15 +28,19 @@ use frontdesk_llm::prices::PriceTable;
 use frontdesk_store::{
     blobs::BlobFile,
     cache::CachedStore,
+    instances::RedisInstances,
     ports::{
         CallLog as _, CompanyStore as _, CompanyWrite, MessageFilter, MessageStore as _, Page, QnaOwner, QnaStore as _,
         TemplateStore as _,
     },
     queue::{TurnQueue, TurnQueueOptions},
+    redis::Redis,
+    redis_url::RedisUrl,
     seal::Sealer,
     sqlite::{SqliteOptions, SqliteStore},
     tasks::TaskSet,
 };
+use frontdesk_testkit::redis_server::RedisServer;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -151,6 +155,18 @@ impl Scene {
             self.encoder.clone(),
             self.provider.clone(),
         )
+    }
+
+    /// One more process on the same file that hears others through a cache server.
+    pub(super) async fn beside_through(&self, server: &RedisServer) -> Self {
+        let mut scene = self.beside();
+        let url = RedisUrl::parse(&server.url()).unwrap();
+        let redis = Redis::start(&url, &scene.tasks).await.unwrap();
+        let sealer = Arc::new(Sealer::from_key([7; 32]));
+        let instances = RedisInstances::start(redis, sealer, &scene.tasks);
+        let flow = Arc::into_inner(scene.flow).unwrap();
+        scene.flow = Arc::new(flow.beside(instances));
+        scene
     }
 
     /// Ends in order and starts again on the same file.

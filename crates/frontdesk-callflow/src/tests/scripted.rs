@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -49,14 +52,21 @@ pub(super) const USAGE: Usage = Usage {
 pub(super) struct Scripted {
     does: Mutex<VecDeque<Does>>,
     asked: Mutex<Vec<Value>>,
+    fails_probes: AtomicBool,
 }
 
 impl Scripted {
+    /// Answers no probe from now on.
+    pub(super) fn fail_probes(&self) {
+        self.fails_probes.store(true, Ordering::Relaxed);
+    }
+
     /// Does these, one a request; the last one again and again.
     pub(super) fn new(does: impl IntoIterator<Item = Does>) -> Arc<Self> {
         Arc::new(Self {
             does: Mutex::new(does.into_iter().collect()),
             asked: Mutex::default(),
+            fails_probes: AtomicBool::new(false),
         })
     }
 
@@ -138,7 +148,11 @@ impl Provider for Scripted {
         }
     }
 
-    async fn probe(&self, _deadline: Instant) -> Probed {
+    async fn probe(&self, deadline: Instant) -> Probed {
+        if self.fails_probes.load(Ordering::Relaxed) {
+            sleep_until(deadline).await;
+            return Probed::Failed(Outcome::Cut(Cut::TimedOut));
+        }
         Probed::Free { took: Duration::ZERO }
     }
 

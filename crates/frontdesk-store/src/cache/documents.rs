@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     hash::Hash,
     sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
 };
 
 use frontdesk_domain::{
@@ -23,7 +24,11 @@ use frontdesk_domain::{
 use serde_json::{Map, Value};
 use tracing::error;
 
-use crate::ports::{KnowledgeSnapshot, PlatformSnapshot, QnaSetSnapshot, Rev, StoreError, Stored, StoredCompany};
+use super::layer::Loaded;
+use crate::ports::{
+    Changed, CompanySnapshot, KnowledgeSnapshot, PlatformSnapshot, QnaSetSnapshot, Rev, StoreError, Stored,
+    StoredCompany,
+};
 
 /// A company's settings with its secrets. The same `Arc` is handed out until the company is written.
 #[derive(Debug, Clone)]
@@ -38,8 +43,24 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What a snapshot says of a company.
+    pub(super) fn load(
+        id: CompanyId,
+        snapshot: CompanySnapshot,
+        old: Option<Arc<Self>>,
+        fresh_for: Option<Duration>,
+    ) -> Result<Loaded<Option<Arc<Self>>>, StoreError> {
+        let value = snapshot.company.map(|stored| Self::read(id, stored, old)).transpose()?;
+        Ok(Loaded {
+            value,
+            as_of: snapshot.as_of,
+            made_of: vec![Changed::Company(id)],
+            fresh_for,
+        })
+    }
+
     /// Parses what was stored; `old` again if it is still that.
-    pub(super) fn read(id: CompanyId, stored: StoredCompany, old: Option<Arc<Self>>) -> Result<Arc<Self>, StoreError> {
+    fn read(id: CompanyId, stored: StoredCompany, old: Option<Arc<Self>>) -> Result<Arc<Self>, StoreError> {
         let stamp = Stamp::of(&stored.document);
         if let Some(old) = old.filter(|old| old.stamp == stamp) {
             return Ok(old);

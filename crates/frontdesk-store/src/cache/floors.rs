@@ -44,7 +44,7 @@ impl Default for Checked {
 }
 
 /// Prompts of all languages are one thing with the safety rules: whoever reads one reads all of them.
-fn thing(changed: Changed) -> Changed {
+pub(super) fn thing(changed: Changed) -> Changed {
     match changed {
         Changed::Singleton(Singleton::Prompts(_)) => Changed::Singleton(Singleton::Safety),
         other => other,

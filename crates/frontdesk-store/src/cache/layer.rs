@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -36,6 +36,9 @@ const RENEW_WAIT: Duration = Duration::from_millis(50);
 /// After a load that failed, the next one is tried so much later, unless something changed.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// A value is fresh for so long at most while changes of other instances are not heard through the shared cache.
+const DEAF_TTL: Duration = Duration::from_secs(5);
+
 /// So many failed loads are remembered at most.
 const MAX_FAILURES: usize = 4_096;
 
@@ -48,6 +51,8 @@ pub(super) struct Loaded<V> {
     pub(super) value: V,
     pub(super) as_of: Seq,
     pub(super) made_of: Vec<Changed>,
+    /// How much longer it is fresh, if it is not new.
+    pub(super) fresh_for: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -56,6 +61,7 @@ struct Entry<V> {
     as_of: Seq,
     made_of: Vec<Changed>,
     checked: Checked,
+    loaded_at: Instant,
     fresh_until: Instant,
 }
 
@@ -88,6 +94,7 @@ pub(super) struct Layer<K: CacheKey> {
     flights: Mutex<HashMap<K, Flight<K::Value>>>,
     failures: Mutex<HashMap<K, Failure>>,
     floors: Arc<Floors>,
+    is_deaf: Arc<AtomicBool>,
     tasks: TaskSet,
     hits: AtomicU64,
     misses: AtomicU64,
@@ -104,13 +111,14 @@ impl<K: CacheKey> fmt::Debug for Layer<K> {
 }
 
 impl<K: CacheKey> Layer<K> {
-    pub(super) fn new(capacity: usize, floors: Arc<Floors>, tasks: TaskSet) -> Arc<Self> {
+    pub(super) fn new(capacity: usize, floors: Arc<Floors>, is_deaf: Arc<AtomicBool>, tasks: TaskSet) -> Arc<Self> {
         Arc::new(Self {
             present: Bounded::new(capacity),
             absent: Bounded::new(MAX_ABSENT),
             flights: Mutex::default(),
             failures: Mutex::default(),
             floors,
+            is_deaf,
             tasks,
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
@@ -135,7 +143,7 @@ impl<K: CacheKey> Layer<K> {
     /// The value if it is in memory, valid, fresh and fits the caller.
     pub(super) fn hit(&self, key: &K, fits: impl Fn(&K::Value) -> bool) -> Option<K::Value> {
         let serve = |entry: &Arc<Entry<K::Value>>| {
-            let serves = self.is_valid(entry) && fits(&entry.value) && Instant::now() < entry.fresh_until;
+            let serves = self.is_valid(entry) && fits(&entry.value) && self.is_fresh(entry);
             serves.then(|| entry.value.clone())
         };
         let value = self
@@ -167,10 +175,7 @@ impl<K: CacheKey> Layer<K> {
             let is_current = old
                 .as_ref()
                 .is_some_and(|entry| self.is_valid(entry) && fits(&entry.value));
-            if let Some(entry) = old
-                .as_ref()
-                .filter(|entry| is_current && Instant::now() < entry.fresh_until)
-            {
+            if let Some(entry) = old.as_ref().filter(|entry| is_current && self.is_fresh(entry)) {
                 return Ok(entry.value.clone());
             }
             if let Some(error) = self.recent_failure(&key) {
@@ -209,6 +214,12 @@ impl<K: CacheKey> Layer<K> {
 
     fn is_valid(&self, entry: &Entry<K::Value>) -> bool {
         self.floors.allow(entry.as_of, &entry.made_of, &entry.checked)
+    }
+
+    fn is_fresh(&self, entry: &Entry<K::Value>) -> bool {
+        let now = Instant::now();
+        now < entry.fresh_until
+            && !(self.is_deaf.load(Ordering::Relaxed) && now.duration_since(entry.loaded_at) > DEAF_TTL)
     }
 
     fn old_or(&self, old: Option<Arc<Entry<K::Value>>>, error: &Arc<StoreError>) -> Result<K::Value, StoreError> {
@@ -262,7 +273,12 @@ impl<K: CacheKey> Layer<K> {
 
     /// Takes in what a load found.
     fn keep(&self, key: &K, generation: u64, loaded: Result<Loaded<K::Value>, StoreError>) -> Outcome<K::Value> {
-        let Loaded { value, as_of, made_of } = match loaded {
+        let Loaded {
+            value,
+            as_of,
+            made_of,
+            fresh_for,
+        } = match loaded {
             Ok(loaded) => loaded,
             Err(error) => {
                 warn!(error = &error as &dyn std::error::Error, key = %key, "`{key}` could not be loaded");
@@ -286,12 +302,14 @@ impl<K: CacheKey> Layer<K> {
         lock(&self.failures).remove(key);
         let is_absent = K::is_absent(&value);
         let ttl = if is_absent { ABSENT_TTL } else { K::TTL };
+        let loaded_at = Instant::now();
         let entry = Arc::new(Entry {
             value,
             as_of,
             made_of,
             checked: Checked::default(),
-            fresh_until: Instant::now() + ttl,
+            loaded_at,
+            fresh_until: loaded_at + fresh_for.map_or(ttl, |left| left.min(ttl)),
         });
         // A slower load may come in after a faster one that read more.
         if self.entry(key).is_some_and(|newer| newer.as_of > as_of) {

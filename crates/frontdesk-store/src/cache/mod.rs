@@ -3,7 +3,8 @@
 //! - Values are parsed documents under the keys of [`key`]. A value carries the number of the change up to which it was
 //!   read and the things it is made of. It is valid while none of these has changed since; see `floors`. A write raises
 //!   the floor before it is acknowledged, so that no turn of this process hears anything older afterwards.
-//! - Other processes' writes are heard by a poll of the store's change feed, four times a second.
+//! - Other processes' writes are heard by a poll of the store's change feed, four times a second, and at once where the
+//!   processes share a cache server (`shared`), which also has values for those who have just been started.
 //! - A value is fresh for its key's time. Then it is loaded again, by one of those who want it; while the store cannot
 //!   answer, the old one serves without limit.
 
@@ -14,17 +15,15 @@ use std::{
         Arc, OnceLock, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use frontdesk_domain::{documents::company::Company, ids::CompanyId, phone::PhoneNumber};
 use futures_util::{FutureExt as _, StreamExt as _, stream};
-use tokio::time;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::{
-    ports::{Backend, Changed, Page, QnaOwner, Seq, Singleton, StoreError, StoredCompany},
-    tasks::{Stopping, TaskSet},
+    ports::{Backend, Changed, Page, QnaOwner, Singleton, StoreError, StoredCompany},
+    tasks::TaskSet,
 };
 
 pub mod bounded;
@@ -33,27 +32,30 @@ mod documents;
 mod floors;
 pub mod key;
 mod layer;
+mod listener;
 mod rotations;
+mod shared;
+mod source;
 mod write;
 
 pub use catalogue::{Catalogue, CatalogueEntry};
 pub use documents::{KnowledgeDocuments, PlatformDocuments, QnaSet, Settings, Versioned};
 pub use layer::CacheCounts;
+pub use shared::{SharedCache, SharedCounts};
 
 use documents::SharedDocuments;
 use floors::Floors;
 use key::{CacheKey, KnowledgeOf, KnowledgeOfSettings, PlatformData, SettingsOf, TemplateCatalogue};
 use layer::{Layer, Loaded};
+use listener::Listener;
 use rotations::Rotations;
+use source::Source;
 
 /// So many companies are kept at most.
 const MAX_COMPANIES: usize = 100_000;
 
 /// So many numbers are remembered at most.
 const MAX_NUMBERS: usize = 200_000;
-
-/// How often the store is asked what other processes changed.
-const POLL_EVERY: Duration = Duration::from_millis(250);
 
 /// So many companies are loaded at once by [`CachedStore::warm`].
 const WARM_AT_ONCE: usize = 4;
@@ -72,6 +74,9 @@ pub struct CachedStore {
     /// Which company had a number when it was last loaded; a hint that is checked before it is believed.
     numbers: RwLock<HashMap<PhoneNumber, CompanyId>>,
     hears_changes: Arc<AtomicBool>,
+    /// What instances share; none where there is only one, or no cache server.
+    sharing: Option<Arc<SharedCache>>,
+    tasks: TaskSet,
 }
 
 impl fmt::Debug for CachedStore {
@@ -86,28 +91,37 @@ impl CachedStore {
     /// Puts caches in front of a store and starts listening to its changes.
     #[must_use]
     pub fn start(backend: Arc<dyn Backend>, tasks: &TaskSet) -> Arc<Self> {
+        Self::start_sharing(backend, None, tasks)
+    }
+
+    /// The same, with what other instances share.
+    #[must_use]
+    pub fn start_sharing(backend: Arc<dyn Backend>, sharing: Option<Arc<SharedCache>>, tasks: &TaskSet) -> Arc<Self> {
         let floors = Arc::<Floors>::default();
         let hears_changes = Arc::new(AtomicBool::new(false));
-        let listener = Listener {
+        Listener {
             backend: Arc::clone(&backend),
             floors: Arc::clone(&floors),
             hears_changes: Arc::clone(&hears_changes),
-            heard: None,
-        };
-        tasks.spawn("hear what other processes change", listener.run(tasks.stopping()));
+            sharing: sharing.clone(),
+        }
+        .start(tasks);
+        let is_deaf = sharing.as_ref().map(|sharing| sharing.is_deaf()).unwrap_or_default();
         let rotations = Rotations::new(Arc::clone(&backend) as _);
         Arc::new(Self {
             backend,
-            settings: Layer::new(MAX_COMPANIES, Arc::clone(&floors), tasks.clone()),
-            knowledge: Layer::new(MAX_COMPANIES, Arc::clone(&floors), tasks.clone()),
-            platform: Layer::new(1, Arc::clone(&floors), tasks.clone()),
-            catalogue: Layer::new(1, Arc::clone(&floors), tasks.clone()),
+            settings: Layer::new(MAX_COMPANIES, Arc::clone(&floors), Arc::clone(&is_deaf), tasks.clone()),
+            knowledge: Layer::new(MAX_COMPANIES, Arc::clone(&floors), Arc::clone(&is_deaf), tasks.clone()),
+            platform: Layer::new(1, Arc::clone(&floors), Arc::clone(&is_deaf), tasks.clone()),
+            catalogue: Layer::new(1, Arc::clone(&floors), is_deaf, tasks.clone()),
             floors,
             shared: Arc::default(),
             rotations,
             embedded: OnceLock::new(),
             numbers: RwLock::default(),
             hears_changes,
+            sharing,
+            tasks: tasks.clone(),
         })
     }
 
@@ -121,18 +135,16 @@ impl CachedStore {
             return Ok(settings);
         }
         let load = || {
-            let (backend, old) = (Arc::clone(&self.backend), self.settings.peek(&key).flatten());
+            let (source, old) = (self.source(), self.settings.peek(&key).flatten());
             async move {
-                let snapshot = backend.company_snapshot(id).await?;
-                let value = snapshot
-                    .company
-                    .map(|stored| Settings::read(id, stored, old))
-                    .transpose()?;
-                Ok(Loaded {
-                    value,
-                    as_of: snapshot.as_of,
-                    made_of: vec![Changed::Company(id)],
-                })
+                let (snapshot, fresh_for) = source.company(id).await?;
+                match Settings::load(id, snapshot, old.clone(), fresh_for) {
+                    // What another version has put there may be no settings to this one.
+                    Err(_) if fresh_for.is_some() => {
+                        Settings::load(id, source.backend.company_snapshot(id).await?, old, None)
+                    }
+                    loaded => loaded,
+                }
             }
             .boxed()
         };
@@ -154,17 +166,22 @@ impl CachedStore {
             return Ok(found.documents);
         }
         let load = || {
-            let (backend, shared) = (Arc::clone(&self.backend), Arc::clone(&self.shared));
+            let (source, shared) = (self.source(), Arc::clone(&self.shared));
             let (company, old) = (Arc::clone(&settings.company), self.knowledge.peek(&key));
             async move {
-                let snapshot = backend.knowledge_snapshot(&company).await?;
+                let (snapshot, fresh_for) = source.knowledge(&company).await?;
                 let (as_of, made_of) = (snapshot.as_of, parts_of(&company));
                 let value = off_thread(move || {
                     let documents = shared.read(company.id, snapshot, old.as_ref().map(|old| &old.documents));
                     KnowledgeOfSettings { company, documents }
                 })
                 .await?;
-                Ok(Loaded { value, as_of, made_of })
+                Ok(Loaded {
+                    value,
+                    as_of,
+                    made_of,
+                    fresh_for,
+                })
             }
             .boxed()
         };
@@ -186,6 +203,7 @@ impl CachedStore {
                     value,
                     as_of,
                     made_of: vec![Changed::Singleton(Singleton::Safety)],
+                    fresh_for: None,
                 })
             }
             .boxed()
@@ -215,6 +233,7 @@ impl CachedStore {
                     value,
                     as_of,
                     made_of: vec![Changed::Everything],
+                    fresh_for: None,
                 })
             }
             .boxed()
@@ -310,6 +329,21 @@ impl CachedStore {
         self.hears_changes.load(Ordering::Relaxed)
     }
 
+    /// What instances share; none where there is nothing shared.
+    #[must_use]
+    pub fn sharing(&self) -> Option<&Arc<SharedCache>> {
+        self.sharing.as_ref()
+    }
+
+    fn source(&self) -> Source {
+        Source {
+            backend: Arc::clone(&self.backend),
+            sharing: self.sharing.clone(),
+            floors: Arc::clone(&self.floors),
+            tasks: self.tasks.clone(),
+        }
+    }
+
     fn hint(&self, number: PhoneNumber) -> Option<CompanyId> {
         self.numbers
             .read()
@@ -349,47 +383,4 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
         action: "parse what is stored",
         source: Box::new(source),
     })
-}
-
-/// Hears what other processes change.
-struct Listener {
-    backend: Arc<dyn Backend>,
-    floors: Arc<Floors>,
-    hears_changes: Arc<AtomicBool>,
-    /// The newest change heard of.
-    heard: Option<Seq>,
-}
-
-impl Listener {
-    async fn run(mut self, mut stopping: Stopping) {
-        let mut failing = false;
-        while !stopping.is_set() {
-            let polled = self.poll().await;
-            self.hears_changes.store(polled.is_ok(), Ordering::Relaxed);
-            match polled {
-                Ok(()) if failing => info!("changes of other processes are heard again"),
-                Err(error) if !failing => warn!(
-                    error = &error as &dyn std::error::Error,
-                    "changes of other processes are not heard; cached values are renewed by time alone"
-                ),
-                _ => {}
-            }
-            failing = !self.hears_changes.load(Ordering::Relaxed);
-            _ = time::timeout(POLL_EVERY, stopping.wait()).await;
-        }
-    }
-
-    async fn poll(&mut self) -> Result<(), StoreError> {
-        let Some(heard) = self.heard else {
-            let newest = self.backend.newest().await?;
-            // What was cached before the first poll may have missed something.
-            self.floors.raise([(newest, Changed::Everything)]);
-            self.heard = Some(newest);
-            return Ok(());
-        };
-        let changes = self.backend.changes_after(heard).await?;
-        self.heard = changes.iter().map(|(seq, _)| *seq).max().or(self.heard);
-        self.floors.raise(changes);
-        Ok(())
-    }
 }

@@ -28,9 +28,16 @@ forward!(
 );
 
 impl CachedStore {
-    /// Notes a change before its write is acknowledged.
-    fn written(&self, written: Written, changed: Changed) -> Written {
-        self.floors.raise([(written.seq, changed)]);
+    /// Notes changes before their write is acknowledged: here, and where other instances hear of it.
+    async fn note(&self, changes: &[(Seq, Changed)]) {
+        self.floors.raise(changes.iter().cloned());
+        if let Some(sharing) = &self.sharing {
+            sharing.publish(changes).await;
+        }
+    }
+
+    async fn written(&self, written: Written, changed: Changed) -> Written {
+        self.note(&[(written.seq, changed)]).await;
         written
     }
 }
@@ -51,15 +58,14 @@ impl CompanyStore for CachedStore {
 
     async fn insert_company(&self, write: CompanyWrite) -> Result<Written, WriteError> {
         let id = write.company.id;
-        Ok(self.written(self.backend.insert_company(write).await?, Changed::Company(id)))
+        let written = self.backend.insert_company(write).await?;
+        Ok(self.written(written, Changed::Company(id)).await)
     }
 
     async fn replace_company(&self, write: CompanyWrite, expected: Rev) -> Result<Written, WriteError> {
         let id = write.company.id;
-        Ok(self.written(
-            self.backend.replace_company(write, expected).await?,
-            Changed::Company(id),
-        ))
+        let written = self.backend.replace_company(write, expected).await?;
+        Ok(self.written(written, Changed::Company(id)).await)
     }
 
     async fn delete_company(&self, id: CompanyId, expected: Option<Rev>) -> Result<Seq, WriteError> {
@@ -69,8 +75,8 @@ impl CompanyStore for CachedStore {
             Changed::Qna(QnaOwner::Company(id)),
             Changed::Singleton(Singleton::Overlay(id)),
         ];
-        self.floors.raise(gone.map(|changed| (seq, changed)));
         self.rotations.forget(id);
+        self.note(&gone.map(|changed| (seq, changed))).await;
         Ok(seq)
     }
 }
@@ -105,7 +111,8 @@ impl TemplateStore for CachedStore {
     }
 
     async fn insert_template(&self, id: TemplateId, json: Map<String, Value>) -> Result<Written, WriteError> {
-        Ok(self.written(self.backend.insert_template(id, json).await?, Changed::Template(id)))
+        let written = self.backend.insert_template(id, json).await?;
+        Ok(self.written(written, Changed::Template(id)).await)
     }
 
     async fn replace_template(
@@ -114,15 +121,13 @@ impl TemplateStore for CachedStore {
         json: Map<String, Value>,
         expected: Rev,
     ) -> Result<Written, WriteError> {
-        Ok(self.written(
-            self.backend.replace_template(id, json, expected).await?,
-            Changed::Template(id),
-        ))
+        let written = self.backend.replace_template(id, json, expected).await?;
+        Ok(self.written(written, Changed::Template(id)).await)
     }
 
     async fn delete_template(&self, id: TemplateId, expected: Option<Rev>) -> Result<Seq, WriteError> {
         let seq = self.backend.delete_template(id, expected).await?;
-        self.floors.raise([(seq, Changed::Template(id))]);
+        self.note(&[(seq, Changed::Template(id))]).await;
         Ok(seq)
     }
 }
@@ -142,10 +147,8 @@ impl QnaStore for CachedStore {
     }
 
     async fn insert_qna(&self, owner: &QnaOwner, id: &QnaId, json: Map<String, Value>) -> Result<Written, WriteError> {
-        Ok(self.written(
-            self.backend.insert_qna(owner, id, json).await?,
-            Changed::Qna(owner.clone()),
-        ))
+        let written = self.backend.insert_qna(owner, id, json).await?;
+        Ok(self.written(written, Changed::Qna(owner.clone())).await)
     }
 
     async fn replace_qna(
@@ -155,15 +158,13 @@ impl QnaStore for CachedStore {
         json: Map<String, Value>,
         expected: Rev,
     ) -> Result<Written, WriteError> {
-        Ok(self.written(
-            self.backend.replace_qna(owner, id, json, expected).await?,
-            Changed::Qna(owner.clone()),
-        ))
+        let written = self.backend.replace_qna(owner, id, json, expected).await?;
+        Ok(self.written(written, Changed::Qna(owner.clone())).await)
     }
 
     async fn delete_qna(&self, owner: &QnaOwner, id: &QnaId, expected: Option<Rev>) -> Result<Seq, WriteError> {
         let seq = self.backend.delete_qna(owner, id, expected).await?;
-        self.floors.raise([(seq, Changed::Qna(owner.clone()))]);
+        self.note(&[(seq, Changed::Qna(owner.clone()))]).await;
         Ok(seq)
     }
 }
@@ -181,7 +182,7 @@ impl SingletonStore for CachedStore {
         expected: Option<Rev>,
     ) -> Result<Written, WriteError> {
         let written = self.backend.put_singleton(which, json, expected).await?;
-        Ok(self.written(written, Changed::Singleton(which.clone())))
+        Ok(self.written(written, Changed::Singleton(which.clone())).await)
     }
 
     async fn prompt_languages(&self) -> Result<Vec<Arc<str>>, StoreError> {
@@ -193,7 +194,7 @@ impl SingletonStore for CachedStore {
 impl ImportStore for CachedStore {
     async fn import(&self, items: Vec<ImportItem>, now: Timestamp) -> Result<Vec<(Seq, Changed)>, ImportError> {
         let changes = self.backend.import(items, now).await?;
-        self.floors.raise(changes.iter().cloned());
+        self.note(&changes).await;
         Ok(changes)
     }
 }

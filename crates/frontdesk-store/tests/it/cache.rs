@@ -27,16 +27,32 @@ use tokio::{sync::Semaphore, time};
 use crate::support::{Place, at, company, company_document, id, number, object, qna, template, write_of};
 
 /// A store whose reads for turns can be counted, held up after they have read, and made to fail.
-struct Trying {
-    inner: Arc<dyn Backend>,
+pub(crate) struct Trying {
+    pub(crate) inner: Arc<dyn Backend>,
     reads: AtomicUsize,
     fails: AtomicBool,
     holds: AtomicBool,
-    released: Semaphore,
+    pub(crate) released: Semaphore,
     deaf: AtomicBool,
 }
 
 impl Trying {
+    pub(crate) fn new(inner: Arc<dyn Backend>) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            reads: AtomicUsize::new(0),
+            fails: AtomicBool::new(false),
+            holds: AtomicBool::new(false),
+            released: Semaphore::new(0),
+            deaf: AtomicBool::new(false),
+        })
+    }
+
+    /// Tells nobody of changes.
+    pub(crate) fn be_deaf(&self) {
+        self.deaf.store(true, Ordering::SeqCst);
+    }
+
     async fn pass<T>(&self, read: Result<T, StoreError>) -> Result<T, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         if self.holds.load(Ordering::SeqCst) {
@@ -56,15 +72,15 @@ impl Trying {
         Ok(())
     }
 
-    fn reads(&self) -> usize {
+    pub(crate) fn reads(&self) -> usize {
         self.reads.load(Ordering::SeqCst)
     }
 
-    fn fail(&self, fails: bool) {
+    pub(crate) fn fail(&self, fails: bool) {
         self.fails.store(fails, Ordering::SeqCst);
     }
 
-    fn hold(&self, holds: bool) {
+    pub(crate) fn hold(&self, holds: bool) {
         self.holds.store(holds, Ordering::SeqCst);
     }
 }
@@ -129,14 +145,7 @@ impl Stage {
             .insert_company(write_of(&company_document(1, &[10])))
             .await
             .unwrap();
-        let trying = Arc::new(Trying {
-            inner,
-            reads: AtomicUsize::new(0),
-            fails: AtomicBool::new(false),
-            holds: AtomicBool::new(false),
-            released: Semaphore::new(0),
-            deaf: AtomicBool::new(false),
-        });
+        let trying = Trying::new(inner);
         let tasks = TaskSet::new();
         let cached = CachedStore::start(trying.clone(), &tasks);
         while !cached.hears_changes() {
@@ -165,7 +174,7 @@ impl Stage {
     }
 }
 
-fn named(name: &str) -> frontdesk_store::ports::CompanyWrite {
+pub(crate) fn named(name: &str) -> frontdesk_store::ports::CompanyWrite {
     let mut document = company_document(1, &[10]);
     document["name"] = name.into();
     write_of(&document)

@@ -14,6 +14,8 @@ mod moving;
 #[cfg(test)]
 mod queues;
 #[cfg(test)]
+mod redis;
+#[cfg(test)]
 mod sqlite;
 #[cfg(test)]
 mod support;

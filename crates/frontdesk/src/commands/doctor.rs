@@ -1,13 +1,13 @@
 //! `frontdesk doctor`: what is missing, and what to do about it.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Result, bail};
 
 use frontdesk_domain::{clock::Clock as _, time::TimeZone};
 use frontdesk_encoder::files;
 use frontdesk_llm::prices::PriceTable;
-use frontdesk_store::system::SystemClock;
+use frontdesk_store::{redis::Redis, system::SystemClock, tasks::TaskSet};
 
 use super::{Context, admin_of, doctor_twilio, runtime};
 use crate::{
@@ -46,6 +46,7 @@ pub(super) fn run(context: &Context, doctor: &DoctorArguments) -> Result<()> {
         }],
     )?;
     report(output, &mut worst, &[encoder(&config), llm(&config)])?;
+    report(output, &mut worst, runtime.block_on(cache(&config)).as_slice())?;
     report(output, &mut worst, open_files::inspect().as_slice())?;
     let is_there = match &config.store {
         StoreUrl::Sqlite(path) => {
@@ -132,6 +133,25 @@ fn llm(config: &Config) -> Finding {
         );
     }
     Finding::fine(format!("tier 3 asks {} at {}", llm.model, llm.endpoint))
+}
+
+/// Whether the cache server that instances share answers; nothing where none is configured.
+async fn cache(config: &Config) -> Option<Finding> {
+    let url = config.cache.as_ref()?;
+    let tasks = TaskSet::new();
+    let is_here = match Redis::start(url, &tasks).await {
+        Ok(redis) => redis.is_here(),
+        Err(_) => false,
+    };
+    tasks.shutdown(Duration::from_secs(1)).await;
+    Some(if is_here {
+        Finding::fine(format!("the cache server {url} answers"))
+    } else {
+        Finding::warning(
+            format!("the cache server {url} does not answer: each instance would keep to itself"),
+            "start it, or correct FRONTDESK_CACHE__URL: its user, password and database too",
+        )
+    })
 }
 
 fn public_url(config: &Config) -> Vec<Finding> {

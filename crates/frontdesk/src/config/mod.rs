@@ -17,7 +17,7 @@ use frontdesk_llm::{
     endpoint::{self, Endpoint},
     prices::parse_rows,
 };
-use frontdesk_store::{mongo_url::MongoUrl, seal::SealKey};
+use frontdesk_store::{mongo_url::MongoUrl, redis_url::RedisUrl, seal::SealKey};
 use frontdesk_twilio::signature::PublicUrl;
 use secrecy::SecretString;
 
@@ -45,6 +45,8 @@ pub struct Config {
     pub token: Option<SecretString>,
     /// Where everything is kept.
     pub store: StoreUrl,
+    /// The cache server that instances share; none: each process keeps its own.
+    pub cache: Option<RedisUrl>,
     /// What signs webhooks.
     pub twilio: Twilio,
     /// What seals secrets.
@@ -289,7 +291,7 @@ impl Config {
         let metrics_listen = layers.take("http.metrics_listen", socket_address);
         let token = layers.take("admin.token", secret);
         let store = layers.take("store.url", store_url);
-        layers.take("cache.url", no_shared_cache);
+        let cache = layers.take("cache.url", cache_url);
         let auth_token = layers.take("twilio.auth_token", secret);
         let verify = layers.take("twilio.verify", switch);
         let key = layers.take("secrets.key", seal_key);
@@ -310,6 +312,7 @@ impl Config {
             },
             token,
             store: store?,
+            cache,
             twilio: Twilio {
                 auth_token,
                 verify: verify?,
@@ -422,9 +425,8 @@ fn mongo_url(text: &str) -> Result<StoreUrl, String> {
         .map_err(|error| error.to_string())
 }
 
-fn no_shared_cache(setting: &Setting) -> Result<(), String> {
-    setting.text()?;
-    Err("names a shared cache, which is not in this version; remove it, each process keeps its own cache".to_owned())
+fn cache_url(setting: &Setting) -> Result<RedisUrl, String> {
+    RedisUrl::parse(setting.text()?).map_err(|error| error.to_string())
 }
 
 fn count(setting: &Setting) -> Result<u32, String> {

@@ -78,7 +78,8 @@ fn a_wrong_value_is_refused_with_its_name_and_what_would_be_right() {
     check("FRONTDESK_HTTP__PUBLIC_URL", "a.example", "https://");
     check("FRONTDESK_STORE__URL", "frontdesk.db", "sqlite:");
     check("FRONTDESK_STORE__URL", "mongodb://localhost", "names no database");
-    check("FRONTDESK_CACHE__URL", "redis://localhost", "not in this version");
+    check("FRONTDESK_CACHE__URL", "memcached://localhost", "redis:// or rediss://");
+    check("FRONTDESK_CACHE__URL", "redis://localhost:port", "redis://host:6379/0");
     check("FRONTDESK_TWILIO__VERIFY", "no", "true or false");
     check("FRONTDESK_LOG__FORMAT", "xml", "text or json");
     check("FRONTDESK_ADMIN__TOKEN", " ", "empty");

@@ -19,11 +19,13 @@ use frontdesk_server::{
     metrics::{CountedLog, CountedNotifier, Metrics, REFUSALS},
     probes::{AlertQueueCheck, ChangeFeedCheck, StoreCheck, TurnQueueCheck},
     router::{metrics_router, router},
+    shared_cache::SharedCacheCheck,
     voice::{self, Voice},
 };
 use frontdesk_store::{
     blobs::{BlobCache, BlobFile},
     cache::{CachedStore, KnowledgeDocuments, Settings},
+    instances::RedisInstances,
     leader::{self, Leadership},
     ports::{Audit, Backend, CompanyStore as _, Page, Ping, StoreError, StoredCompany},
     queue::{AlertQueue, TurnCounts, TurnQueue, TurnQueueOptions},
@@ -54,6 +56,7 @@ pub mod log;
 pub mod moving;
 mod notices;
 pub mod open_files;
+mod sharing;
 mod signals;
 mod store;
 mod token;
@@ -120,7 +123,9 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     let backend = open_store(config, Arc::clone(&sealer), Arc::clone(&clock)).await?;
     let kept = Arc::<Notify>::default();
     let heard = Arc::new(HeardStore::new(Arc::clone(&backend), Arc::clone(&kept)));
-    let store = CachedStore::start(heard, &tasks);
+    let redis = sharing::connect(config, &tasks).await?;
+    let shared = sharing::sharing(redis.as_ref(), &sealer);
+    let store = CachedStore::start_sharing(heard, shared.clone(), &tasks);
     let turns = TurnQueue::start(
         Arc::new(CountedLog::new(Arc::clone(&backend) as _)),
         &tasks,
@@ -130,17 +135,21 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     let alerts = AlertQueue::start_in(Arc::clone(&backend) as _, Arc::clone(&clock), config.folder(), &tasks);
     let counted = Arc::new(CountedNotifier::new(Arc::new(alerts.clone())));
     let notifier = Arc::clone(&counted) as Arc<dyn Notifier>;
-    let flow = Arc::new(CallFlow::new(Deps {
+    let flow = CallFlow::new(Deps {
         store: Arc::clone(&store),
         turns: turns.clone(),
         notifier: Arc::clone(&notifier),
-        sealer,
+        sealer: Arc::clone(&sealer),
         clock: Arc::clone(&clock),
         limits: config.limits,
         meanings: Arc::new(meanings(config, &clock)?),
         llm: Arc::new(llm::start(config, demo, &store, &notifier, &clock, &tasks).await?),
         at_once: AtOnce::default(),
-    }));
+    });
+    let flow = Arc::new(match &redis {
+        Some(redis) => flow.beside(RedisInstances::start(Arc::clone(redis), sealer, &tasks)),
+        None => flow,
+    });
     let lifecycle = Arc::<Lifecycle>::default();
     let leadership = leader::start(Arc::clone(&backend) as _, BACKGROUND, &tasks);
     let around = Arc::new(Surroundings {
@@ -150,26 +159,29 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         clock: Arc::clone(&clock),
         leadership: leadership.clone(),
     });
-    let metrics = Metrics::install(&tasks).context("cannot collect metrics")?;
+    let mut metrics = Metrics::install(&tasks).context("cannot collect metrics")?;
+    let mut checks: Vec<Arc<dyn Check>> = vec![
+        Arc::new(StoreCheck::new(Arc::clone(&backend) as Arc<dyn Ping>)),
+        Arc::new(ChangeFeedCheck::new(Arc::clone(&store))),
+        Arc::new(TurnQueueCheck::new(turns.clone())),
+        Arc::new(AlertQueueCheck::new(alerts.clone())),
+        Arc::new(CacheCheck::new(Arc::clone(&store))),
+        Arc::new(EncoderCheck::new(Arc::clone(&flow))),
+        Arc::new(LlmCheck::new(Arc::clone(&flow))),
+        Arc::new(LlmSpeedCheck::new(Arc::clone(&flow))),
+    ];
+    checks.extend(health::checks(config.folder(), &around));
+    if let Some((redis, shared)) = redis.zip(shared) {
+        checks.push(Arc::new(SharedCacheCheck::new(Arc::clone(&redis))));
+        metrics = metrics.with_shared_cache(redis, shared);
+    }
     let app = App::new(Parts {
         store: Arc::clone(&store),
         flow: Arc::clone(&flow),
         clock: Arc::clone(&clock),
         ids: ObjectIds::new(Arc::clone(&clock)),
         token: AdminToken::new(&token).context("the admin token is empty")?,
-        checks: [
-            Arc::new(StoreCheck::new(Arc::clone(&backend) as Arc<dyn Ping>)) as Arc<dyn Check>,
-            Arc::new(ChangeFeedCheck::new(Arc::clone(&store))),
-            Arc::new(TurnQueueCheck::new(turns.clone())),
-            Arc::new(AlertQueueCheck::new(alerts.clone())),
-            Arc::new(CacheCheck::new(Arc::clone(&store))),
-            Arc::new(EncoderCheck::new(Arc::clone(&flow))),
-            Arc::new(LlmCheck::new(Arc::clone(&flow))),
-            Arc::new(LlmSpeedCheck::new(Arc::clone(&flow))),
-        ]
-        .into_iter()
-        .chain(health::checks(config.folder(), &around))
-        .collect(),
+        checks,
         notifier: Arc::clone(&notifier),
         lifecycle: Arc::clone(&lifecycle),
         metrics: metrics

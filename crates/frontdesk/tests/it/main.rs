@@ -1,6 +1,8 @@
 //! The binary as a process, seen from outside.
 
 #[cfg(test)]
+mod cache_server;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod crash;

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use frontdesk_domain::{documents::trade::TradeName, ids::QnaId};
 use frontdesk_store::ports::{Page, QnaOwner, Singleton, Stored, WriteError};
 use serde_json::json;
@@ -192,6 +194,6 @@ pub(crate) async fn prompts_are_listed_by_language(given: &Given) {
         .unwrap();
     assert_eq!(
         given.store.prompt_languages().await.unwrap(),
-        ["en-US".into(), "es-US".into()]
+        ["en-US", "es-US"].map(Arc::<str>::from)
     );
 }

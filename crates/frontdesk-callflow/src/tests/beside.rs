@@ -1,0 +1,228 @@
+//! Instances that hear each other through a cache server: a real one.
+
+use std::{sync::Arc, time::Duration};
+
+use frontdesk_domain::ids::CallId;
+use frontdesk_llm::provider::RefusalKind;
+use frontdesk_store::{
+    instances::{Instances as _, RedisInstances, TurnClaim, TurnPlace},
+    redis::Redis,
+    redis_url::RedisUrl,
+    seal::Sealer,
+    tasks::TaskSet,
+};
+use frontdesk_testkit::redis_server::RedisServer;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::{
+    document::{hangs_up, said},
+    llm::FOREIGN,
+    scene::{COMPANY, Scene},
+    scripted::{Does, Scripted},
+};
+use crate::{
+    limits::Limits,
+    webhook::{Route, turn_id},
+};
+
+fn server() -> Option<RedisServer> {
+    RedisServer::start_or_skip().unwrap()
+}
+
+/// One more instance that only claims turns: the tasks it works by, and what it is.
+async fn third(server: &RedisServer) -> (TaskSet, Arc<RedisInstances>) {
+    let tasks = TaskSet::new();
+    let redis = Redis::start(&RedisUrl::parse(&server.url()).unwrap(), &tasks)
+        .await
+        .unwrap();
+    let instances = RedisInstances::start(redis, Arc::new(Sealer::from_key([7; 32])), &tasks);
+    (tasks, instances)
+}
+
+fn nobody() -> Value {
+    json!({ "transfer": { "destinations": [] } })
+}
+
+#[tokio::test]
+async fn the_same_webhook_gets_the_same_bytes_from_every_instance() {
+    let Some(server) = server() else { return };
+    let scene = Scene::new(json!({})).await;
+    let (one, other) = (scene.beside_through(&server).await, scene.beside_through(&server).await);
+    for round in 0..10 {
+        let sid = format!("CA{round}");
+        let mut call = one.call(&sid);
+        call.voice().await;
+        let (mut here, mut there) = (call.clone(), call.at(&other));
+        // At once, and one after the other.
+        let (first, second) = tokio::join!(
+            here.says("the eagle told the parrot"),
+            there.says("the eagle told the parrot"),
+        );
+        assert_eq!(first, second);
+        let mut later = call.at(&other);
+        assert_eq!(later.says("the eagle told the parrot").await, first);
+        assert_eq!(scene.records(&sid, 2).await.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_duplicate_waits_for_the_instance_that_answers() {
+    let Some(server) = server() else { return };
+    // It hangs for longer than the other looks.
+    let provider = Scripted::new([Does::Hangs]);
+    let scene = Scene::with_llm(&provider, json!({})).await;
+    let (one, other) = (scene.beside_through(&server).await, scene.beside_through(&server).await);
+    one.tenant(COMPANY).await;
+    other.tenant(COMPANY).await;
+    let call = one.call("CA1");
+    let (mut here, mut there) = (call.clone(), call.at(&other));
+    let (first, second) = tokio::join!(here.says(FOREIGN), async {
+        sleep(Duration::from_millis(300)).await;
+        there.says(FOREIGN).await
+    });
+    assert_eq!(first, second);
+    assert_eq!(provider.asked().len(), 1, "it is paid once");
+}
+
+#[tokio::test]
+async fn a_turn_of_an_instance_that_died_is_answered_by_the_next_one() {
+    let Some(server) = server() else { return };
+    let scene = Scene::new(json!({})).await;
+    let one = scene.beside_through(&server).await;
+    one.tenant(COMPANY).await;
+    let mut call = one.call("CA1");
+    let form = call.form(&[("SpeechResult", "what are your hours")]);
+    let key = crate::Webhook {
+        route: Route::Respond,
+        target: &call.target,
+        form: &form,
+        arrived: frontdesk_domain::time::Timestamp::UNIX_EPOCH,
+        deadline: Instant::now(),
+    }
+    .turn_key(None);
+    let place = TurnPlace {
+        company: COMPANY.parse().unwrap(),
+        turn: turn_id(&CallId::new("CA1"), key),
+    };
+    let (_tasks, dead) = third(&server).await;
+    assert_eq!(dead.claim_turn(&place).await, TurnClaim::Mine);
+    sleep(Duration::from_millis(1_500)).await;
+    let begun = Instant::now();
+    let heard = call.post(&[("SpeechResult", "what are your hours")]).await;
+    assert!(said(&heard).contains("We open at eight."), "{heard}");
+    assert!(
+        begun.elapsed() > Duration::from_secs(1),
+        "it waited for the other one first"
+    );
+}
+
+#[tokio::test]
+async fn without_the_server_each_instance_answers_alone() {
+    let Some(mut server) = server() else { return };
+    let scene = Scene::new(json!({})).await;
+    let one = scene.beside_through(&server).await;
+    one.tenant(COMPANY).await;
+    for hangs in [true, false] {
+        if hangs {
+            server.hang().unwrap();
+        } else {
+            server.go_on().unwrap();
+            server.kill().unwrap();
+        }
+        let begun = Instant::now();
+        let mut call = one.call(&format!("CA-{hangs}"));
+        let heard = call.says("what are your hours").await;
+        let took = begun.elapsed();
+        assert!(said(&heard).contains("We open at eight."), "{heard}");
+        assert!(took < Duration::from_millis(700), "{took:?}");
+    }
+}
+
+#[tokio::test]
+async fn calls_are_counted_by_all_instances_together() {
+    let Some(server) = server() else { return };
+    let limits = Limits {
+        concurrent_calls_per_company: 2,
+        calls_per_caller_per_hour: 3,
+        ..Limits::NONE
+    };
+    let scene = Scene::limited(limits, nobody()).await;
+    let (one, other) = (scene.beside_through(&server).await, scene.beside_through(&server).await);
+    let is_refused = |document: &str| hangs_up(document) && said(document).contains("call again later");
+    let mut first = one.call("CA1").from("+15550100001");
+    let mut second = other.call("CA2").from("+15550100002");
+    assert!(!is_refused(&first.voice().await) && !is_refused(&second.voice().await));
+    let mut third = one.call("CA3").from("+15550100003");
+    assert!(is_refused(&third.voice().await), "two are all there may be");
+    // It stays refused, whoever hears of it.
+    assert!(is_refused(&third.at(&other).says("what are your hours").await));
+    // A call that goes on elsewhere is no new one.
+    assert!(!is_refused(&first.at(&other).says("what are your hours").await));
+    for (instance, sid) in [(&one, "CA1"), (&other, "CA2"), (&one, "CA3")] {
+        instance
+            .flow
+            .call_ended(COMPANY.parse().unwrap(), CallId::new(sid), None, "completed");
+    }
+    // The ends are told behind.
+    let mut answered = false;
+    for number in 4..60 {
+        let sid = format!("CA{number}");
+        let from = format!("+155501001{number:02}");
+        let mut call = other.call(&sid).from(&from);
+        answered = !is_refused(&call.voice().await);
+        if answered {
+            break;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert!(answered, "calls that have ended count no more");
+    // One caller, at whichever instance.
+    let mut refused = 0;
+    for number in 0..4 {
+        let instance = if number % 2 == 0 { &one } else { &other };
+        let sid = format!("CB{number}");
+        let mut call = instance.call(&sid).from("+15550100077");
+        refused += usize::from(is_refused(&call.voice().await));
+        instance
+            .flow
+            .call_ended(COMPANY.parse().unwrap(), CallId::new(&sid), None, "completed");
+        sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(refused, 1, "the fourth within the hour");
+}
+
+#[tokio::test]
+async fn what_one_instance_finds_of_the_llm_the_others_do_not_try_out() {
+    let Some(server) = server() else { return };
+    let provider = Scripted::new([Does::Refuses(401, RefusalKind::Credentials)]);
+    let scene = Scene::with_llm(&provider, json!({})).await;
+    let (one, other) = (scene.beside_through(&server).await, scene.beside_through(&server).await);
+    one.tenant(COMPANY).await;
+    other.tenant(COMPANY).await;
+    // Both have looked once, and hear each other.
+    sleep(Duration::from_millis(500)).await;
+    provider.fail_probes();
+    one.call("CA1").says(FOREIGN).await;
+    assert_eq!(one.flow.llm().health().unwrap().breaker, "open");
+    let begun = Instant::now();
+    while other.flow.llm().health().unwrap().breaker == "closed" {
+        assert!(
+            begun.elapsed() < Duration::from_secs(2),
+            "the other does not hear of it"
+        );
+        sleep(Duration::from_millis(5)).await;
+    }
+    let asked = provider.asked().len();
+    let begun = Instant::now();
+    other.call("CA2").says(FOREIGN).await;
+    assert_eq!(provider.asked().len(), asked, "no caller tries it out there");
+    assert!(begun.elapsed() < Duration::from_secs(1));
+    // One that is started meanwhile knows it too.
+    let late = scene.beside_through(&server).await;
+    let begun = Instant::now();
+    while late.flow.llm().health().unwrap().breaker == "closed" {
+        assert!(begun.elapsed() < Duration::from_secs(2), "it is not told at the start");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
