@@ -4,6 +4,7 @@
 //! of these takes it as an argument.
 
 pub mod alert;
+pub mod analytics;
 pub mod call_state;
 pub mod clock;
 pub mod confidence;

@@ -9,6 +9,7 @@ pub mod mongo;
 pub mod mongo_url;
 pub mod ports;
 pub mod queue;
+pub mod recount;
 pub mod seal;
 pub mod sqlite;
 pub mod system;

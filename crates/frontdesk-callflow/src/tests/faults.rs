@@ -69,7 +69,7 @@ pub(super) struct Faulty {
 
 forward!(
     CompanyStore, TemplateStore, QnaStore, SingletonStore, SnapshotStore, ChangeFeed, ImportStore, NotificationStore,
-    AudioStore, RetentionStore, LeaseStore, Ping for Faulty through store
+    AnalyticsStore, AudioStore, RetentionStore, LeaseStore, Ping for Faulty through store
 );
 
 #[async_trait]

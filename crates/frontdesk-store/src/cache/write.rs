@@ -22,7 +22,7 @@ use crate::{
 };
 
 forward!(
-    SnapshotStore, ChangeFeed, TurnLog, CallLog, MessageStore, AudioStore, RetentionStore, NotificationStore, LedgerStore,
+    SnapshotStore, ChangeFeed, TurnLog, CallLog, MessageStore, AnalyticsStore, AudioStore, RetentionStore, NotificationStore, LedgerStore,
     LeaseStore, Ping
     for CachedStore through backend
 );

@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use super::{
     MongoStore,
+    analytics::UNCOUNTED,
     failure::{Trouble, damaged, is_taken, within},
     revisions::limit,
     rotations,
@@ -108,6 +109,7 @@ fn turn_document(turn: &TurnRecord) -> Result<Document, Trouble> {
         "words": words.to_lowercase(),
         "record": values::to_document(turn, "a turn record")?,
         "document": turn.document.as_deref(),
+        UNCOUNTED: true,
     })
 }
 
@@ -150,6 +152,7 @@ impl MongoStore {
             );
         noted.await?;
         let documents = turns.iter().map(turn_document).collect::<Result<Vec<_>, _>>()?;
+        let ids: Vec<Bson> = documents.iter().filter_map(|turn| turn.get("_id").cloned()).collect();
         if !documents.is_empty() {
             match self.collection(TURNS).insert_many(documents).ordered(false).await {
                 // What is there already stays as it is.
@@ -157,7 +160,10 @@ impl MongoStore {
                 done => _ = done?,
             }
         }
-        rotations::note_spoken(self, turns).await
+        rotations::note_spoken(self, turns).await?;
+        // Last, and not for long: what is stored is stored.
+        self.count_stored(ids).await;
+        Ok(())
     }
 
     /// Those of a company's calls in which somebody said these words.

@@ -22,10 +22,12 @@ use crate::{
     system::ObjectIds,
 };
 
+mod analytics;
 mod audio;
 mod calls;
 mod changes;
 mod companies;
+mod erasure;
 mod failure;
 mod import;
 mod leases;
@@ -137,6 +139,8 @@ pub struct MongoStore {
     clock: Arc<dyn Clock>,
     ids: ObjectIds,
     options: MongoOptions,
+    /// Of turns that are not counted.
+    backlog: analytics::Backlog,
 }
 
 impl fmt::Debug for MongoStore {
@@ -200,6 +204,7 @@ impl MongoStore {
             ids: ObjectIds::new(Arc::clone(&clock)),
             clock,
             options: own,
+            backlog: analytics::Backlog::default(),
         })
     }
 

@@ -26,6 +26,8 @@ pub(super) const CHANGES: &str = "changes";
 pub(super) const COUNTERS: &str = "counters";
 pub(super) const CALLS: &str = "calls";
 pub(super) const TURNS: &str = "turns";
+pub(super) const ROLLUPS: &str = "rollups";
+pub(super) const MISSES: &str = "misses";
 pub(super) const MESSAGES: &str = "messages";
 pub(super) const AUDIO_PARTS: &str = "audio_parts";
 pub(super) const DELETED_COMPANIES: &str = "deleted_companies";
@@ -38,7 +40,7 @@ pub(super) const PINGS: &str = "pings";
 const SCHEMA: &str = "schema";
 
 /// The newest version that this build knows, and makes.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// The collections without an index of their own; the others are made with theirs. All are there before the first
 /// transaction, so that none has to make one.
@@ -100,6 +102,10 @@ fn indexes() -> Vec<Index> {
         Index::on(CALLS, doc! { "companyId": 1, "startedAt": -1, "callId": -1 }),
         Index::on(CALLS, doc! { "startedAt": -1, "_id": -1 }),
         Index::on(TURNS, doc! { "companyId": 1, "callId": 1, "turn": 1 }),
+        Index::on(TURNS, doc! { "uncounted": 1 }).of(doc! { "uncounted": { "$exists": true } }),
+        Index::on(ROLLUPS, doc! { "scope": 1, "slot": 1 }),
+        Index::on(MISSES, doc! { "companyId": 1, "at": -1 }),
+        Index::on(MISSES, doc! { "companyId": 1, "callId": 1 }),
         Index::on(MESSAGES, doc! { "companyId": 1, "at": -1, "_id": -1 }),
         // One message a recording.
         Index::on(MESSAGES, doc! { "companyId": 1, "recordingSid": 1 })

@@ -17,12 +17,14 @@ use frontdesk_domain::{
 };
 use serde_json::{Map, Value};
 
+mod analytics;
 mod forward;
 mod leases;
 mod ledger;
 mod messages;
 mod records;
 
+pub use analytics::{AnalyticsStore, Erased, RollupScope, SlotRollup};
 pub use leases::{Fence, Lease, LeaseStore};
 pub use ledger::{Audit, Bill, Drift, Hold, LedgerFilter, LedgerStore, Reserved};
 pub use messages::{
@@ -39,6 +41,7 @@ pub mod signatures {
     pub use std::sync::Arc;
 
     pub use frontdesk_domain::{
+        analytics::{Miss, Rollup, Slot},
         decision::FallbackKind,
         documents::{company::Company, trade::TradeName},
         ids::{CallId, CompanyId, LedgerEntryId, MessageId, NotificationId, QnaId, TemplateId, TurnId},
@@ -426,6 +429,7 @@ pub trait Backend:
     + ImportStore
     + TurnLog
     + CallLog
+    + AnalyticsStore
     + MessageStore
     + AudioStore
     + RetentionStore
@@ -447,6 +451,7 @@ impl<T> Backend for T where
         + ImportStore
         + TurnLog
         + CallLog
+        + AnalyticsStore
         + MessageStore
         + AudioStore
         + RetentionStore

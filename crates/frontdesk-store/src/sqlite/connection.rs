@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0003-audio.sql"),
     include_str!("../../migrations/0004-ledger.sql"),
     include_str!("../../migrations/0005-leases.sql"),
+    include_str!("../../migrations/0008-analytics.sql"),
 ];
 
 /// How long opening waits for another process that opens the same file.

@@ -19,11 +19,13 @@ use crate::{
     system::ObjectIds,
 };
 
+mod analytics;
 mod audio;
 mod calls;
 mod changes;
 mod companies;
 mod connection;
+mod erasure;
 mod failure;
 mod import;
 mod leases;

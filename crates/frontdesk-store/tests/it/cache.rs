@@ -107,7 +107,7 @@ impl ChangeFeed for Trying {
 
 forward!(
     CompanyStore, TemplateStore, QnaStore, SingletonStore, ImportStore, TurnLog, CallLog, MessageStore, AudioStore,
-    RetentionStore, NotificationStore,
+    AnalyticsStore, RetentionStore, NotificationStore,
     RotationStore, LedgerStore, LeaseStore, Ping
     for Trying through inner
 );

@@ -29,7 +29,7 @@ impl HeardStore {
 
 forward!(
     CompanyStore, TemplateStore, QnaStore, SingletonStore, SnapshotStore, ChangeFeed, ImportStore, TurnLog, CallLog,
-    AudioStore, RetentionStore, NotificationStore, RotationStore, LedgerStore, LeaseStore, Ping
+    AnalyticsStore, AudioStore, RetentionStore, NotificationStore, RotationStore, LedgerStore, LeaseStore, Ping
     for HeardStore through inner
 );
 
