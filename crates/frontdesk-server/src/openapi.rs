@@ -52,7 +52,7 @@ pub(crate) mod schema {
     }
 
     written_schemas! {
-        Budget Call CallList Company CompanyList Decision ImportReport LedgerEntryList LlmHealth LlmTrial Message
+        Analytics PlatformAnalytics EraseRequest Erasure Budget Call CallList Company CompanyList Decision ImportReport LedgerEntryList LlmHealth LlmTrial Message
         MessageChange MessageList Notification NotificationList Overlay Problem Prompts Qna QnaList Readiness RouteRequest SafetyRules Template TemplateList
     }
 }

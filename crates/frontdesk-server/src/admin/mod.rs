@@ -22,9 +22,11 @@ use crate::{
 };
 
 mod alike;
+pub(crate) mod analytics;
 pub(crate) mod budget;
 pub(crate) mod calls;
 pub(crate) mod companies;
+pub(crate) mod erase;
 pub(crate) mod export;
 mod filters;
 pub(crate) mod import;

@@ -24,7 +24,14 @@ pub(crate) fn id_in(path: &str) -> CompanyId {
 }
 
 /// A turn in which the caller said that.
-fn turn(company: CompanyId, call: &str, turn: u32, at: &str, words: &str, outcome: TurnOutcome) -> TurnRecord {
+pub(crate) fn turn(
+    company: CompanyId,
+    call: &str,
+    turn: u32,
+    at: &str,
+    words: &str,
+    outcome: TurnOutcome,
+) -> TurnRecord {
     TurnRecord {
         turn_id: TurnId::new(&format!("{call}-{turn}")),
         call_id: CallId::new(call),

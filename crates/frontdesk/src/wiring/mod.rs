@@ -49,11 +49,13 @@ mod listen;
 mod llm;
 pub mod log;
 pub mod open_files;
+mod recounting;
 mod signals;
 mod store;
 mod token;
 
 pub use llm::DOUBLE;
+pub use recounting::recount;
 pub use signals::stop_signal;
 use store::{open_existing, open_store, sealer};
 
