@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod alert;
+pub mod analytics;
 pub mod call_state;
 pub mod clock;
 pub mod confidence;

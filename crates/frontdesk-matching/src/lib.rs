@@ -7,6 +7,7 @@ pub mod alike;
 pub mod calibration;
 pub mod evaluation;
 pub mod evidence;
+pub mod grouping;
 mod hash;
 pub mod knowledge;
 pub mod language;

@@ -54,7 +54,7 @@ pub(crate) mod schema {
     }
 
     written_schemas! {
-        Budget Call CallList Company CompanyList Contact ContactList ContactTrial Decision Delivery DeliveryList Health HealthHistory ImportReport LedgerEntryList LlmHealth LlmTrial Message
+        Analytics PlatformAnalytics EraseRequest Erasure Budget Call CallList Company CompanyList Contact ContactList ContactTrial Decision Delivery DeliveryList Health HealthHistory ImportReport LedgerEntryList LlmHealth LlmTrial Message
         MessageChange MessageList Notification NotificationList Overlay Problem Prompts Qna QnaList Readiness RouteRequest SafetyRules Snooze Template TemplateList
     }
 }

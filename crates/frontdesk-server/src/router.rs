@@ -12,8 +12,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     admin::{
-        budget, calls, companies, contacts, export, health, import, llm, messages, notification_stream, notifications, outbox,
-        overlay, prompts, qna, route, safety, templates,
+        analytics, budget, calls, companies, contacts, erase, export, health, import, llm, messages,
+        notification_stream, notifications, outbox, overlay, prompts, qna, route, safety, templates,
     },
     docs,
     extract::{DOCUMENT_BYTES, IMPORT_BYTES},
@@ -78,8 +78,13 @@ fn admin() -> OpenApiRouter<App> {
         .routes(routes!(messages::list_messages))
         .routes(routes!(messages::patch_message))
         .routes(routes!(messages::show_audio))
+        .routes(routes!(calls::export_calls))
+        .routes(routes!(erase::erase))
+        .routes(routes!(analytics::show_analytics))
         .routes(routes!(budget::show_budget))
         .routes(routes!(budget::list_ledger))
+        // /api/v1/analytics
+        .routes(routes!(analytics::show_platform_analytics))
         // /api/v1/trades/{trade}/qna
         .routes(routes!(qna::list_trade_qna, qna::create_trade_qna))
         .routes(routes!(

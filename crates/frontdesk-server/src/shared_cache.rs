@@ -49,7 +49,8 @@ impl Check for SharedCacheCheck {
     }
 
     fn concern(&self) -> Concern {
-        let fix = "start Redis, or see why it cannot be reached; nothing is lost with it, and calls are answered meanwhile";
+        let fix =
+            "start Redis, or see why it cannot be reached; nothing is lost with it, and calls are answered meanwhile";
         Concern {
             details: json!({ "cache": self.0.url().to_string() }),
             ..Concern::raising(AlertCode::CacheError, HealthState::Down, fix)

@@ -11,6 +11,7 @@ pub mod mongo_url;
 pub mod moving;
 pub mod ports;
 pub mod queue;
+pub mod recount;
 pub mod redis;
 pub mod redis_url;
 pub mod seal;

@@ -109,6 +109,19 @@ impl Admin {
         }
     }
 
+    /// Reads a text, such as `/metrics`.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or refuses.
+    pub async fn text(&self, path: &str) -> Result<String, AdminError> {
+        let reply = self.reply("GET", path, "application/json", Vec::new()).await?;
+        if reply.is_success() {
+            Ok(String::from_utf8_lossy(&reply.body).into_owned())
+        } else {
+            Err(self.refusal(&reply))
+        }
+    }
+
     /// All items of a list.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod analytics;
 mod bench;
 mod budget;
 mod evaluation;
@@ -8,6 +9,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+pub use analytics::{AnalyticsArguments, AnalyticsCommand, RebuildArguments, ReportArguments};
 pub use bench::{BenchArguments, BenchModel};
 pub use budget::{BudgetArguments, BudgetCommand, BudgetResetArguments, BudgetSetArguments, BudgetShowArguments};
 pub use evaluation::{EvalArguments, GivenThresholds, Percent, Shots, TuneArguments};
@@ -142,6 +144,16 @@ Examples:
   frontdesk migrate --from sqlite:frontdesk-data/frontdesk.db --to 'mongodb://db1,db2/frontdesk?replicaSet=rs0'
   frontdesk migrate --from mongodb://db1/frontdesk --to sqlite:new.db --resume")]
     Migrate(MigrateArguments),
+    /// Counts stored calls again and compares.
+    Analytics(AnalyticsArguments),
+    /// Goes through the maintenance checklist and says of each line whether it is well.
+    #[command(after_help = "\
+Each line is ok, look (with what to do) or unknown (with what is missing). Exit code 1 if one says look.
+
+Examples:
+  frontdesk report --week
+  frontdesk report --month --company norvell")]
+    Report(ReportArguments),
     /// Stand-ins for what is not on this machine, for trials.
     Dev(DevArguments),
     /// Prints the default configuration, which explains every setting.

@@ -68,7 +68,7 @@ pub(super) struct Faulty {
 }
 
 forward!(
-    CompanyStore, TemplateStore, QnaStore, SingletonStore, SnapshotStore, ChangeFeed, ImportStore, NotificationStore, OutboxStore, ContactStore,
+    CompanyStore, TemplateStore, QnaStore, SingletonStore, SnapshotStore, ChangeFeed, ImportStore, NotificationStore, OutboxStore, ContactStore, AnalyticsStore,
     AudioStore, RetentionStore, LeaseStore, HealthStore, Ping for Faulty through store
 );
 

@@ -1,12 +1,19 @@
 //! The call log.
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
 use frontdesk_domain::{
-    ids::CallId,
+    ids::{CallId, CompanyId},
     record::TurnOutcome,
     time::{TimeZone, Timestamp},
 };
-use frontdesk_store::ports::{CallCursor, CallFilter, StoredCall};
+use frontdesk_store::ports::{CallCursor, CallFilter, Page, StoreError, StoredCall};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use http::header;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,7 +22,7 @@ use crate::{
     auth::CompanyScope,
     extract::{InPath, Query},
     openapi::schema,
-    problem::{Code, Problem},
+    problem::{Code, Problem, chain},
     state::App,
 };
 
@@ -81,6 +88,74 @@ pub(crate) async fn list_calls(
         (key, CallView::from(call))
     });
     Ok(List::of(keyed.collect(), page.limit, scope.id))
+}
+
+/// So many calls are exported at once.
+const EXPORTED_AT_ONCE: usize = 50;
+
+/// Exports a company's calls with their turns as JSON lines, newest first: one call a line, as the list shows it.
+///
+/// Takes the filters of the list.
+#[utoipa::path(get, path = "/api/v1/companies/{companyId}/calls/export", tag = "calls",
+    params(("from" = Option<String>, Query), ("to" = Option<String>, Query), ("caller" = Option<String>, Query),
+        ("outcome" = Option<String>, Query), ("q" = Option<String>, Query)),
+    responses((status = 200, body = String, content_type = "application/x-ndjson")))]
+pub(crate) async fn export_calls(State(app): State<App>, scope: CompanyScope, query: Query) -> Answer<Response> {
+    query.only(&["from", "to", "caller", "outcome", "q"])?;
+    let export = CallExport {
+        filter: filter(&query, &filters::zone_of(&scope.company))?,
+        app,
+        company: scope.id,
+        next: Some(None),
+    };
+    // The first part is read before the answer begins, so that a store that does not answer is a problem.
+    let mut parts = Box::pin(stream::try_unfold(export, |export| async {
+        export.next_part().await.inspect_err(|error| {
+            tracing::error!(error = chain(error), "an export of calls ended before it was complete");
+        })
+    }));
+    let first = parts.try_next().await?.unwrap_or_default();
+    let headers = [
+        (header::CONTENT_TYPE, "application/x-ndjson"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"calls.jsonl\""),
+    ];
+    let parts = stream::once(async { Ok::<_, StoreError>(first) }).chain(parts);
+    Ok((headers, Body::from_stream(parts)).into_response())
+}
+
+/// An export of calls that goes on.
+struct CallExport {
+    app: App,
+    company: CompanyId,
+    filter: CallFilter,
+    /// After which call it goes on; none once it is done.
+    next: Option<Option<CallCursor>>,
+}
+
+impl CallExport {
+    /// The next lines; `None` after the last ones.
+    async fn next_part(mut self) -> Result<Option<(Bytes, Self)>, StoreError> {
+        let Some(after) = self.next.take() else { return Ok(None) };
+        let page = Page {
+            after,
+            limit: EXPORTED_AT_ONCE,
+        };
+        let calls = self.app.store.calls(self.company, &self.filter, page).await?;
+        if let Some(last) = calls.last().filter(|_| calls.len() == EXPORTED_AT_ONCE) {
+            self.next = Some(Some(CallCursor {
+                started_at: last.started_at,
+                call_id: last.call_id.clone(),
+            }));
+        }
+        let mut lines = Vec::new();
+        for call in calls {
+            // A view of what was JSON in the store is JSON again.
+            if serde_json::to_writer(&mut lines, &CallView::from(call)).is_ok() {
+                lines.push(b'\n');
+            }
+        }
+        Ok(Some((lines.into(), self)))
+    }
 }
 
 /// Shows a call with its turns, oldest first.

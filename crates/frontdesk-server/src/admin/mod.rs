@@ -22,10 +22,12 @@ use crate::{
 };
 
 mod alike;
+pub(crate) mod analytics;
 pub(crate) mod budget;
 pub(crate) mod calls;
 pub(crate) mod companies;
 pub(crate) mod contacts;
+pub(crate) mod erase;
 pub(crate) mod export;
 mod filters;
 pub(crate) mod health;

@@ -6,7 +6,10 @@ use axum::extract::FromRequestParts;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use frontdesk_domain::{
     documents::nearest,
-    ids::{CallId, CompanyId, ContactId, DeliveryId, HealthEntryId, LedgerEntryId, MessageId, NotificationId, QnaId, TemplateId},
+    ids::{
+        CallId, CompanyId, ContactId, DeliveryId, HealthEntryId, LedgerEntryId, MessageId, NotificationId, QnaId,
+        TemplateId,
+    },
 };
 use frontdesk_store::ports::{CallCursor, Page};
 use http::request::Parts;

@@ -1,6 +1,8 @@
 //! The server from outside: real router, real `SQLite` file.
 
 #[cfg(test)]
+mod analytics;
+#[cfg(test)]
 mod budget;
 #[cfg(test)]
 mod calls;

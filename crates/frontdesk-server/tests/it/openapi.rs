@@ -41,6 +41,10 @@ const DUE: &[&str] = &[
     "POST /api/v1/companies/{}/route",
     "GET /api/v1/companies/{}/calls",
     "GET /api/v1/companies/{}/calls/{}",
+    "GET /api/v1/companies/{}/calls/export",
+    "POST /api/v1/companies/{}/erase",
+    "GET /api/v1/companies/{}/analytics",
+    "GET /api/v1/analytics",
     "GET /api/v1/companies/{}/messages",
     "PATCH /api/v1/companies/{}/messages/{}",
     "GET /api/v1/companies/{}/messages/{}/audio",
@@ -298,6 +302,10 @@ async fn what_the_server_writes_is_what_the_document_describes() {
     );
     let id = path.rsplit('/').next().unwrap().parse().unwrap();
     crate::calls::seed(&app, id).await;
+    is("Analytics", &app.get(&format!("{path}/analytics")).await);
+    is("PlatformAnalytics", &app.get("/api/v1/analytics").await);
+    let erase = json!({ "caller": "+15559990000" });
+    is("Erasure", &app.post(&format!("{path}/erase"), erase).await);
     is("CallList", &app.get(&format!("{path}/calls")).await);
     is("MessageList", &app.get(&format!("{path}/messages")).await);
     crate::notifications::raise(

@@ -22,7 +22,7 @@ use crate::{
 };
 
 forward!(
-    SnapshotStore, ChangeFeed, TurnLog, CallLog, MessageStore, AudioStore, RetentionStore, NotificationStore, OutboxStore, ContactStore, LedgerStore,
+    SnapshotStore, ChangeFeed, TurnLog, CallLog, MessageStore, AudioStore, RetentionStore, NotificationStore, OutboxStore, ContactStore, LedgerStore, AnalyticsStore,
     LeaseStore, HealthStore, Ping
     for CachedStore through backend
 );

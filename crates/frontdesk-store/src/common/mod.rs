@@ -1,5 +1,6 @@
 //! What every backend does in the same way, whatever it stores it in.
 
+pub(crate) mod analytics;
 pub(crate) mod audit;
 pub(crate) mod bills;
 pub(crate) mod changed;

@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use super::{
     MongoStore,
+    analytics::UNCOUNTED,
     failure::{Trouble, damaged, is_taken, within},
     health,
     revisions::limit,
@@ -130,6 +131,7 @@ pub(super) fn document_of_turn(
         "words": said.join("\n").to_lowercase(),
         "record": record,
         "document": document,
+        UNCOUNTED: true,
     }
 }
 
@@ -172,6 +174,7 @@ impl MongoStore {
             );
         noted.await?;
         let documents = turns.iter().map(turn_document).collect::<Result<Vec<_>, _>>()?;
+        let ids: Vec<Bson> = documents.iter().filter_map(|turn| turn.get("_id").cloned()).collect();
         if !documents.is_empty() {
             match self.collection(TURNS).insert_many(documents).ordered(false).await {
                 // What is there already stays as it is.
@@ -179,7 +182,10 @@ impl MongoStore {
                 done => _ = done?,
             }
         }
-        rotations::note_spoken(self, turns).await
+        rotations::note_spoken(self, turns).await?;
+        // Last, and not for long: what is stored is stored.
+        self.count_stored(ids).await;
+        Ok(())
     }
 
     /// Those of a company's calls in which somebody said these words.

@@ -22,11 +22,13 @@ use crate::{
     system::ObjectIds,
 };
 
+mod analytics;
 mod audio;
 mod calls;
 mod changes;
 mod companies;
 mod contacts;
+mod erasure;
 mod failure;
 mod health;
 mod import;
@@ -142,6 +144,8 @@ pub struct MongoStore {
     ids: ObjectIds,
     turnstiles: ledger::Turnstiles,
     options: MongoOptions,
+    /// Of turns that are not counted.
+    backlog: analytics::Backlog,
 }
 
 impl fmt::Debug for MongoStore {
@@ -206,6 +210,7 @@ impl MongoStore {
             turnstiles: ledger::Turnstiles::default(),
             clock,
             options: own,
+            backlog: analytics::Backlog::default(),
         })
     }
 

@@ -10,7 +10,7 @@ use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
 use super::{
     MongoStore,
     failure::{Trouble, damaged, within},
-    schema::{AUDIO_PARTS, CALLS, COMPANIES, DELETED_COMPANIES, MESSAGES, TURNS},
+    schema::{AUDIO_PARTS, CALLS, COMPANIES, DELETED_COMPANIES, MESSAGES, MISSES, TURNS},
     transaction::Transaction,
     values::{Fields as _, date, object_id},
 };
@@ -75,17 +75,20 @@ impl MongoStore {
         Ok(self.collection(collection).delete_many(filter).await?.deleted_count)
     }
 
-    async fn purge_calls(&self, company: &Bson, before: &Bson) -> Result<(u64, u64), Trouble> {
-        let old = doc! { "companyId": company, "startedAt": { "$lt": before } };
+    async fn purge_calls(&self, id: CompanyId, before: &Bson) -> Result<(u64, u64), Trouble> {
+        let company = object_id(id);
+        let old = doc! { "companyId": company.clone(), "startedAt": { "$lt": before } };
         let calls = self.first(CALLS, old).await?;
         if calls.is_empty() {
             return Ok((0, 0));
         }
         let names: Vec<&str> = calls.iter().filter_map(|call| call.text_or_none("callId")).collect();
+        // What they were counted in stays.
+        self.thin(id, &names).await?;
         // A call goes last: until then its turns can be found.
-        let turns = self
-            .delete(TURNS, doc! { "companyId": company, "callId": { "$in": names } })
-            .await?;
+        let of_calls = doc! { "companyId": company, "callId": { "$in": names } };
+        self.delete(MISSES, of_calls.clone()).await?;
+        let turns = self.delete(TURNS, of_calls).await?;
         let ids: Vec<Bson> = calls.iter().filter_map(|call| call.get("_id").cloned()).collect();
         Ok((self.delete(CALLS, doc! { "_id": { "$in": ids } }).await?, turns))
     }
@@ -171,9 +174,9 @@ impl RetentionStore for MongoStore {
             "delete records whose retention has ended",
             self.options.operator_deadline,
             async {
-                let (company, before) = (object_id(company), date(before));
-                let (calls, turns) = self.purge_calls(&company, &before).await?;
-                let messages = self.purge_messages(&company, &before).await?;
+                let before = date(before);
+                let (calls, turns) = self.purge_calls(company, &before).await?;
+                let messages = self.purge_messages(&object_id(company), &before).await?;
                 Ok(Purged { calls, turns, messages })
             },
         )

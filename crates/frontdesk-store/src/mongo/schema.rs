@@ -26,6 +26,8 @@ pub(super) const CHANGES: &str = "changes";
 pub(super) const COUNTERS: &str = "counters";
 pub(super) const CALLS: &str = "calls";
 pub(super) const TURNS: &str = "turns";
+pub(super) const ROLLUPS: &str = "rollups";
+pub(super) const MISSES: &str = "misses";
 pub(super) const MESSAGES: &str = "messages";
 pub(super) const AUDIO_PARTS: &str = "audio_parts";
 pub(super) const DELETED_COMPANIES: &str = "deleted_companies";
@@ -110,6 +112,10 @@ fn indexes() -> Vec<Index> {
         Index::on(TURNS, doc! { "at": 1, "counted": 1, "companyId": 1 }).of(doc! { "counted": { "$exists": true } }),
         Index::on(HEALTH_HISTORY, doc! { "check": 1, "_id": -1 }),
         Index::on(HEALTH_HISTORY, doc! { "at": 1 }),
+        Index::on(TURNS, doc! { "uncounted": 1 }).of(doc! { "uncounted": { "$exists": true } }),
+        Index::on(ROLLUPS, doc! { "scope": 1, "slot": 1 }),
+        Index::on(MISSES, doc! { "companyId": 1, "at": -1 }),
+        Index::on(MISSES, doc! { "companyId": 1, "callId": 1 }),
         Index::on(MESSAGES, doc! { "companyId": 1, "at": -1, "_id": -1 }),
         // One message a recording.
         Index::on(MESSAGES, doc! { "companyId": 1, "recordingSid": 1 })

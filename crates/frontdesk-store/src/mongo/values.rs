@@ -90,7 +90,8 @@ fn number_of(held: &Bson) -> Option<Number> {
     }
 }
 
-fn escaped(name: &str) -> String {
+/// A name as a field of a document may have it.
+pub(super) fn escaped(name: &str) -> String {
     let mut written = String::with_capacity(name.len());
     for (at, letter) in name.char_indices() {
         match letter {
@@ -108,7 +109,8 @@ fn push_escaped(written: &mut String, letter: char) {
     _ = write!(written, "%{:02X}", u32::from(letter));
 }
 
-fn unescaped(name: &str) -> Option<String> {
+/// What [`escaped`] wrote; `None` if that is something else.
+pub(super) fn unescaped(name: &str) -> Option<String> {
     let mut parts = name.split('%');
     let mut read = parts.next()?.to_owned();
     for part in parts {

@@ -82,6 +82,17 @@ macro_rules! forward {
             turns_since(since: Timestamp, before: Option<CallPlace>, limit: usize) -> Result<Vec<TurnsOfCall>, StoreError>;
         });
     };
+    (@AnalyticsStore, $type:ident, $field:ident) => {
+        $crate::forward!(@@AnalyticsStore, $type, $field, {
+            rollups(scope: RollupScope, from: Slot, to: Slot) -> Result<Vec<SlotRollup>, StoreError>;
+            counted_companies() -> Result<Vec<CompanyId>, StoreError>;
+            misses(company: CompanyId, from: Timestamp, to: Timestamp, limit: usize) -> Result<Vec<Miss>, StoreError>;
+            replace_rollup(scope: RollupScope, slot: Slot, seen: Option<&Rollup>, counted: Rollup)
+                -> Result<bool, StoreError>;
+            restore_misses(company: CompanyId, misses: Vec<Miss>) -> Result<u64, StoreError>;
+            erase(company: CompanyId, caller: &str) -> Result<Erased, StoreError>;
+        });
+    };
     (@MessageStore, $type:ident, $field:ident) => {
         $crate::forward!(@@MessageStore, $type, $field, {
             put_message(message: Message) -> Result<MessageId, StoreError>;

@@ -17,6 +17,7 @@ use frontdesk_domain::{
 };
 use serde_json::{Map, Value};
 
+mod analytics;
 mod forward;
 mod health;
 mod leases;
@@ -26,6 +27,7 @@ mod notices;
 mod records;
 mod transfer;
 
+pub use analytics::{AnalyticsStore, Erased, RollupScope, SlotRollup};
 pub use health::{FallbackCount, HealthEntry, HealthFilter, HealthStore, InstanceHealth, PartHealth, Unresolved};
 pub use leases::{Fence, Lease, LeaseStore};
 pub use ledger::{Audit, Bill, Drift, Hold, LedgerFilter, LedgerStore, Reserved};
@@ -50,6 +52,7 @@ pub mod signatures {
 
     pub use frontdesk_domain::{
         alert::AlertCode,
+        analytics::{Miss, Rollup, Slot},
         decision::FallbackKind,
         documents::{company::Company, trade::TradeName},
         ids::{
@@ -441,6 +444,7 @@ pub trait Backend:
     + ImportStore
     + TurnLog
     + CallLog
+    + AnalyticsStore
     + MessageStore
     + AudioStore
     + RetentionStore
@@ -465,6 +469,7 @@ impl<T> Backend for T where
         + ImportStore
         + TurnLog
         + CallLog
+        + AnalyticsStore
         + MessageStore
         + AudioStore
         + RetentionStore

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use frontdesk_domain::{
+    analytics::TurnFacts,
     fnv::fnv1a,
     ids::{CallId, CompanyId, TurnId},
     record::{TurnOutcome, TurnRecord},
@@ -12,7 +13,7 @@ use frontdesk_domain::{
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params, params_from_iter};
 
 use super::{
-    ADMIN, SqliteStore,
+    ADMIN, SqliteStore, analytics,
     failure::damaged,
     health, rotations,
     rows::{self, Bound, Conditions, limit},
@@ -27,6 +28,7 @@ fn append(connection: &Connection, turns: &[TurnRecord]) -> rusqlite::Result<()>
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let mut statement = connection.prepare_cached(sql)?;
     let mut json = Vec::with_capacity(4_096);
+    let mut stored = Vec::with_capacity(turns.len());
     for turns in turns_of_calls(turns) {
         let call = note_call(connection, &turns)?;
         for turn in turns {
@@ -42,7 +44,7 @@ fn append(connection: &Connection, turns: &[TurnRecord]) -> rusqlite::Result<()>
                 document,
                 ..
             } = turn;
-            statement.execute(params![
+            let inserted = statement.execute(params![
                 call,
                 turn_id.as_str(),
                 number,
@@ -52,8 +54,13 @@ fn append(connection: &Connection, turns: &[TurnRecord]) -> rusqlite::Result<()>
                 document,
                 health::counted(turn),
             ])?;
+            // What is there already is counted already.
+            if inserted > 0 {
+                stored.push((connection.last_insert_rowid(), TurnFacts::from(turn)));
+            }
         }
     }
+    analytics::count(connection, &stored)?;
     rotations::note_spoken(connection, turns)
 }
 
@@ -85,6 +92,22 @@ fn number_of(connection: &Connection, company: &str, call: &str) -> rusqlite::Re
     connection
         .prepare_cached(sql)?
         .query_row(params![key, company, call], |row| row.get(0))
+        .optional()
+}
+
+/// The number of a stored turn's row.
+pub(super) fn number_of_turn(
+    connection: &Connection,
+    company: CompanyId,
+    call: &CallId,
+    turn: &TurnId,
+) -> rusqlite::Result<Option<i64>> {
+    let Some(call) = number_of(connection, &company.to_string(), call.as_str())? else {
+        return Ok(None);
+    };
+    connection
+        .prepare_cached("SELECT number FROM turns WHERE call = ?1 AND turn_id = ?2")?
+        .query_row(params![call, turn.as_str()], |row| row.get(0))
         .optional()
 }
 

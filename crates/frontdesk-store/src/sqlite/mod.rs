@@ -19,12 +19,14 @@ use crate::{
     system::ObjectIds,
 };
 
+mod analytics;
 mod audio;
 mod calls;
 mod changes;
 mod companies;
 mod connection;
 mod contacts;
+mod erasure;
 mod failure;
 mod health;
 mod import;

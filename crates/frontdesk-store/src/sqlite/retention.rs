@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use frontdesk_domain::{ids::CompanyId, time::Timestamp};
 use rusqlite::{Connection, params};
 
-use super::{ADMIN, SqliteStore, failure::damaged};
+use super::{ADMIN, SqliteStore, analytics, failure::damaged};
 use crate::ports::{Purged, RecordKeeper, RetentionStore, StoreError};
 
 /// So many calls, and as many messages, are deleted at once.
@@ -52,6 +52,8 @@ fn purge(connection: &Connection, company: &str, before: i64) -> rusqlite::Resul
         .query_map(params![company, before, BATCH], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     for call in calls {
+        // What they were counted in stays.
+        analytics::thin(connection, company, call)?;
         let turns = connection
             .prepare_cached("DELETE FROM turns WHERE call = ?1")?
             .execute([call])?;

@@ -123,7 +123,7 @@ impl ChangeFeed for Trying {
 
 forward!(
     CompanyStore, TemplateStore, QnaStore, SingletonStore, ImportStore, TurnLog, CallLog, MessageStore, AudioStore,
-    RetentionStore, NotificationStore, OutboxStore, ContactStore,
+    RetentionStore, NotificationStore, OutboxStore, ContactStore, AnalyticsStore,
     RotationStore, LedgerStore, LeaseStore, HealthStore, Ping
     for Trying through inner
 );

@@ -9,7 +9,7 @@ use frontdesk_encoder::files;
 use frontdesk_llm::prices::PriceTable;
 use frontdesk_store::{redis::Redis, system::SystemClock, tasks::TaskSet};
 
-use super::{Context, admin_of, doctor_twilio, runtime};
+use super::{Context, admin_of, doctor_calls, doctor_twilio, runtime};
 use crate::{
     admin::{AdminError, text},
     cli::DoctorArguments,
@@ -45,6 +45,14 @@ pub(super) fn run(context: &Context, doctor: &DoctorArguments) -> Result<()> {
             token_file(&config)
         }],
     )?;
+    if runs {
+        report(output, &mut worst, &runtime.block_on(calls(&admin)))?;
+    } else {
+        let unseen = Finding::fine(format!(
+            "no server answers at {server}: fallbacks, LLM, budgets, arrivals and slow turns were not looked at"
+        ));
+        report(output, &mut worst, &[unseen])?;
+    }
     report(output, &mut worst, &[encoder(&config), llm(&config)])?;
     report(output, &mut worst, runtime.block_on(cache(&config)).as_slice())?;
     report(output, &mut worst, open_files::inspect().as_slice())?;
@@ -218,6 +226,17 @@ async fn token(admin: &crate::admin::Admin) -> Finding {
             format!("the admin API does not answer: {error}"),
             "look at the server's log",
         ),
+    }
+}
+
+/// What the calls of the last days say.
+async fn calls(admin: &crate::admin::Admin) -> Vec<Finding> {
+    match doctor_calls::ask(admin).await {
+        Ok(found) => found,
+        Err(error) => vec![Finding::warning(
+            format!("what the server knows of its calls cannot be read: {error:#}"),
+            "see the reason above; fallbacks, LLM, budgets, arrivals and slow turns were not looked at",
+        )],
     }
 }
 

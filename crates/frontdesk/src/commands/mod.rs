@@ -12,12 +12,14 @@ use crate::{
     output::{Output, Terminal},
 };
 
+mod analytics;
 mod bench;
 mod budget;
 mod call;
 mod companies;
 mod dev;
 mod doctor;
+mod doctor_calls;
 mod doctor_twilio;
 mod eval;
 mod export;
@@ -25,6 +27,7 @@ mod fallback_documents;
 mod import;
 mod migrate;
 mod model;
+mod report;
 mod route;
 mod serve;
 mod tune;
@@ -65,6 +68,8 @@ pub fn run(cli: Cli, environment: Vec<(String, String)>, terminal: Terminal) -> 
         Command::Tune(arguments) => tune::run(&context, &arguments),
         Command::Budget(arguments) => budget::run(&context, &arguments),
         Command::Migrate(arguments) => migrate::run(&context, &arguments),
+        Command::Analytics(arguments) => analytics::run(&context, &arguments),
+        Command::Report(arguments) => report::run(&context, &arguments),
         Command::Dev(arguments) => dev::run(&context, &arguments),
         Command::Config => Ok(context.output.part(DEFAULT)?),
         Command::Bench(arguments) => bench::run(&context, &arguments),

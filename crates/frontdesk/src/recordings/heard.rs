@@ -29,7 +29,7 @@ impl HeardStore {
 
 forward!(
     CompanyStore, TemplateStore, QnaStore, SingletonStore, SnapshotStore, ChangeFeed, ImportStore, TurnLog, CallLog,
-    AudioStore, RetentionStore, NotificationStore, OutboxStore, ContactStore, RotationStore, LedgerStore, LeaseStore, HealthStore, Ping
+    AnalyticsStore, AudioStore, RetentionStore, NotificationStore, OutboxStore, ContactStore, RotationStore, LedgerStore, LeaseStore, HealthStore, Ping
     for HeardStore through inner
 );
 

@@ -56,6 +56,7 @@ pub mod log;
 pub mod moving;
 mod notices;
 pub mod open_files;
+mod recounting;
 mod sharing;
 mod signals;
 mod store;
@@ -63,6 +64,7 @@ mod token;
 
 pub use llm::DOUBLE;
 use notices::Post;
+pub use recounting::recount;
 pub use signals::stop_signal;
 use store::{open_existing, open_store, sealer};
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use frontdesk_store::ports::Backend;
 use futures_util::future::BoxFuture;
 
+pub(crate) mod analytics;
 pub(crate) mod bills;
 pub(crate) mod calls;
 pub(crate) mod centre;
@@ -55,6 +56,11 @@ macro_rules! run_all {
                 the_ending_is_that_of_the_last_turn_whatever_comes_first, a_call_is_its_companys_alone,
                 an_answer_is_found_by_its_turn_for_a_while, the_end_of_a_call_is_noted_once,
                 the_turns_of_recent_calls_are_listed_newest_first,
+            ],
+            analytics: [
+                rollups_are_what_the_turns_add_up_to, a_wrong_rollup_is_corrected_by_counting_again,
+                what_nothing_matched_is_kept_as_long_as_its_turn, what_nothing_matched_is_found_again_from_the_turns,
+                an_erased_caller_is_gone_and_nobody_else,
             ],
             notices: [
                 a_recording_is_one_message, messages_are_listed_newest_first, another_companys_message_is_not_touched,

@@ -1,0 +1,200 @@
+//! Roll-ups, written together with the turns they count, and the turns that no scripted match answered.
+
+use async_trait::async_trait;
+use frontdesk_domain::{
+    analytics::{Miss, Rollup, Slot, TurnFacts},
+    ids::CompanyId,
+    time::Timestamp,
+};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{ADMIN, SqliteStore, erasure, failure::damaged, rows};
+use crate::{
+    common::analytics::Additions,
+    ports::{AnalyticsStore, Erased, RollupScope, SlotRollup, StoreError},
+};
+
+fn key_of(scope: RollupScope) -> String {
+    match scope {
+        RollupScope::Platform => String::new(),
+        RollupScope::Company(company) => company.to_string(),
+    }
+}
+
+/// Counts turns that have just been stored, each with the number of its row.
+pub(super) fn count(connection: &Connection, stored: &[(i64, TurnFacts<'_>)]) -> rusqlite::Result<()> {
+    let mut additions = Additions::default();
+    for (number, turn) in stored {
+        additions.count(turn);
+        if let Some(miss) = Miss::of(turn) {
+            put_miss(connection, *number, turn.company_id, &miss)?;
+        }
+    }
+    for ((scope, slot), added) in additions.finish() {
+        let key = key_of(scope);
+        let mut rollup = added;
+        let read = "SELECT counts FROM rollups WHERE scope = ?1 AND slot = ?2";
+        let mut read = connection.prepare_cached(read)?;
+        let mut found = read.query(params![key, slot.number()])?;
+        if let Some(row) = found.next()? {
+            add_row(&mut rollup, row.get_ref(0)?.as_blob()?)?;
+        }
+        write(connection, &key, slot, &rollup)?;
+    }
+    Ok(())
+}
+
+fn add_row(rollup: &mut Rollup, bytes: &[u8]) -> rusqlite::Result<()> {
+    rollup.add_bytes(bytes).map_err(|error| damaged("a roll-up", error))
+}
+
+fn write(connection: &Connection, key: &str, slot: Slot, rollup: &Rollup) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO rollups (scope, slot, counts) VALUES (?1, ?2, ?3)
+        ON CONFLICT DO UPDATE SET counts = excluded.counts";
+    let mut statement = connection.prepare_cached(sql)?;
+    statement
+        .execute(params![key, slot.number(), rollup.to_bytes()])
+        .map(drop)
+}
+
+fn put_miss(connection: &Connection, turn: i64, company: CompanyId, miss: &Miss) -> rusqlite::Result<usize> {
+    let sql = "INSERT OR IGNORE INTO misses (turn, company_id, at, miss) VALUES (?1, ?2, ?3, ?4)";
+    connection.prepare_cached(sql)?.execute(params![
+        turn,
+        company.to_string(),
+        miss.at.as_microsecond(),
+        rows::to_json(miss)?
+    ])
+}
+
+/// Notes that some of the turns that these roll-ups count are about to be deleted: the turns of a call.
+pub(super) fn thin(connection: &Connection, company: &str, call: i64) -> rusqlite::Result<()> {
+    let sql = "UPDATE rollups SET thinned = 1
+        WHERE scope = ?1 AND thinned = 0 AND slot IN (SELECT at / ?3 FROM turns WHERE call = ?2)";
+    let slot_micros = Slot::SECONDS * 1_000_000;
+    connection
+        .prepare_cached(sql)?
+        .execute(params![company, call, slot_micros])
+        .map(drop)
+}
+
+#[async_trait]
+impl AnalyticsStore for SqliteStore {
+    async fn rollups(&self, scope: RollupScope, from: Slot, to: Slot) -> Result<Vec<SlotRollup>, StoreError> {
+        self.read("read roll-ups", move |connection| {
+            let sql = "SELECT slot, thinned, counts FROM rollups
+                WHERE scope = ?1 AND slot >= ?2 AND slot < ?3 ORDER BY slot";
+            let mut statement = connection.prepare_cached(sql)?;
+            let values = params![key_of(scope), from.number(), to.number()];
+            let rollups = statement.query_map(values, |row| {
+                let mut rollup = Rollup::default();
+                add_row(&mut rollup, row.get_ref(2)?.as_blob()?)?;
+                Ok(SlotRollup {
+                    slot: Slot::from_number(row.get(0)?),
+                    thinned: row.get(1)?,
+                    rollup,
+                })
+            })?;
+            rollups.collect()
+        })
+        .await
+    }
+
+    async fn counted_companies(&self) -> Result<Vec<CompanyId>, StoreError> {
+        self.read("list the companies that have roll-ups", |connection| {
+            // One step in the index for each.
+            let sql = "WITH RECURSIVE scopes (scope) AS (
+                    SELECT min(scope) FROM rollups
+                    UNION ALL
+                    SELECT (SELECT min(scope) FROM rollups WHERE scope > scopes.scope) FROM scopes
+                    WHERE scopes.scope IS NOT NULL
+                )
+                SELECT scope FROM scopes WHERE scope <> ''";
+            let mut statement = connection.prepare_cached(sql)?;
+            let companies = statement.query_map([], |row| {
+                let company = row.get_ref(0)?.as_str()?.parse();
+                company.map_err(|error| damaged("the company of a roll-up", error))
+            })?;
+            companies.collect()
+        })
+        .await
+    }
+
+    async fn misses(
+        &self,
+        company: CompanyId,
+        from: Timestamp,
+        to: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Miss>, StoreError> {
+        let limit = rows::limit(limit);
+        self.read("read what nothing matched", move |connection| {
+            let sql = "SELECT miss FROM misses WHERE company_id = ?1 AND at >= ?2 AND at < ?3
+                ORDER BY at DESC LIMIT ?4";
+            let mut statement = connection.prepare_cached(sql)?;
+            let values = params![company.to_string(), from.as_microsecond(), to.as_microsecond(), limit];
+            let misses = statement.query_map(values, |row| {
+                rows::from_json(row.get_ref(0)?.as_str()?, "a turn that nothing matched")
+            })?;
+            misses.collect()
+        })
+        .await
+    }
+
+    async fn replace_rollup(
+        &self,
+        scope: RollupScope,
+        slot: Slot,
+        seen: Option<&Rollup>,
+        counted: Rollup,
+    ) -> Result<bool, StoreError> {
+        let seen = seen.cloned();
+        self.record("correct a roll-up", ADMIN, move |connection| {
+            let key = key_of(scope);
+            let sql = "SELECT thinned, counts FROM rollups WHERE scope = ?1 AND slot = ?2";
+            let mut statement = connection.prepare_cached(sql)?;
+            let found = statement.query_row(params![key, slot.number()], |row| {
+                let mut rollup = Rollup::default();
+                add_row(&mut rollup, row.get_ref(1)?.as_blob()?)?;
+                Ok((row.get::<_, bool>(0)?, rollup))
+            });
+            let found = found.optional()?;
+            let is_thinned = found.as_ref().is_some_and(|(thinned, _)| *thinned);
+            if is_thinned || found.map(|(_, rollup)| rollup) != seen {
+                return Ok(false);
+            }
+            write(connection, &key, slot, &counted)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn restore_misses(&self, company: CompanyId, misses: Vec<Miss>) -> Result<u64, StoreError> {
+        self.record("add what nothing matched", ADMIN, move |connection| {
+            let mut restored = 0;
+            for miss in &misses {
+                let Some(number) = super::calls::number_of_turn(connection, company, &miss.call_id, &miss.turn_id)?
+                else {
+                    continue;
+                };
+                restored += put_miss(connection, number, company, miss)? as u64;
+            }
+            Ok(restored)
+        })
+        .await
+    }
+
+    async fn erase(&self, company: CompanyId, caller: &str) -> Result<Erased, StoreError> {
+        let (company, caller) = (company.to_string(), caller.to_owned());
+        let asked = (company.clone(), caller.clone());
+        // Without an index on callers this looks at each call of the company, so not on the thread that writes.
+        let found = self.read("find what is kept of a caller", move |connection| {
+            erasure::find(connection, &asked.0, &asked.1)
+        });
+        let found = found.await?;
+        self.record("erase a caller", ADMIN, move |connection| {
+            erasure::erase(connection, &company, &caller, &found)
+        })
+        .await
+    }
+}
