@@ -4,7 +4,9 @@
 //! moves only when nothing is held: what is still open belongs to a call that goes on.
 
 use frontdesk_domain::{
-    documents::{Mode, company::Company},
+    address::Reach,
+    analytics::Slot,
+    documents::{Mode, company::Company, contact::Contact},
     ids::CompanyId,
     ledger::Account,
     record::{AudioState, MessageState},
@@ -13,8 +15,8 @@ use frontdesk_domain::{
 use serde_json::Value;
 
 use crate::ports::{
-    Audit, Holdings, LedgerFilter, MessageFilter, Movable, OldDocument, Page, QnaOwner, RecordKeeper, Singleton,
-    StoreError, StoredCompany,
+    Audit, ContactWrite, Holdings, LedgerFilter, MessageFilter, Movable, NotificationFilter, OldDocument, Page,
+    QnaOwner, RecordKeeper, RollupScope, Singleton, StoreError, StoredCompany,
 };
 
 /// So many documents, notifications or entries are moved at once.
@@ -23,6 +25,15 @@ const PAGE: usize = 100;
 /// So many calls with their turns.
 const CALLS: usize = 50;
 
+/// So many turns that nothing matched are moved of a company, the newest ones.
+const MISSES: usize = 100_000;
+
+/// Where webhooks may lead was decided when their contacts were written.
+const EVERYWHERE: Reach = Reach {
+    private: true,
+    plain_http: true,
+};
+
 /// Parts of a store, in the order in which they are moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
@@ -30,10 +41,14 @@ pub enum Part {
     Documents,
     /// Calls with their turns.
     Calls,
+    /// Roll-ups, and what nothing matched.
+    Counts,
     /// Messages with their audio.
     Messages,
     /// Notifications.
     Notifications,
+    /// Who is told of them.
+    Contacts,
     /// Rotations of fallbacks, and how long records of deleted companies are kept.
     Rotations,
     /// The ledger.
@@ -47,8 +62,10 @@ impl Part {
         match self {
             Self::Documents => "documents",
             Self::Calls => "calls",
+            Self::Counts => "roll-ups",
             Self::Messages => "messages",
             Self::Notifications => "notifications",
+            Self::Contacts => "contacts",
             Self::Rotations => "rotations",
             Self::Ledger => "ledger entries",
         }
@@ -69,8 +86,8 @@ pub enum MoveError {
     /// More or less arrived than there was.
     #[error("what arrived is not what was there: {0}")]
     Differs(String),
-    /// A stored company cannot be read.
-    #[error("company {0} in the store cannot be read: `frontdesk doctor` says why")]
+    /// A stored document cannot be read.
+    #[error("{0} cannot be read from the store: `frontdesk doctor` says why")]
     Unreadable(String),
     /// A store failed.
     #[error(transparent)]
@@ -99,9 +116,11 @@ pub async fn move_all(
     }
     documents(from, to, told).await?;
     calls(from, to, told).await?;
+    counts(from, to, told).await?;
     let keepers = from.record_keepers().await?;
     messages(from, to, &keepers, told).await?;
     notifications(from, to, told).await?;
+    contacts(from, to, told).await?;
     let rotations = from.old_rotations().await?;
     told(Part::Rotations, rotations.len());
     to.restore_rotations(rotations).await?;
@@ -175,7 +194,7 @@ fn company(stored: StoredCompany) -> Result<(CompanyId, OldDocument), MoveError>
     let document = Value::Object(stored.document.json.clone());
     let unreadable = || {
         let id = stored.document.json.get("_id").and_then(Value::as_str);
-        MoveError::Unreadable(id.unwrap_or("without an id").to_owned())
+        MoveError::Unreadable(format!("company {}", id.unwrap_or("without an id")))
     };
     let parsed = Company::parse(&document, Mode::Stored).map_err(|_| unreadable())?;
     let company = parsed.value.company;
@@ -212,6 +231,65 @@ async fn calls(
         after = Some(last.place.clone());
         told(Part::Calls, page.len());
         to.restore_calls(page).await?;
+    }
+}
+
+async fn counts(
+    from: &dyn Movable,
+    to: &dyn Movable,
+    told: &mut (dyn FnMut(Part, usize) + Send),
+) -> Result<(), MoveError> {
+    let companies = from.counted_companies().await?;
+    let scopes = companies.iter().copied().map(RollupScope::Company);
+    for scope in scopes.chain([RollupScope::Platform]) {
+        let all = from
+            .rollups(scope, Slot::of(Timestamp::MIN), Slot::of(Timestamp::MAX))
+            .await?;
+        for rollups in all.chunks(PAGE) {
+            told(Part::Counts, rollups.len());
+            to.restore_rollups(scope, rollups.to_vec()).await?;
+        }
+    }
+    for company in companies {
+        let all = from.misses(company, Timestamp::MIN, Timestamp::MAX, MISSES).await?;
+        for misses in all.chunks(PAGE) {
+            to.restore_misses(company, misses.to_vec()).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn contacts(
+    from: &dyn Movable,
+    to: &dyn Movable,
+    told: &mut (dyn FnMut(Part, usize) + Send),
+) -> Result<(), MoveError> {
+    let mut after = None;
+    loop {
+        let page = from.contacts(Page { after, limit: PAGE }).await?;
+        let mut last = None;
+        told(Part::Contacts, page.len());
+        for stored in page {
+            let document = Value::Object(stored.document.json.clone());
+            let parsed = Contact::parse(&document, Mode::Stored, EVERYWHERE)
+                .map_err(|faults| MoveError::Unreadable(format!("a contact: {faults}")))?;
+            let contact = parsed.value.contact;
+            last = Some(contact.id);
+            if to.contact(contact.id).await?.is_none() {
+                let write = ContactWrite {
+                    contact,
+                    json: stored.document.json,
+                    secrets: stored.secrets,
+                };
+                to.insert_contact(write)
+                    .await
+                    .map_err(|error| MoveError::Unreadable(error.to_string()))?;
+            }
+        }
+        if last.is_none() {
+            return Ok(());
+        }
+        after = last;
     }
 }
 
@@ -258,7 +336,9 @@ async fn notifications(
 ) -> Result<(), MoveError> {
     let mut after = None;
     loop {
-        let page = from.notifications(Page { after, limit: PAGE }).await?;
+        let page = from
+            .notifications(&NotificationFilter::default(), Page { after, limit: PAGE })
+            .await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.id);
         told(Part::Notifications, page.len());

@@ -29,7 +29,6 @@ pub(crate) async fn raise(app: &TestApp, id: &str, code: AlertCode, count: u64) 
             first_at: at,
             told: Vec::new(),
             last_at: at,
-            told: Vec::new(),
         }])
         .await
         .unwrap();

@@ -5,7 +5,8 @@ use std::error::Error;
 use frontdesk_domain::{
     documents::contact::ContactSecrets,
     ids::ContactId,
-    notice::{Attempt, REMEMBERED_ATTEMPTS},
+    notice::{Attempt, Delivery, DeliveryState, REMEMBERED_ATTEMPTS},
+    record::{Notification, NotificationState},
 };
 
 use crate::seal::Sealer;
@@ -114,4 +115,10 @@ mod tests {
         assert_eq!(all.len(), REMEMBERED_ATTEMPTS);
         assert_eq!(all.last(), Some(&attempt(24)));
     }
+}
+
+/// Whether somebody was being told of a notification when its store was left: another one begins that anew.
+pub(crate) fn is_still_to_be_told(notification: &Notification) -> bool {
+    let is_pending = |delivery: &Delivery| delivery.state == DeliveryState::Pending;
+    notification.state == NotificationState::Open && notification.deliveries.iter().any(is_pending)
 }

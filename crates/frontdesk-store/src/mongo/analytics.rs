@@ -90,7 +90,7 @@ fn scope_of(scope: RollupScope) -> Bson {
     }
 }
 
-fn id_of(scope: RollupScope, slot: Slot) -> Document {
+pub(super) fn id_of(scope: RollupScope, slot: Slot) -> Document {
     doc! { "_id": { "scope": scope_of(scope), "slot": slot.number() } }
 }
 
@@ -221,6 +221,12 @@ async fn count_in(transaction: &mut Transaction<'_>, filter: Document) -> Result
         transaction.upsert(ROLLUPS, id_of(scope, slot), add).await?;
     }
     Ok(counted)
+}
+
+/// A roll-up as it rests.
+pub(super) fn rollup_document(scope: RollupScope, slot: Slot, rollup: &Rollup) -> Document {
+    let (counts, answers) = fields(rollup);
+    doc! { "scope": scope_of(scope), "slot": slot.number(), "counts": counts, "answers": answers }
 }
 
 impl MongoStore {
@@ -360,10 +366,7 @@ impl AnalyticsStore for MongoStore {
             if is_thinned || found.as_ref().map(|found| &found.rollup) != seen {
                 return Ok(false);
             }
-            let (counts, answers) = fields(&counted);
-            let correct = doc! { "$set": {
-                "scope": scope_of(scope), "slot": slot.number(), "counts": counts, "answers": answers,
-            } };
+            let correct = doc! { "$set": rollup_document(scope, slot, &counted) };
             transaction.upsert(ROLLUPS, id_of(scope, slot), correct).await?;
             Ok(true)
         })

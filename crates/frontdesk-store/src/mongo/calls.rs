@@ -107,6 +107,7 @@ fn turn_document(turn: &TurnRecord) -> Result<Document, Trouble> {
     if let Some(counted) = health::counted(turn) {
         document.insert("counted", counted);
     }
+    document.insert(UNCOUNTED, true);
     Ok(document)
 }
 
@@ -131,7 +132,6 @@ pub(super) fn document_of_turn(
         "words": said.join("\n").to_lowercase(),
         "record": record,
         "document": document,
-        UNCOUNTED: true,
     }
 }
 

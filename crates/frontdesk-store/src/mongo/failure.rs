@@ -160,12 +160,6 @@ pub(super) trait Refusal: Send {
     fn of_store(error: StoreError) -> Self;
 }
 
-impl Refusal for StoreError {
-    fn of_store(error: StoreError) -> Self {
-        error
-    }
-}
-
 impl Refusal for WriteError {
     fn of_store(error: StoreError) -> Self {
         error.into()

@@ -13,21 +13,24 @@ use mongodb::bson::{Bson, Document, doc};
 use serde_json::Value;
 
 use super::{
-    IMPORT, MongoStore, calls, companies,
+    IMPORT, MongoStore, analytics, calls, companies,
     failure::{Failure, Trouble, damaged, is_taken, within},
     ledger, qnas,
     revisions::{After, limit},
     schema::{
-        ACCOUNTS, CALLS, COMPANIES, DELETED_COMPANIES, ENTRIES, MESSAGES, NOTIFICATIONS, OVERLAYS, PLATFORM, QNAS,
-        ROTATIONS, TEMPLATES, TURNS,
+        ACCOUNTS, CALLS, COMPANIES, CONTACTS, DELETED_COMPANIES, ENTRIES, MESSAGES, NOTIFICATIONS, OVERLAYS, PLATFORM,
+        QNAS, ROLLUPS, ROTATIONS, TEMPLATES, TURNS,
     },
     singletons, templates,
     transaction::{Transaction, transaction},
     values::{self, Fields as _, date, int, object_id, word_of},
 };
-use crate::ports::{
-    CallPlace, Holdings, OldCall, OldDocument, OldRotation, OldTurn, RecordKeeper, StoreError, StoredCompany,
-    TransferStore,
+use crate::{
+    common::notices::is_still_to_be_told,
+    ports::{
+        CallPlace, Holdings, OldCall, OldDocument, OldRotation, OldTurn, RecordKeeper, RollupScope, SlotRollup,
+        StoreError, StoredCompany, TransferStore,
+    },
 };
 
 const WHAT: &str = "a call";
@@ -110,7 +113,13 @@ fn notification_document(notification: &Notification) -> Result<Document, Troubl
         "firstAt": date(notification.first_at),
         "lastAt": date(notification.last_at),
         "state": word_of(notification.state)?,
-        "deliveries": values::to_bson(&Value::Array(notification.deliveries.clone())),
+        "changedAt": date(notification.last_at),
+        "rev": 1_i64,
+        "round": 0_i64,
+        "roundAt": date(notification.first_at),
+        "nextCount": int(notification.count.saturating_add(1)),
+        "groups": [],
+        "dueAt": is_still_to_be_told(notification).then(|| date(notification.last_at)),
     };
     if let Some(until) = notification.snoozed_until {
         document.insert("snoozedUntil", date(until));
@@ -121,6 +130,12 @@ fn notification_document(notification: &Notification) -> Result<Document, Troubl
         document.insert("unresolved", key);
     }
     Ok(document)
+}
+
+fn put_rollup_in(scope: RollupScope, old: &SlotRollup) -> (Document, Document) {
+    let mut set = analytics::rollup_document(scope, old.slot, &old.rollup);
+    set.insert("thinned", old.thinned);
+    (analytics::id_of(scope, old.slot), doc! { "$set": set })
 }
 
 fn read_rotation(rotation: &Document) -> Result<OldRotation, Trouble> {
@@ -153,21 +168,29 @@ impl MongoStore {
         Ok(found.await?.try_collect().await?)
     }
 
-    async fn count(&self, collection: &str) -> Result<u64, Trouble> {
+    async fn size_of(&self, collection: &str) -> Result<u64, Trouble> {
         Ok(self.collection(collection).count_documents(doc! {}).await?)
     }
 
-    async fn held(&self) -> Result<Holdings, Trouble> {
+    async fn held(&self) -> Result<Holdings, StoreError> {
+        // Roll-ups are to say all of it.
+        self.count(&doc! { analytics::UNCOUNTED: true }).await?;
+        within("count what it holds", IMPORT, self.holdings_now()).await
+    }
+
+    async fn holdings_now(&self) -> Result<Holdings, Trouble> {
         let mut holdings = Holdings {
-            companies: self.count(COMPANIES).await?,
-            templates: self.count(TEMPLATES).await?,
-            qnas: self.count(QNAS).await?,
-            singletons: self.count(OVERLAYS).await? + self.count(PLATFORM).await?,
-            calls: self.count(CALLS).await?,
-            turns: self.count(TURNS).await?,
-            messages: self.count(MESSAGES).await?,
-            notifications: self.count(NOTIFICATIONS).await?,
-            entries: self.count(ENTRIES).await?,
+            companies: self.size_of(COMPANIES).await?,
+            templates: self.size_of(TEMPLATES).await?,
+            qnas: self.size_of(QNAS).await?,
+            singletons: self.size_of(OVERLAYS).await? + self.size_of(PLATFORM).await?,
+            calls: self.size_of(CALLS).await?,
+            turns: self.size_of(TURNS).await?,
+            messages: self.size_of(MESSAGES).await?,
+            notifications: self.size_of(NOTIFICATIONS).await?,
+            contacts: self.size_of(CONTACTS).await?,
+            rollups: self.size_of(ROLLUPS).await?,
+            entries: self.size_of(ENTRIES).await?,
             ..Holdings::default()
         };
         for account in self.all(ACCOUNTS).await? {
@@ -273,7 +296,7 @@ async fn put_entries(
 #[async_trait]
 impl TransferStore for MongoStore {
     async fn holdings(&self) -> Result<Holdings, StoreError> {
-        within("count what it holds", IMPORT, self.held()).await
+        self.held().await
     }
 
     async fn old_calls(&self, after: Option<CallPlace>, limit: usize) -> Result<Vec<OldCall>, StoreError> {
@@ -316,6 +339,18 @@ impl TransferStore for MongoStore {
                 let id = doc! { "_id": object_id(notification.id) };
                 let document = notification_document(notification)?;
                 collection.replace_one(id, document).upsert(true).await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn restore_rollups(&self, scope: RollupScope, rollups: Vec<SlotRollup>) -> Result<(), StoreError> {
+        within("take over roll-ups", IMPORT, async {
+            let collection = self.collection(ROLLUPS);
+            for old in &rollups {
+                let (id, set) = put_rollup_in(scope, old);
+                collection.update_one(id, set).upsert(true).await?;
             }
             Ok(())
         })

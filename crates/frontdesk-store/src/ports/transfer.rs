@@ -16,7 +16,9 @@ use frontdesk_domain::{
 };
 use serde_json::Value;
 
-use super::{Backend, CallPlace, QnaOwner, RecordKeeper, Singleton, StoreError, Stored, StoredCompany};
+use super::{
+    Backend, CallPlace, QnaOwner, RecordKeeper, RollupScope, Singleton, SlotRollup, StoreError, Stored, StoredCompany,
+};
 
 /// A document with its counter and times.
 #[derive(Debug, Clone)]
@@ -97,6 +99,10 @@ pub struct Holdings {
     pub messages: u64,
     /// Notifications.
     pub notifications: u64,
+    /// Contacts.
+    pub contacts: u64,
+    /// Roll-ups of turns.
+    pub rollups: u64,
     /// Entries of the ledger.
     pub entries: u64,
     /// What all months of all accounts have spent, in pico-USD.
@@ -118,9 +124,11 @@ pub trait TransferStore: Send + Sync {
     async fn old_accounts(&self) -> Result<Vec<Account>, StoreError>;
     /// Writes documents with their counters and times; templates come before the companies that refer to them.
     async fn restore_documents(&self, documents: Vec<OldDocument>) -> Result<(), StoreError>;
-    /// Writes calls that are not there yet, and turns that are not.
+    /// Writes calls that are not there yet, and turns that are not. They are not counted: roll-ups come by themselves.
     async fn restore_calls(&self, calls: Vec<OldCall>) -> Result<(), StoreError>;
-    /// Writes notifications.
+    /// Writes roll-ups as they are, whatever was there.
+    async fn restore_rollups(&self, scope: RollupScope, rollups: Vec<SlotRollup>) -> Result<(), StoreError>;
+    /// Writes notifications. What was sent of them stays behind; who was still to be told of one is told.
     async fn restore_notifications(&self, notifications: Vec<Notification>) -> Result<(), StoreError>;
     /// Sets rotations.
     async fn restore_rotations(&self, rotations: Vec<OldRotation>) -> Result<(), StoreError>;

@@ -14,7 +14,7 @@ use crate::{
     ports::{AnalyticsStore, Erased, RollupScope, SlotRollup, StoreError},
 };
 
-fn key_of(scope: RollupScope) -> String {
+pub(super) fn key_of(scope: RollupScope) -> String {
     match scope {
         RollupScope::Platform => String::new(),
         RollupScope::Company(company) => company.to_string(),

@@ -11,16 +11,17 @@ use rusqlite::{Connection, Row, params};
 use serde_json::Value;
 
 use super::{
-    IMPORT, SqliteStore, calls, companies,
+    IMPORT, SqliteStore, analytics, calls, companies,
     failure::damaged,
     ledger, qnas,
     rows::{self, After},
     singletons, templates,
 };
 use crate::{
+    common::notices::is_still_to_be_told,
     ports::{
-        CallPlace, Holdings, OldCall, OldDocument, OldRotation, OldTurn, RecordKeeper, StoreError, Stored,
-        StoredCompany, TransferStore,
+        CallPlace, Holdings, OldCall, OldDocument, OldRotation, OldTurn, RecordKeeper, RollupScope, SlotRollup,
+        StoreError, Stored, StoredCompany, TransferStore,
     },
     seal::Sealer,
 };
@@ -73,7 +74,8 @@ fn put_call(connection: &Connection, old: &OldCall) -> rusqlite::Result<()> {
 
 fn put_notification(connection: &Connection, notification: &Notification) -> rusqlite::Result<()> {
     let sql = "INSERT OR REPLACE INTO notifications (id, code, company_id, severity, message, details, count, first_at,
-        last_at, state, snoozed_until, deliveries) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+            last_at, state, snoozed_until, changed_at, round_at, next_count, due_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?9, ?8, ?7 + 1, ?12)";
     let Notification {
         id,
         code,
@@ -86,8 +88,9 @@ fn put_notification(connection: &Connection, notification: &Notification) -> rus
         last_at,
         state,
         snoozed_until,
-        deliveries,
+        deliveries: _,
     } = notification;
+    let due_at = is_still_to_be_told(notification).then(|| last_at.as_microsecond());
     connection.prepare_cached(sql)?.execute(params![
         id.to_string(),
         code.as_str(),
@@ -100,7 +103,7 @@ fn put_notification(connection: &Connection, notification: &Notification) -> rus
         last_at.as_microsecond(),
         rows::word_of(state)?,
         snoozed_until.map(|until| until.as_microsecond()),
-        rows::to_json(deliveries)?,
+        due_at,
     ])?;
     Ok(())
 }
@@ -181,6 +184,8 @@ impl TransferStore for SqliteStore {
                 turns: count("turns")?,
                 messages: count("messages")?,
                 notifications: count("notifications")?,
+                contacts: count("contacts")?,
+                rollups: count("rollups")?,
                 entries: count("ledger")?,
                 spent,
                 held,
@@ -246,6 +251,24 @@ impl TransferStore for SqliteStore {
             notifications
                 .iter()
                 .try_for_each(|notification| put_notification(connection, notification))
+        })
+        .await
+    }
+
+    async fn restore_rollups(&self, scope: RollupScope, rollups: Vec<SlotRollup>) -> Result<(), StoreError> {
+        self.restore("take over roll-ups", move |connection| {
+            let sql = "INSERT OR REPLACE INTO rollups (scope, slot, thinned, counts) VALUES (?1, ?2, ?3, ?4)";
+            let mut statement = connection.prepare_cached(sql)?;
+            for old in &rollups {
+                let values = params![
+                    analytics::key_of(scope),
+                    old.slot.number(),
+                    old.thinned,
+                    old.rollup.to_bytes()
+                ];
+                statement.execute(values)?;
+            }
+            Ok(())
         })
         .await
     }

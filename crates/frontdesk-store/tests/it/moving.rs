@@ -4,6 +4,7 @@ use std::{fmt::Write as _, sync::Arc};
 
 use frontdesk_domain::{
     alert::AlertCode,
+    analytics::Slot,
     decision::FallbackKind,
     documents::{company::CompanySecrets, trade::TradeName},
     ids::{CallId, CompanyId},
@@ -13,8 +14,8 @@ use frontdesk_domain::{
 use frontdesk_store::{
     moving::{MoveError, Part, move_all},
     ports::{
-        Audio, CallEnd, CallFilter, CompanyWrite, Holdings, LedgerFilter, MessageFilter, Movable, Page, QnaOwner,
-        Singleton,
+        Audio, CallEnd, CallFilter, CompanyWrite, Holdings, LedgerFilter, MessageFilter, Movable, NotificationChange,
+        NotificationFilter, Page, QnaOwner, RollupScope, Singleton,
     },
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -22,6 +23,7 @@ use serde_json::json;
 
 use crate::{
     conformance::{
+        contacts::contact,
         ledger::{bill, hold, imported, now, of_platform, set_limit, with_limit},
         notices::message,
     },
@@ -106,7 +108,11 @@ pub(crate) async fn furnish(store: &dyn Movable) {
         ])
         .await
         .unwrap();
-    store.acknowledge(id(22)).await.unwrap();
+    store
+        .change_notification(id(22), NotificationChange::Acknowledge)
+        .await
+        .unwrap();
+    store.insert_contact(contact(5, "On call")).await.unwrap();
     store
         .take_rotations(id(1), FallbackKind::NoMatchFound, 5)
         .await
@@ -208,15 +214,40 @@ pub(crate) async fn told(store: &dyn Movable) -> String {
         let found = store.audio(id(1), message.id).await.unwrap().unwrap();
         tell(&(message, found.audio.map(|audio| audio.bytes.len())));
     }
+    let every = NotificationFilter::default();
     tell(
         &store
-            .notifications(Page {
-                after: None,
-                limit: 100,
-            })
+            .notifications(
+                &every,
+                Page {
+                    after: None,
+                    limit: 100,
+                },
+            )
             .await
             .unwrap(),
     );
+    for contact in store
+        .contacts(Page {
+            after: None,
+            limit: 100,
+        })
+        .await
+        .unwrap()
+    {
+        tell(&(contact.document.json, contact.secrets.0.len()));
+    }
+    let always = (
+        Slot::of(at("2026-01-01T00:00:00Z")),
+        Slot::of(at("2027-01-01T00:00:00Z")),
+    );
+    for scope in [
+        RollupScope::Platform,
+        RollupScope::Company(id(1)),
+        RollupScope::Company(id(2)),
+    ] {
+        tell(&store.rollups(scope, always.0, always.1).await.unwrap());
+    }
     tell(&store.old_rotations().await.unwrap());
     for account in [Account::Company(id(1)), Account::Company(id(3)), Account::Platform] {
         tell(&store.entries(account, LedgerFilter::default(), page()).await.unwrap());
@@ -239,8 +270,10 @@ pub(crate) async fn check_there_and_back(first: &dyn Movable, second: &dyn Movab
     let order = [
         Part::Documents,
         Part::Calls,
+        Part::Counts,
         Part::Messages,
         Part::Notifications,
+        Part::Contacts,
         Part::Rotations,
         Part::Ledger,
     ];

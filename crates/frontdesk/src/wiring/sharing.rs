@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use frontdesk_store::{cache::SharedCache, redis::Redis, redis_url::RedisUrl, seal::Sealer, tasks::TaskSet};
+use frontdesk_store::{cache::SharedCache, redis::Redis, seal::Sealer, tasks::TaskSet};
 
 use crate::config::Config;
 

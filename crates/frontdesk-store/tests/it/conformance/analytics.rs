@@ -453,7 +453,11 @@ pub(crate) async fn an_erased_caller_is_gone_and_nobody_else(given: &Given) {
     );
     assert_eq!(misses(given).await, ["somebody else"]);
     let page = Page { after: None, limit: 50 };
-    let told = given.store.notifications(page).await.unwrap();
+    let told = given
+        .store
+        .notifications(&frontdesk_store::ports::NotificationFilter::default(), page)
+        .await
+        .unwrap();
     assert_eq!(told[0].message, "the turn of call erased failed");
     assert_eq!(
         told[0].details,

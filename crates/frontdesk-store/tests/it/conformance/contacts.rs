@@ -27,7 +27,7 @@ use crate::support::{at, id, raised};
 
 const CODE: AlertCode = AlertCode::LlmDown;
 
-fn contact(number: u32, name: &str) -> ContactWrite {
+pub(crate) fn contact(number: u32, name: &str) -> ContactWrite {
     let document = json!({
         "id": id::<ContactId>(number).to_string(),
         "name": name,
