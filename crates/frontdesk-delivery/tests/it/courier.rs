@@ -21,7 +21,7 @@ use frontdesk_domain::{
         contact::{Contact, ContactSecrets},
     },
     ids::{CompanyId, NotificationId},
-    notice::{DeliveryState, Delivery},
+    notice::{Delivery, DeliveryState},
     record::{Notification, NotificationState},
     time::Timestamp,
 };
@@ -203,7 +203,10 @@ impl Scene {
 
     async fn notifications(&self) -> Vec<Notification> {
         let page = Page { after: None, limit: 9 };
-        self.store.notifications(&NotificationFilter::default(), page).await.unwrap()
+        self.store
+            .notifications(&NotificationFilter::default(), page)
+            .await
+            .unwrap()
     }
 
     /// The only notification, once it is as wanted.
@@ -243,7 +246,10 @@ async fn an_alert_is_told_within_five_seconds_and_its_end_too() {
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     let told = scene.notification(|found| all_sent(&found.deliveries, 1)).await;
     assert_eq!(told.deliveries[0].attempts.len(), 1);
-    let resolved = scene.store.resolve_open(AlertCode::LlmDown, None, scene.clock.now()).await;
+    let resolved = scene
+        .store
+        .resolve_open(AlertCode::LlmDown, None, scene.clock.now())
+        .await;
     assert_eq!(resolved.unwrap(), Some(told.id));
     let got = scene.sink.wait_for(2).await;
     assert_eq!(scene.occasions(), ["0:after-0", "0:resolved"]);
@@ -268,9 +274,17 @@ async fn ten_thousand_alerts_are_one_notification_and_at_most_five_messages() {
     assert!((1..=4).contains(&occasions.len()), "{occasions:?}");
     assert_eq!(occasions[0], "0:after-0");
     assert_eq!(occasions.last().unwrap(), "0:count-10000");
-    let change = scene.store.change_notification(told.id, NotificationChange::Resolve).await.unwrap();
+    let change = scene
+        .store
+        .change_notification(told.id, NotificationChange::Resolve)
+        .await
+        .unwrap();
     assert!(matches!(change, NotificationChanged::Done(_)));
-    scene.notification(|found| found.state == NotificationState::Resolved && all_sent(&found.deliveries, occasions.len() + 1)).await;
+    scene
+        .notification(|found| {
+            found.state == NotificationState::Resolved && all_sent(&found.deliveries, occasions.len() + 1)
+        })
+        .await;
     assert!(scene.sink.got().len() <= 5);
 }
 
@@ -287,7 +301,10 @@ async fn a_message_that_fails_is_sent_again_as_the_same_until_it_is_taken() {
     let ids: std::collections::BTreeSet<_> = got.iter().map(|got| got.header("frontdesk-delivery")).collect();
     assert_eq!(ids.len(), 1, "the other side can tell that they are one");
     assert_eq!(told.deliveries[0].tries as usize, got.len());
-    assert_eq!(told.deliveries[0].attempts[0].error.as_deref(), Some("the server answered 500"));
+    assert_eq!(
+        told.deliveries[0].attempts[0].error.as_deref(),
+        Some("the server answered 500")
+    );
     assert_eq!(told.deliveries[0].attempts.last().unwrap().error, None);
 }
 
@@ -328,11 +345,17 @@ async fn a_courier_that_is_killed_after_it_has_decided_loses_nothing_and_sends_t
     // It has decided, taken the message, and is gone: sent or not, nobody knows.
     let now = scene.clock.now();
     let due = scene.store.due_notifications(now, 9).await.unwrap();
-    let contact = scene.store.contact("65f123456789abcdef000007".parse().unwrap()).await.unwrap().unwrap();
+    let contact = scene
+        .store
+        .contact("65f123456789abcdef000007".parse().unwrap())
+        .await
+        .unwrap()
+        .unwrap();
     let document = Value::Object(contact.document.json);
     let contact = Contact::parse(&document, Mode::Stored, ANYWHERE).unwrap().value.contact;
     let plan = frontdesk_delivery::plan::plan(&due[0], &[contact], now);
     scene.store.plan(raised.id, due[0].rev, plan).await.unwrap();
+    let now = scene.clock.now();
     let again = now + Duration::from_secs(30);
     assert_eq!(scene.store.claim_deliveries(now, again, 9).await.unwrap().len(), 1);
     scene.start();
@@ -347,14 +370,20 @@ async fn a_courier_that_is_killed_after_it_has_decided_loses_nothing_and_sends_t
 #[tokio::test]
 async fn steps_are_taken_until_somebody_acknowledges() {
     let scene = Scene::new().await;
-    scene.contact(&json!([{ "afterMinutes": 0 }, { "afterMinutes": 15 }, { "afterMinutes": 30 }])).await;
+    scene
+        .contact(&json!([{ "afterMinutes": 0 }, { "afterMinutes": 15 }, { "afterMinutes": 30 }]))
+        .await;
     scene.start();
     scene.raise(AlertCode::EmergencyCall);
     scene.sink.wait_for(1).await;
     scene.clock.goes_on_by(Duration::from_mins(15));
     scene.sink.wait_for(2).await;
     let told = scene.notification(|found| all_sent(&found.deliveries, 2)).await;
-    scene.store.change_notification(told.id, NotificationChange::Acknowledge).await.unwrap();
+    scene
+        .store
+        .change_notification(told.id, NotificationChange::Acknowledge)
+        .await
+        .unwrap();
     scene.clock.goes_on_by(Duration::from_mins(15));
     settle().await;
     assert_eq!(scene.occasions(), ["0:after-0", "0:after-15"]);
@@ -376,7 +405,9 @@ async fn while_the_store_is_down_alerts_are_told_without_it_and_once() {
     assert!(scene.notifications().await.is_empty());
     assert!(spooled(&scene) > 0, "a crash would lose nothing");
     scene.switch.is_off.store(false, Ordering::Relaxed);
-    let told = scene.notification(|found| found.count == 2 && all_sent(&found.deliveries, 1)).await;
+    let told = scene
+        .notification(|found| found.count == 2 && all_sent(&found.deliveries, 1))
+        .await;
     assert!(told.deliveries[0].direct);
     settle().await;
     assert_eq!(scene.occasions(), ["0:after-0"]);
@@ -387,7 +418,9 @@ async fn while_the_store_is_down_alerts_are_told_without_it_and_once() {
 fn spooled(scene: &Scene) -> usize {
     let files = std::fs::read_dir(scene.folder.path()).unwrap();
     let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-    names.filter(|name| name.starts_with("spool.") && name.ends_with(".jsonl")).count()
+    names
+        .filter(|name| name.starts_with("spool.") && name.ends_with(".jsonl"))
+        .count()
 }
 
 #[tokio::test]
@@ -421,4 +454,27 @@ async fn alerts_of_a_process_that_is_killed_while_the_store_is_down_are_counted_
         std::fs::copy(&copy, &file).unwrap();
     }
     scene.notification(|found| found.count == 7).await;
+}
+
+#[tokio::test]
+async fn five_hundred_companies_at_once_are_told_within_five_seconds() {
+    let scene = Scene::new().await;
+    scene.start();
+    settle().await;
+    let begun = Instant::now();
+    for number in 0..500 {
+        scene.alerts.raise(Alert {
+            code: AlertCode::BudgetExceeded,
+            company: Some(format!("{number:024}").parse().unwrap()),
+            message: "the budget is used up".to_owned(),
+            details: Value::Null,
+        });
+    }
+    scene.sink.wait_for(495).await;
+    let taken = begun.elapsed();
+    println!("99 % of 500 notifications were told within {taken:?}");
+    assert!(taken < Duration::from_secs(5), "{taken:?}");
+    scene.sink.wait_for(500).await;
+    settle().await;
+    assert_eq!(scene.sink.got().len(), 500);
 }

@@ -56,7 +56,14 @@ async fn a_mail_server_takes_a_mail() {
     };
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut child = Command::new(program)
-        .args(["-n", "-l", &format!("127.0.0.1:{port}"), "-c", "aiosmtpd.handlers.Debugging", "stdout"])
+        .args([
+            "-n",
+            "-l",
+            &format!("127.0.0.1:{port}"),
+            "-c",
+            "aiosmtpd.handlers.Debugging",
+            "stdout",
+        ])
         .env("PYTHONUNBUFFERED", "1")
         .stdout(Stdio::piped())
         .spawn()
@@ -65,7 +72,10 @@ async fn a_mail_server_takes_a_mail() {
     let server = Server(child);
     let begun = Instant::now();
     while send(port).await.is_err() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "the mail server takes nothing");
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "the mail server takes nothing"
+        );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     drop(server);
@@ -113,28 +123,54 @@ async fn scripted(script: &'static [&'static str]) -> u16 {
 
 #[tokio::test]
 async fn a_mail_server_that_accepts_and_drops_is_tried_again() {
-    for script in [&[""][..], &["220 here", ""], &["220 here", "250 hello", "250 from", "250 to", ""]] {
+    for script in [
+        &[""][..],
+        &["220 here", ""],
+        &["220 here", "250 hello", "250 from", "250 to", ""],
+    ] {
         let failed = send(scripted(script).await).await.unwrap_err();
         assert!(!failed.is_final, "{script:?}: {failed:?}");
     }
-    let busy = send(scripted(&["220 here", "250 hello", "451 later"]).await).await.unwrap_err();
-    assert_eq!((busy.reason.as_str(), busy.is_final), ("the mail server answered 451", false));
+    let busy = send(scripted(&["220 here", "250 hello", "451 later"]).await)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (busy.reason.as_str(), busy.is_final),
+        ("the mail server answered 451", false)
+    );
 }
 
 #[tokio::test]
 async fn a_mailbox_that_is_refused_is_given_up() {
-    let script = &["220 here", "250 hello", "250 from", "550 no oncall@example.com here", "221 bye"];
+    let script = &[
+        "220 here",
+        "250 hello",
+        "250 from",
+        "550 no oncall@example.com here",
+        "221 bye",
+    ];
     let failed = send(scripted(script).await).await.unwrap_err();
-    assert_eq!((failed.reason.as_str(), failed.is_final), ("the mail server answered 550", true));
+    assert_eq!(
+        (failed.reason.as_str(), failed.is_final),
+        ("the mail server answered 550", true)
+    );
 }
 
 #[test]
 fn settings_of_a_mail_server_are_checked_and_never_quoted() {
     assert!(check_mail(&options("smtps://me:word@mail.example.com")).is_ok());
     assert!(check_mail(&options("smtp://mail.example.com:587?tls=required")).is_ok());
-    for bad in ["", "mail.example.com", "http://me:word@mail.example.com", "smtp://me:word@mail.example.com?tls=maybe"] {
+    for bad in [
+        "",
+        "mail.example.com",
+        "http://me:word@mail.example.com",
+        "smtp://me:word@mail.example.com?tls=maybe",
+    ] {
         let refused = check_mail(&options(bad)).unwrap_err().to_string();
-        assert!(!refused.contains("word@mail.example.com?") && refused.contains("smtps://"), "{refused}");
+        assert!(
+            !refused.contains("word@mail.example.com?") && refused.contains("smtps://"),
+            "{refused}"
+        );
     }
     let nobody = MailOptions {
         from: "nobody".into(),

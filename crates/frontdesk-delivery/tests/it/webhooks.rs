@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use frontdesk_delivery::{NotSent, channels::{Lookup, system}};
+use frontdesk_delivery::{
+    NotSent,
+    channels::{Lookup, system},
+};
 use frontdesk_domain::address::Reach;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::json;
@@ -30,7 +33,9 @@ fn leading_to(addresses: Vec<Vec<&'static str>>) -> Lookup {
     let looked = Arc::new(AtomicUsize::new(0));
     Arc::new(move |_| {
         let look = looked.fetch_add(1, Ordering::Relaxed).min(addresses.len() - 1);
-        let found = addresses[look].iter().map(|address| SocketAddr::new(address.parse().unwrap(), 0));
+        let found = addresses[look]
+            .iter()
+            .map(|address| SocketAddr::new(address.parse().unwrap(), 0));
         let found: Vec<_> = found.collect();
         Box::pin(async move { Ok(found) })
     })
@@ -51,7 +56,12 @@ async fn a_webhook_gets_signed_json() {
     let mut mac = Hmac::<Sha256>::new_from_slice(b"quiet").unwrap();
     mac.update(format!("{}.", time.strip_prefix("t=").unwrap()).as_bytes());
     mac.update(&got.body);
-    let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = mac
+        .finalize()
+        .into_bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     assert_eq!(signed, hex);
 }
 
@@ -64,7 +74,10 @@ async fn slack_gets_a_text() {
         .await
         .unwrap();
     let text = sink.got()[0].json()["text"].as_str().unwrap().to_owned();
-    assert!(text.starts_with("*[CRITICAL] PRODUCTION_AI_LLM_DOWN: the LLM refuses: grüße*"), "{text}");
+    assert!(
+        text.starts_with("*[CRITICAL] PRODUCTION_AI_LLM_DOWN: the LLM refuses: grüße*"),
+        "{text}"
+    );
     assert_eq!(sink.got()[0].header("frontdesk-signature"), None);
 }
 
@@ -89,7 +102,10 @@ async fn an_answer_without_end_is_not_read_to_its_end() {
 async fn refusals_say_whether_another_attempt_is_in_vain() {
     let sink = Sink::start(Answer::Status(500)).await;
     let failed = post(&sink.url(), ANYWHERE, system()).await.unwrap_err();
-    assert_eq!((failed.reason.as_str(), failed.is_final), ("the server answered 500", false));
+    assert_eq!(
+        (failed.reason.as_str(), failed.is_final),
+        ("the server answered 500", false)
+    );
     sink.answers(Answer::Status(410));
     assert!(post(&sink.url(), ANYWHERE, system()).await.unwrap_err().is_final);
     sink.answers(Answer::Drop);
@@ -148,8 +164,14 @@ async fn a_name_is_looked_up_once_and_that_address_is_connected_to() {
     let (contact, secrets) = contact(&json!([{ "kind": "webhook", "url": url, "secret": "quiet" }]));
     let channel = &contact.channels[0];
     let ways = channels(plain, leading_to(vec![vec!["203.0.114.1"], vec!["127.0.0.1"]]));
-    let first = ways.send(channel, secrets.get(&channel.id), &message()).await.unwrap_err();
-    let second = ways.send(channel, secrets.get(&channel.id), &message()).await.unwrap_err();
+    let first = ways
+        .send(channel, secrets.get(&channel.id), &message())
+        .await
+        .unwrap_err();
+    let second = ways
+        .send(channel, secrets.get(&channel.id), &message())
+        .await
+        .unwrap_err();
     assert_ne!(first.reason, second.reason);
     assert_eq!(second.reason, "its name leads to an address that is not public");
     assert_eq!(sink.got().len(), 1);
