@@ -1,6 +1,7 @@
 //! The courier, from an alert to whoever reads of it.
 
 use std::{
+    path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -415,12 +416,16 @@ async fn while_the_store_is_down_alerts_are_told_without_it_and_once() {
 }
 
 /// Files in which alerts wait.
-fn spooled(scene: &Scene) -> usize {
+fn spool_files(scene: &Scene) -> Vec<PathBuf> {
     let files = std::fs::read_dir(scene.folder.path()).unwrap();
-    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-    names
-        .filter(|name| name.starts_with("spool.") && name.ends_with(".jsonl"))
-        .count()
+    let paths = files.map(|file| file.unwrap().path());
+    paths
+        .filter(|path| path.extension().is_some_and(|end| end == "jsonl"))
+        .collect()
+}
+
+fn spooled(scene: &Scene) -> usize {
+    spool_files(scene).len()
 }
 
 #[tokio::test]
@@ -437,12 +442,8 @@ async fn alerts_of_a_process_that_is_killed_while_the_store_is_down_are_counted_
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     // The first process never stores anything; the next ones find its file, one after the other.
-    let copy = scene.folder.path().join("copy.jsonl");
-    let file = std::fs::read_dir(scene.folder.path())
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .find(|path| path.extension().is_some_and(|end| end == "jsonl"))
-        .unwrap();
+    let copy = scene.folder.path().join("copy");
+    let file = spool_files(&scene).remove(0);
     std::fs::copy(&file, &copy).unwrap();
     for _ in 0..2 {
         let tasks = TaskSet::new();
