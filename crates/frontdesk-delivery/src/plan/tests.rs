@@ -140,7 +140,7 @@ fn ten_thousand_alerts_are_at_most_five_messages_a_channel() {
 fn steps_are_taken_until_somebody_acknowledges() {
     let first = contact(
         1,
-        json!([{ "afterMinutes": 0 }, { "afterMinutes": 15, "channels": ["slack"] }]),
+        &json!([{ "afterMinutes": 0 }, { "afterMinutes": 15, "channels": ["slack"] }]),
     );
     let second = contact(2, &json!([{ "afterMinutes": 30, "channels": ["email"] }]));
     let contacts = [first, second];
