@@ -32,8 +32,14 @@ use crate::{
 /// How often it is looked for what is due.
 const LOOK: Duration = Duration::from_millis(300);
 
+/// And so soon again while more is due.
+const BRIEFLY: Duration = Duration::from_millis(20);
+
 /// So many notifications are decided at once.
 const DECIDED: usize = 200;
+
+/// So many decisions are written at once.
+const AT_ONCE: usize = 25;
 
 /// So many messages are on their way at once: one that hangs holds up no other.
 const SENDERS: usize = 16;
@@ -120,6 +126,13 @@ impl Courier {
     }
 }
 
+/// Whether there may be more to do just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    More,
+}
+
 /// The pause after an attempt.
 fn pause(tries: u32) -> Duration {
     let doubled = 2_u32.saturating_pow(tries.saturating_sub(1).min(16));
@@ -130,13 +143,19 @@ impl Inner {
     async fn work(self: Arc<Self>, tasks: TaskSet) {
         let mut stopping = tasks.stopping();
         let mut is_failing = false;
+        let mut pause = LOOK;
         loop {
             tokio::select! {
                 () = stopping.wait() => return,
-                () = time::sleep(LOOK) => {}
+                () = time::sleep(pause) => {}
             }
-            let worked = self.look(&tasks).await;
-            match worked {
+            let looked = self.look(&tasks).await;
+            pause = if matches!(looked, Ok(Left::More)) {
+                BRIEFLY
+            } else {
+                LOOK
+            };
+            match looked {
                 Err(failure) if !is_failing => {
                     is_failing = true;
                     warn!(
@@ -145,35 +164,44 @@ impl Inner {
                     );
                 }
                 Err(_) => {}
-                Ok(()) => is_failing = false,
+                Ok(_) => is_failing = false,
             }
         }
     }
 
-    async fn look(self: &Arc<Self>, tasks: &TaskSet) -> Result<(), StoreError> {
+    async fn look(self: &Arc<Self>, tasks: &TaskSet) -> Result<Left, StoreError> {
         // Every process knows the contacts, for when the store is away.
         self.book.refresh().await?;
         if !self.leadership.is_held() {
-            return Ok(());
+            return Ok(Left::Nothing);
         }
         let now = self.clock.now();
         let known = self.book.known();
-        for due in self.store.due_notifications(now, DECIDED).await? {
-            let planned = plan(&due, &known.contacts, now);
-            self.store.plan(due.notification.id, due.rev, planned).await?;
+        let due = self.store.due_notifications(now, DECIDED).await?;
+        let mut left = if due.len() < DECIDED { Left::Nothing } else { Left::More };
+        // Together, because a store writes many at once as quickly as one.
+        for some in due.chunks(AT_ONCE) {
+            let planned = some.iter().map(|due| {
+                let planned = plan(due, &known.contacts, now);
+                self.store.plan(due.notification.id, due.rev, planned)
+            });
+            futures_util::future::try_join_all(planned).await?;
         }
         let mut places = Vec::new();
         while let Ok(place) = Arc::clone(&self.senders).try_acquire_owned() {
             places.push(place);
         }
         if places.is_empty() {
-            return Ok(());
+            return Ok(Left::More);
         }
         let claimed = self.store.claim_deliveries(now, now + HELD, places.len()).await?;
+        if claimed.len() == places.len() {
+            left = Left::More;
+        }
         for (delivery, place) in claimed.into_iter().zip(places) {
             tasks.spawn("tell a contact", Arc::clone(self).deliver(delivery, place));
         }
-        Ok(())
+        Ok(left)
     }
 
     /// Makes one attempt and notes how it went.

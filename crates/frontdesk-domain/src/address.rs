@@ -123,21 +123,21 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(url: &str, want: Result<(), Unreachable>) {
-        assert_eq!(webhook_url(url, Reach::default()).map(drop), want, "{url}");
+    fn check(url: &str, want: &Result<(), Unreachable>) {
+        assert_eq!(&webhook_url(url, Reach::default()).map(drop), want, "{url}");
     }
 
     #[test]
     fn a_webhook_is_public_and_encrypted() {
-        check("https://hooks.example.com/x?y=1", Ok(()));
-        check("https://8.8.8.8/", Ok(()));
-        check("https://[2606:4700::1111]/", Ok(()));
-        check("http://hooks.example.com/", Err(Unreachable::PlainHttp));
-        check("ftp://hooks.example.com/", Err(Unreachable::Scheme));
-        check("file:///etc/passwd", Err(Unreachable::Scheme));
-        check("hooks.example.com", Err(Unreachable::NoUrl));
-        check("", Err(Unreachable::NoUrl));
-        check("https://me:word@hooks.example.com/", Err(Unreachable::Credentials));
+        check("https://hooks.example.com/x?y=1", &Ok(()));
+        check("https://8.8.8.8/", &Ok(()));
+        check("https://[2606:4700::1111]/", &Ok(()));
+        check("http://hooks.example.com/", &Err(Unreachable::PlainHttp));
+        check("ftp://hooks.example.com/", &Err(Unreachable::Scheme));
+        check("file:///etc/passwd", &Err(Unreachable::Scheme));
+        check("hooks.example.com", &Err(Unreachable::NoUrl));
+        check("", &Err(Unreachable::NoUrl));
+        check("https://me:word@hooks.example.com/", &Err(Unreachable::Credentials));
     }
 
     #[test]
@@ -174,7 +174,7 @@ mod tests {
             "printer.local",
             "metadata.google.internal",
         ] {
-            check(&format!("https://{host}/"), Err(Unreachable::Private));
+            check(&format!("https://{host}/"), &Err(Unreachable::Private));
         }
     }
 

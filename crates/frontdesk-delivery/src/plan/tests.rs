@@ -15,7 +15,7 @@ fn minute(minute: i64) -> Timestamp {
     Timestamp::from_second(minute * 60).unwrap()
 }
 
-fn contact(number: u32, escalation: Value) -> Contact {
+fn contact(number: u32, escalation: &Value) -> Contact {
     let document = json!({
         "id": format!("{number:024}"),
         "name": "On call",
@@ -97,7 +97,7 @@ impl Kept {
 
 #[test]
 fn whoever_is_concerned_is_told_at_once_by_every_channel() {
-    let contacts = [contact(1, Value::Null)];
+    let contacts = [contact(1, &Value::Null)];
     let mut kept = Kept::new(1);
     let (told, due_at) = kept.decide(&contacts, 0);
     assert_eq!(told, ["1 email 0:after-0", "1 slack 0:after-0"]);
@@ -110,7 +110,7 @@ fn whoever_is_concerned_is_told_at_once_by_every_channel() {
 
 #[test]
 fn ten_thousand_alerts_are_at_most_five_messages_a_channel() {
-    let contacts = [contact(1, Value::Null)];
+    let contacts = [contact(1, &Value::Null)];
     let mut kept = Kept::new(0);
     let mut told = Vec::new();
     for count in 1..=10_000 {
@@ -140,9 +140,9 @@ fn ten_thousand_alerts_are_at_most_five_messages_a_channel() {
 fn steps_are_taken_until_somebody_acknowledges() {
     let first = contact(
         1,
-        json!([{ "afterMinutes": 0 }, { "afterMinutes": 15, "channels": ["slack"] }]),
+        &json!([{ "afterMinutes": 0 }, { "afterMinutes": 15, "channels": ["slack"] }]),
     );
-    let second = contact(2, json!([{ "afterMinutes": 30, "channels": ["email"] }]));
+    let second = contact(2, &json!([{ "afterMinutes": 30, "channels": ["email"] }]));
     let contacts = [first, second];
     let mut kept = Kept::new(1);
     let (told, due_at) = kept.decide(&contacts, 0);
@@ -167,7 +167,7 @@ fn steps_are_taken_until_somebody_acknowledges() {
 
 #[test]
 fn a_snoozed_one_is_told_anew_when_it_is_raised_after_that() {
-    let contacts = [contact(1, Value::Null)];
+    let contacts = [contact(1, &Value::Null)];
     let mut kept = Kept::new(1);
     kept.decide(&contacts, 0);
     kept.0.notification.snoozed_until = Some(minute(60));
@@ -182,7 +182,7 @@ fn a_snoozed_one_is_told_anew_when_it_is_raised_after_that() {
 
 #[test]
 fn who_was_told_hears_once_that_it_is_over() {
-    let contacts = [contact(1, Value::Null), contact(2, json!([{ "afterMinutes": 30 }]))];
+    let contacts = [contact(1, &Value::Null), contact(2, &json!([{ "afterMinutes": 30 }]))];
     let mut kept = Kept::new(1);
     kept.decide(&contacts, 0);
     kept.0.notification.state = NotificationState::Resolved;

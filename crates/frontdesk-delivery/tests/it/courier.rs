@@ -1,6 +1,7 @@
 //! The courier, from an alert to whoever reads of it.
 
 use std::{
+    path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -355,6 +356,7 @@ async fn a_courier_that_is_killed_after_it_has_decided_loses_nothing_and_sends_t
     let contact = Contact::parse(&document, Mode::Stored, ANYWHERE).unwrap().value.contact;
     let plan = frontdesk_delivery::plan::plan(&due[0], &[contact], now);
     scene.store.plan(raised.id, due[0].rev, plan).await.unwrap();
+    let now = scene.clock.now();
     let again = now + Duration::from_secs(30);
     assert_eq!(scene.store.claim_deliveries(now, again, 9).await.unwrap().len(), 1);
     scene.start();
@@ -414,12 +416,16 @@ async fn while_the_store_is_down_alerts_are_told_without_it_and_once() {
 }
 
 /// Files in which alerts wait.
-fn spooled(scene: &Scene) -> usize {
+fn spool_files(scene: &Scene) -> Vec<PathBuf> {
     let files = std::fs::read_dir(scene.folder.path()).unwrap();
-    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-    names
-        .filter(|name| name.starts_with("spool.") && name.ends_with(".jsonl"))
-        .count()
+    let paths = files.map(|file| file.unwrap().path());
+    paths
+        .filter(|path| path.extension().is_some_and(|end| end == "jsonl"))
+        .collect()
+}
+
+fn spooled(scene: &Scene) -> usize {
+    spool_files(scene).len()
 }
 
 #[tokio::test]
@@ -436,12 +442,8 @@ async fn alerts_of_a_process_that_is_killed_while_the_store_is_down_are_counted_
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     // The first process never stores anything; the next ones find its file, one after the other.
-    let copy = scene.folder.path().join("copy.jsonl");
-    let file = std::fs::read_dir(scene.folder.path())
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .find(|path| path.extension().is_some_and(|end| end == "jsonl"))
-        .unwrap();
+    let copy = scene.folder.path().join("copy");
+    let file = spool_files(&scene).remove(0);
     std::fs::copy(&file, &copy).unwrap();
     for _ in 0..2 {
         let tasks = TaskSet::new();
@@ -453,4 +455,27 @@ async fn alerts_of_a_process_that_is_killed_while_the_store_is_down_are_counted_
         std::fs::copy(&copy, &file).unwrap();
     }
     scene.notification(|found| found.count == 7).await;
+}
+
+#[tokio::test]
+async fn five_hundred_companies_at_once_are_told_within_five_seconds() {
+    let scene = Scene::new().await;
+    scene.start();
+    settle().await;
+    let begun = Instant::now();
+    for number in 0..500 {
+        scene.alerts.raise(Alert {
+            code: AlertCode::BudgetExceeded,
+            company: Some(format!("{number:024}").parse().unwrap()),
+            message: "the budget is used up".to_owned(),
+            details: Value::Null,
+        });
+    }
+    scene.sink.wait_for(495).await;
+    let taken = begun.elapsed();
+    println!("99 % of 500 notifications were told within {taken:?}");
+    assert!(taken < Duration::from_secs(5), "{taken:?}");
+    scene.sink.wait_for(500).await;
+    settle().await;
+    assert_eq!(scene.sink.got().len(), 500);
 }

@@ -1,4 +1,4 @@
-//! Mail, through a real server (aiosmtpd from PyPI, which `cargo xtask test` installs), and servers that fail.
+//! Mail, through a real server (`aiosmtpd` from `PyPI`, which `cargo xtask test` installs), and servers that fail.
 
 use std::{
     io::Read as _,

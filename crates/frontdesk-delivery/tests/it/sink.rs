@@ -115,7 +115,7 @@ impl Sink {
             }
             Answer::Drop => return,
             Answer::Hang => {
-                tokio::time::sleep(Duration::from_secs(60)).await;
+                tokio::time::sleep(Duration::from_mins(1)).await;
                 return;
             }
             Answer::Endless => {

@@ -1,6 +1,7 @@
 //! Webhooks, and those that fail or lead elsewhere.
 
 use std::{
+    fmt::Write as _,
     net::SocketAddr,
     sync::{
         Arc,
@@ -56,12 +57,10 @@ async fn a_webhook_gets_signed_json() {
     let mut mac = Hmac::<Sha256>::new_from_slice(b"quiet").unwrap();
     mac.update(format!("{}.", time.strip_prefix("t=").unwrap()).as_bytes());
     mac.update(&got.body);
-    let hex: String = mac
-        .finalize()
-        .into_bytes()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let mut hex = String::new();
+    for byte in mac.finalize().into_bytes() {
+        write!(hex, "{byte:02x}").unwrap();
+    }
     assert_eq!(signed, hex);
 }
 

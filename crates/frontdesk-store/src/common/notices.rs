@@ -51,6 +51,7 @@ pub(crate) fn next_attempts(mut attempts: Vec<Attempt>, newest: Attempt) -> Vec<
 pub(crate) mod bounded {
     use std::borrow::Cow;
 
+    use frontdesk_domain::alert::Alert;
     use serde_json::{Value, json};
 
     /// A message has at most so many bytes.
@@ -62,6 +63,16 @@ pub(crate) mod bounded {
     /// The beginning of a text, with a sign that there was more.
     fn cut(text: &str, most: usize) -> String {
         format!("{}…", text.get(..text.floor_char_boundary(most)).unwrap_or_default())
+    }
+
+    /// Cuts what is too long.
+    pub(crate) fn alert(alert: &mut Alert) {
+        if let Cow::Owned(cut) = message(&alert.message) {
+            alert.message = cut;
+        }
+        if let Cow::Owned(cut) = details(&alert.details) {
+            alert.details = cut;
+        }
     }
 
     pub(crate) fn message(text: &str) -> Cow<'_, str> {

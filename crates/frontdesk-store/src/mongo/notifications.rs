@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-pub(super) const WHAT: &str = "a notification";
+const WHAT: &str = "a notification";
 
 /// Who was told without the store is noted within that time after the alerts.
 const TOLD: Duration = Duration::from_secs(5);

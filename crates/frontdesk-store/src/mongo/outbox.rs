@@ -199,12 +199,18 @@ impl OutboxStore for MongoStore {
             let mut found = Vec::with_capacity(due.len());
             for mut document in due {
                 let notification = notifications::read(&mut document)?;
+                // Those of a version before this one have none of it.
+                let number = |name: &str| {
+                    document
+                        .number_or_none(name)
+                        .and_then(|number| u64::try_from(number).ok())
+                };
                 found.push(DueNotification {
+                    rev: number("rev").unwrap_or_default(),
+                    round: u32::try_from(number("round").unwrap_or_default()).unwrap_or(u32::MAX),
+                    round_at: document.time_or_none("roundAt")?.unwrap_or(notification.first_at),
+                    next_count: number("nextCount").unwrap_or(1),
                     notification: self.with_deliveries(notification).await?,
-                    rev: document.count("rev", notifications::WHAT)?,
-                    round: u32::try_from(document.count("round", notifications::WHAT)?).unwrap_or(u32::MAX),
-                    round_at: document.time("roundAt", notifications::WHAT)?,
-                    next_count: document.count("nextCount", notifications::WHAT)?,
                 });
             }
             Ok(found)

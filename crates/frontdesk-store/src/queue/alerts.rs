@@ -22,6 +22,7 @@ use tracing::{error, info};
 
 use super::{FIRST_PAUSE, LONGEST_PAUSE, spool::Spool};
 use crate::{
+    common::notices::bounded,
     ports::{NotificationStore, RaisedAlert, StoreError, Told},
     system::ObjectIds,
     tasks::{Stopping, TaskSet},
@@ -123,12 +124,15 @@ impl AlertQueue {
         locked(&self.0.failing).map(|since| since.elapsed())
     }
 
-    /// Alerts that are not stored: so many groups at most, those that wait longest first.
+    /// Alerts that are not stored, as they will be: so many groups at most, those that wait longest first.
     #[must_use]
     pub fn waiting(&self, limit: usize) -> Vec<RaisedAlert> {
         let mut waiting: Vec<_> = locked(&self.0.unstored).iter().take(limit).cloned().collect();
         let left = limit.saturating_sub(waiting.len());
         waiting.extend(locked(&self.0.groups).values().take(left).cloned());
+        for group in &mut waiting {
+            bounded::alert(&mut group.alert);
+        }
         waiting
     }
 

@@ -202,6 +202,7 @@ impl Spool {
     }
 
     fn replace(&self, text: &[u8]) -> io::Result<()> {
+        fs::create_dir_all(&self.0.folder)?;
         let new = self.0.own.with_extension("new");
         let mut file = fs::OpenOptions::new()
             .write(true)

@@ -10,7 +10,6 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 use axum::Router;
 use frontdesk_callflow::{CallFlow, Deps, meaning::Meanings, shares::AtOnce};
-use frontdesk_delivery::Courier;
 use frontdesk_domain::{alert::Notifier, clock::Clock, ids::CompanyId};
 use frontdesk_server::{
     App, Lifecycle, Parts,
@@ -219,18 +218,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     }
     compile_ahead(Arc::clone(&store), flow, &tasks);
     start_behind_calls(config, &backend, &clock, kept, leadership.clone(), &tasks);
-    let Post {
-        channels, letterhead, ..
-    } = post;
-    Courier::new(
-        Arc::clone(&backend),
-        channels,
-        clock,
-        leadership,
-        alerts.clone(),
-        letterhead,
-    )
-    .start(&tasks);
+    post.start(&backend, leadership, &alerts, &tasks);
     announce(config, address, &public_url, loaded);
     let platform_token = config.twilio.auth_token.clone();
     Ok(Running {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use frontdesk_delivery::{
-    Channels,
+    Channels, Courier,
     channels::system,
     courier::{Letterhead, trial},
 };
@@ -17,14 +17,14 @@ use frontdesk_server::{
     Notices,
     notices::{ChannelTrial, ContactTester},
 };
-use frontdesk_store::system::ObjectIds;
+use frontdesk_store::{leader::Leadership, ports::Backend, queue::AlertQueue, system::ObjectIds, tasks::TaskSet};
 
 use crate::config::NoticesConfig;
 
 /// The ways to contacts, and what is the same in all messages.
 pub(super) struct Post {
-    pub(super) channels: Arc<Channels>,
-    pub(super) letterhead: Letterhead,
+    channels: Arc<Channels>,
+    letterhead: Letterhead,
     clock: Arc<dyn Clock>,
 }
 
@@ -39,6 +39,24 @@ impl Post {
             },
             clock: Arc::clone(clock),
         })
+    }
+
+    /// Starts to tell contacts.
+    pub(super) fn start(self, store: &Arc<dyn Backend>, leadership: Leadership, alerts: &AlertQueue, tasks: &TaskSet) {
+        let Self {
+            channels,
+            letterhead,
+            clock,
+        } = self;
+        let courier = Courier::new(
+            Arc::clone(store),
+            channels,
+            clock,
+            leadership,
+            alerts.clone(),
+            letterhead,
+        );
+        courier.start(tasks);
     }
 
     /// The notification centre of the admin API.
