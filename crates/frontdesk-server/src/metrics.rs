@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use frontdesk_callflow::CallFlow;
+use frontdesk_callflow::{CallFlow, llm};
 use frontdesk_domain::{clock::Clock, decision, health::HealthState};
 use frontdesk_store::{
     cache::CachedStore,
@@ -242,6 +242,9 @@ fn begin_at_zero() {
     metrics::counter!(REFUSALS).absolute(0);
     for gauge in [FALLBACK_RATE_HIGH, BUDGETS_USED_UP, BUDGETS_NEARLY_SPENT] {
         metrics::gauge!(gauge).set(0.0);
+    }
+    for result in llm::RESULTS {
+        metrics::counter!(LLM_ATTEMPTS, "result" => result).absolute(0);
     }
     turns::begin_at_zero();
 }

@@ -52,7 +52,7 @@ pub(super) struct Health {
 }
 
 /// What comes of a request, as it is counted.
-const RESULTS: [&str; 5] = ["answered", "late", "refused", "not_connected", "cut"];
+pub const RESULTS: [&str; 5] = ["answered", "late", "refused", "not_connected", "cut"];
 
 #[derive(Default)]
 struct Inner {
