@@ -8,7 +8,7 @@ use crate::{
     calls,
     mongodb::{self, Server},
     step::{cargo, command, must, target_directory},
-    tools::NEXTEST,
+    tools::{self, NEXTEST},
 };
 
 /// The signature oracle, from the project's folder.
@@ -38,6 +38,7 @@ pub(crate) fn all() -> Result<ExitCode> {
     )?;
     let server = Server::start()?;
     let mut tests = cargo(["nextest", "run", "--workspace"]);
+    tests.env("FRONTDESK_TEST_AIOSMTPD", tools::aiosmtpd()?);
     if let Some(server) = &server {
         tests.env(mongodb::URI, &server.uri);
     }

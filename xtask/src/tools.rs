@@ -56,6 +56,12 @@ const SECANTUS: PythonTool = PythonTool {
     requirement: "SecantusDB==0.7.0b3",
 };
 
+/// A mail server for tests.
+const AIOSMTPD: PythonTool = PythonTool {
+    program: "aiosmtpd",
+    requirement: "aiosmtpd==1.4.6",
+};
+
 impl CargoTool {
     /// Installs it if it is missing. A version that is there is taken as it is.
     pub(crate) fn ensure(&self) -> Result<()> {
@@ -79,6 +85,11 @@ pub(crate) fn typos() -> Result<PathBuf> {
 /// Checks Dockerfiles.
 pub(crate) fn hadolint() -> Result<PathBuf> {
     HADOLINT.find()
+}
+
+/// The mail server of the tests.
+pub(crate) fn aiosmtpd() -> Result<PathBuf> {
+    AIOSMTPD.find()
 }
 
 /// The server that speaks `MongoDB`'s protocol, of exactly that version, kept in the user's caches: it is large.

@@ -20,5 +20,6 @@ pub mod phone;
 pub mod record;
 pub mod redaction;
 pub mod rotation;
+pub mod runbook;
 pub mod time;
 pub mod variables;

@@ -6,6 +6,7 @@
 pub mod auth;
 pub mod health;
 pub mod metrics;
+pub mod notices;
 pub mod probes;
 pub mod problem;
 pub mod router;
@@ -17,5 +18,6 @@ mod docs;
 mod extract;
 mod openapi;
 
+pub use notices::Notices;
 pub use router::router;
 pub use state::{App, Lifecycle, Parts};

@@ -50,6 +50,8 @@ pub const BUDGETS_USED_UP: &str = "frontdesk_companies_budget_used_up";
 pub const BUDGETS_NEARLY_SPENT: &str = "frontdesk_companies_budget_nearly_spent";
 /// Alerts, by `code`.
 pub const ALERTS: &str = "frontdesk_alerts_total";
+/// Messages to contacts, by `kind` of channel and `result`: `sent` or `failed`. Each attempt counts.
+pub const DELIVERIES: &str = "frontdesk_deliveries_total";
 /// Alerts that wait to be stored.
 pub const ALERTS_WAITING: &str = "frontdesk_alerts_waiting";
 /// Webhooks that were refused, because of their signature or because they could not be read.
@@ -273,6 +275,7 @@ fn describe() {
         "companies that have spent four fifths of their LLM budget"
     );
     metrics::describe_counter!(ALERTS, "alerts by code");
+    metrics::describe_counter!(DELIVERIES, "attempts to tell contacts, by channel and result");
     metrics::describe_gauge!(ALERTS_WAITING, "alerts that wait to be stored");
     process::describe();
     metrics::describe_histogram!(DECISION_SECONDS, metrics::Unit::Seconds, "how long decisions took");

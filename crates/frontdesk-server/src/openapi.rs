@@ -11,7 +11,7 @@ use utoipa::openapi::OpenApi;
 const WRITTEN: &str = include_str!("../data/openapi.json");
 
 /// Lists of these are answered too.
-const LISTED: [&str; 7] = [
+const LISTED: [&str; 9] = [
     "Company",
     "Template",
     "Qna",
@@ -19,6 +19,8 @@ const LISTED: [&str; 7] = [
     "Message",
     "LedgerEntry",
     "Notification",
+    "Contact",
+    "Delivery",
 ];
 
 /// Operations that need no token.
@@ -52,8 +54,8 @@ pub(crate) mod schema {
     }
 
     written_schemas! {
-        Budget Call CallList Company CompanyList Decision Health HealthHistory ImportReport LedgerEntryList LlmHealth LlmTrial Message
-        MessageChange MessageList Notification NotificationList Overlay Problem Prompts Qna QnaList Readiness RouteRequest SafetyRules Template TemplateList
+        Budget Call CallList Company CompanyList Contact ContactList ContactTrial Decision Delivery DeliveryList Health HealthHistory ImportReport LedgerEntryList LlmHealth LlmTrial Message
+        MessageChange MessageList Notification NotificationList Overlay Problem Prompts Qna QnaList Readiness RouteRequest SafetyRules Snooze Template TemplateList
     }
 }
 
@@ -135,7 +137,7 @@ fn complete(path: &str, method: &str, operation: &mut Map<String, Value>) {
         .is_some_and(|responses| responses.get("304").is_some());
     let mut parameters: Vec<Value> = path_parameters(path).collect();
     let given = operation.get("parameters").and_then(Value::as_array);
-    parameters.extend(given.into_iter().flatten().map(described));
+    parameters.extend(given.into_iter().flatten().map(|parameter| described(path, parameter)));
     let takes_query = parameters.iter().any(|parameter| parameter["in"] == "query");
     if changes_document {
         parameters.push(header(
@@ -195,6 +197,7 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
             "trade" => "The name of a trade, compared without regard to case.",
             "language" => "A language such as en-US (BCP 47).",
             "callId" => "Twilio's CallSid.",
+            "alertCode" => "An alert code, such as PRODUCTION_AI_LLM_DOWN.",
             _ => "An id, of 24 hexadecimal digits.",
         };
         json!({ "name": name, "in": "path", "required": true, "description": description, "schema": { "type": "string" } })
@@ -202,9 +205,33 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
 }
 
 /// A query parameter with what is the same wherever it is taken.
-fn described(parameter: &Value) -> Value {
+fn described(path: &str, parameter: &Value) -> Value {
     let mut described = parameter.clone();
-    let (description, schema) = match parameter["name"].as_str().unwrap_or_default() {
+    let name = parameter["name"].as_str().unwrap_or_default();
+    let (description, schema) = match name {
+        "state" if path == "/api/v1/notifications" => (
+            "Only those of this state.",
+            json!({ "enum": ["open", "acknowledged", "resolved"] }),
+        ),
+        "from" if path == "/api/v1/notifications" => (
+            "The newest alert came at or after: a time (RFC 3339), or a date in UTC.",
+            json!({ "type": "string" }),
+        ),
+        "to" if path == "/api/v1/notifications" => (
+            "The first alert came before: a time (RFC 3339), or a date in UTC, which is included.",
+            json!({ "type": "string" }),
+        ),
+        "state" if path == "/api/v1/outbox" => (
+            "Only those of this state.",
+            json!({ "enum": ["pending", "sent", "dead"] }),
+        ),
+        "code" => ("Only those of this alert code.", json!({ "type": "string" })),
+        "severity" => (
+            "Only those of this severity.",
+            json!({ "enum": ["INFO", "WARNING", "CRITICAL"] }),
+        ),
+        "companyId" => ("Only those about this company.", json!({ "type": "string" })),
+        "contactId" => ("Only those to this contact.", json!({ "type": "string" })),
         "limit" => (
             "At most so many items.",
             json!({ "type": "integer", "minimum": 1, "maximum": 200, "default": 50 }),
@@ -284,6 +311,7 @@ fn meaning(status: &str) -> &'static str {
         "413" => "The body is too large.",
         "415" => "The body has another content type.",
         "422" => "A value is not valid, or refers to something that does not exist.",
+        "429" => "Too many do this at once.",
         "503" => "The store does not answer, or the process is not ready.",
         _ => "",
     }

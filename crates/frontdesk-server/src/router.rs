@@ -12,8 +12,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     admin::{
-        budget, calls, companies, export, health, import, llm, messages, notifications, overlay, prompts, qna, route,
-        safety, templates,
+        budget, calls, companies, contacts, export, health, import, llm, messages, notification_stream, notifications,
+        outbox, overlay, prompts, qna, route, safety, templates,
     },
     docs,
     extract::{DOCUMENT_BYTES, IMPORT_BYTES},
@@ -100,7 +100,18 @@ fn admin() -> OpenApiRouter<App> {
         .routes(routes!(prompts::show_prompts, prompts::replace_prompts))
         // /api/v1/notifications
         .routes(routes!(notifications::list_notifications))
+        .routes(routes!(notification_stream::stream_notifications))
         .routes(routes!(notifications::acknowledge_notification))
+        .routes(routes!(notifications::snooze_notification))
+        .routes(routes!(notifications::resolve_notification))
+        .routes(routes!(notifications::reopen_notification))
+        .routes(routes!(notifications::show_runbook))
+        // /api/v1/contacts, /api/v1/outbox
+        .routes(routes!(contacts::list_contacts, contacts::create_contact))
+        .routes(routes!(contacts::replace_contact, contacts::delete_contact))
+        .routes(routes!(contacts::test_contact))
+        .routes(routes!(outbox::list_outbox))
+        .routes(routes!(outbox::resend_delivery))
         // /api/v1/health
         .routes(routes!(health::show_health))
         .routes(routes!(health::list_health))

@@ -13,6 +13,7 @@ use crate::{
     auth::AdminToken,
     health::{Check, Monitor, MonitorParts},
     metrics::Metrics,
+    notices::Notices,
 };
 
 /// Whether this process takes calls.
@@ -62,6 +63,8 @@ pub struct Parts {
     pub lifecycle: Arc<Lifecycle>,
     /// What `/metrics` shows.
     pub metrics: Metrics,
+    /// The notification centre.
+    pub notices: Notices,
 }
 
 /// The state of every handler; cheap to clone.

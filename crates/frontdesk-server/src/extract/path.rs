@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use frontdesk_domain::{
+    alert::AlertCode,
     documents::trade::TradeName,
-    ids::{CallId, MessageId, NotificationId, QnaId, TemplateId},
+    ids::{CallId, ContactId, DeliveryId, MessageId, NotificationId, QnaId, TemplateId},
 };
 use http::request::Parts;
 
@@ -67,6 +68,11 @@ named! {
     TemplateId, "templateId", "template", TemplateNotFound, |text: &str| text.parse().ok();
     MessageId, "messageId", "message", MessageNotFound, |text: &str| text.parse().ok();
     NotificationId, "notificationId", "notification", NotificationNotFound, |text: &str| text.parse().ok();
+    ContactId, "contactId", "contact", ContactNotFound, |text: &str| text.parse().ok();
+    DeliveryId, "deliveryId", "delivery", DeliveryNotFound, |text: &str| text.parse().ok();
+    AlertCode, "alertCode", "runbook", RunbookNotFound, |text: &str| {
+        AlertCode::ALL.iter().find(|code| code.as_str() == text).copied()
+    };
     QnaId, "qnaId", "Q&A", QnaNotFound, |text: &str| Some(QnaId::new(text));
     CallId, "callId", "call", CallNotFound, |text: &str| Some(CallId::new(text));
     TradeName, "trade", "trade", TradeNotFound, |text: &str| {

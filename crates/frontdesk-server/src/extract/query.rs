@@ -6,7 +6,10 @@ use axum::extract::FromRequestParts;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use frontdesk_domain::{
     documents::nearest,
-    ids::{CallId, CompanyId, HealthEntryId, LedgerEntryId, MessageId, NotificationId, QnaId, TemplateId},
+    ids::{
+        CallId, CompanyId, ContactId, DeliveryId, HealthEntryId, LedgerEntryId, MessageId, NotificationId, QnaId,
+        TemplateId,
+    },
 };
 use frontdesk_store::ports::{CallCursor, Page};
 use http::request::Parts;
@@ -137,6 +140,8 @@ cursors! {
     MessageId, "messages", |text: &str| text.parse().ok(), ToString::to_string;
     NotificationId, "notifications", |text: &str| text.parse().ok(), ToString::to_string;
     HealthEntryId, "health", |text: &str| text.parse().ok(), ToString::to_string;
+    ContactId, "contacts", |text: &str| text.parse().ok(), ToString::to_string;
+    DeliveryId, "outbox", |text: &str| text.parse().ok(), ToString::to_string;
     CallCursor, "calls", |text: &str| {
         let (started_at, call_id) = text.split_once(' ')?;
         Some(CallCursor { started_at: started_at.parse().ok()?, call_id: CallId::new(call_id) })

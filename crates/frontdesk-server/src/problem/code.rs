@@ -81,6 +81,15 @@ problem_codes! {
     /// No such notification.
     NotificationNotFound = "notification-not-found", NOT_FOUND, "There is no such notification",
         "GET /api/v1/notifications lists them.";
+    /// No such contact.
+    ContactNotFound = "contact-not-found", NOT_FOUND, "There is no such contact",
+        "GET /api/v1/contacts lists them.";
+    /// No such delivery.
+    DeliveryNotFound = "delivery-not-found", NOT_FOUND, "There is no such delivery in the outbox",
+        "GET /api/v1/outbox lists them.";
+    /// No such alert code.
+    RunbookNotFound = "runbook-not-found", NOT_FOUND, "There is no such alert code",
+        "A notification's `runbook` is the path to the runbook of its code.";
     /// Another method is meant.
     MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "This path does not take this method",
         "The Allow header lists the methods that it takes.";
@@ -93,6 +102,12 @@ problem_codes! {
     /// Companies use a template that shall be deleted.
     TemplateInUse = "template-in-use", CONFLICT, "Companies use this template",
         "Remove it from the `aiAgentSettings.templateReferences` of the companies named in `errors`, then delete it.";
+    /// A resolved notification shall be snoozed.
+    NotificationResolved = "notification-resolved", CONFLICT, "The notification is resolved",
+        "Reopen it first.";
+    /// A notification shall be reopened while a newer one of its kind is open.
+    AnotherNotificationOpen = "another-notification-open", CONFLICT, "Another notification of this code and company is open",
+        "Work on the newer one, or resolve it first.";
     /// Others keep changing the document.
     ChangedMeanwhile = "changed-meanwhile", CONFLICT, "The document is being changed by others",
         "Read the document again and repeat the change.";
@@ -117,6 +132,9 @@ problem_codes! {
     /// Lines of an import have faults.
     ImportRefused = "import-refused", UNPROCESSABLE_ENTITY, "Nothing was imported",
         "`errors` names each fault with its line and pointer; correct all of them and import the whole file again.";
+    /// Too many listen to the stream.
+    TooManyStreams = "too-many-streams", TOO_MANY_REQUESTS, "Too many listen to the stream of notifications",
+        "Close a stream that nobody reads, or ask for the list from time to time.";
     /// A fault of this server.
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something is wrong with this server",
         "The server's log says what; the request can be repeated once that is mended.";

@@ -6,6 +6,7 @@ mod budget;
 mod calls;
 #[cfg(test)]
 mod companies;
+mod contacts;
 #[cfg(test)]
 mod health;
 #[cfg(test)]

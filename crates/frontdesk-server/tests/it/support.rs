@@ -4,11 +4,17 @@ use std::sync::{Arc, Mutex, OnceLock, atomic::AtomicI64};
 
 use axum::{Router, body::Body};
 use frontdesk_callflow::{CallFlow, Deps};
-use frontdesk_domain::{clock::Clock, time::Timestamp};
+use frontdesk_domain::{
+    address::Reach,
+    clock::Clock,
+    documents::contact::{Contact, ContactSecrets},
+    time::Timestamp,
+};
 use frontdesk_server::{
-    App, Lifecycle, Parts,
+    App, Lifecycle, Notices, Parts,
     auth::AdminToken,
     metrics::{CountedLog, Metrics},
+    notices::{ChannelTrial, ContactTester},
     probes::{AlertQueueCheck, ChangeFeedCheck, StoreCheck, TurnQueueCheck},
     voice::{self, Voice},
 };
@@ -44,6 +50,22 @@ impl TestClock {
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
         *self.0.lock().unwrap()
+    }
+}
+
+/// Takes what goes by mail and refuses all else.
+struct TestTester;
+
+#[async_trait::async_trait]
+impl ContactTester for TestTester {
+    async fn test(&self, contact: &Contact, _: &ContactSecrets) -> Vec<ChannelTrial> {
+        let trial = |channel: &frontdesk_domain::documents::contact::Channel| ChannelTrial {
+            channel_id: channel.id.clone(),
+            kind: channel.target.kind(),
+            error: (channel.target.kind() != frontdesk_domain::notice::ChannelKind::Email)
+                .then(|| "the server answered 500".to_owned()),
+        };
+        contact.channels.iter().map(trial).collect()
     }
 }
 
@@ -170,6 +192,11 @@ impl TestApp {
                 .with_turns(turns)
                 .with_alerts(alerts.clone())
                 .with_caches(store.clone()),
+            notices: Notices::new(
+                Reach::default(),
+                Some("support@example.com".into()),
+                Arc::new(TestTester),
+            ),
         });
         let leadership = leader::start(store.clone(), "background", &tasks);
         app.monitor().look().await;
@@ -195,6 +222,11 @@ impl TestApp {
         };
         assert_eq!(started.get("/healthz").await.status, 200);
         started
+    }
+
+    /// Sends a request and gives the answer while its body is still to come.
+    pub(crate) async fn open(&self, request: Request<Body>) -> http::Response<Body> {
+        self.router.clone().oneshot(request).await.unwrap()
     }
 
     /// Sends a request as it is.

@@ -4,6 +4,7 @@ use std::{
     collections::{HashMap, hash_map},
     error::Error,
     fmt,
+    path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -16,12 +17,12 @@ use frontdesk_domain::{
     clock::Clock,
     ids::{CompanyId, NotificationId},
 };
-use tokio::time;
+use tokio::time::{self, Instant};
 use tracing::{error, info};
 
-use super::{FIRST_PAUSE, LONGEST_PAUSE};
+use super::{FIRST_PAUSE, LONGEST_PAUSE, spool::Spool};
 use crate::{
-    ports::{NotificationStore, RaisedAlert, StoreError},
+    ports::{NotificationStore, RaisedAlert, StoreError, Told},
     system::ObjectIds,
     tasks::{Stopping, TaskSet},
 };
@@ -52,19 +53,23 @@ pub struct AlertCounts {
 
 /// The [`Notifier`] that stores notifications: takes alerts without waiting, groups them by code and company.
 ///
-/// While the store fails, groups stay in memory and their counts grow.
+/// While the store fails, groups stay in memory and their counts grow; a file beside it keeps them over a crash.
 #[derive(Clone)]
 pub struct AlertQueue(Arc<Inner>);
 
 struct Inner {
     groups: Mutex<Groups>,
+    /// What a try to store failed with, as it was tried: whether it is stored is not known, and a group with its id is
+    /// stored once however often it is tried. New alerts join it no more.
+    unstored: Mutex<Vec<RaisedAlert>>,
+    /// Since when the store fails.
+    failing: Mutex<Option<Instant>>,
+    spool: Option<Spool>,
     ids: ObjectIds,
     clock: Arc<dyn Clock>,
     raised: AtomicU64,
     stored: AtomicU64,
     dropped: AtomicU64,
-    /// Those of the dropped that had been taken before.
-    given_up: AtomicU64,
 }
 
 impl fmt::Debug for AlertQueue {
@@ -79,17 +84,61 @@ impl AlertQueue {
     /// Starts a queue in front of a store. On shutdown it stores what it holds.
     #[must_use]
     pub fn start(store: Arc<dyn NotificationStore>, clock: Arc<dyn Clock>, tasks: &TaskSet) -> Self {
+        Self::start_with(store, clock, None, tasks)
+    }
+
+    /// As [`start`](Self::start), with a folder in which alerts wait while the store fails, so that they outlive the
+    /// process. What waits there from earlier is stored first.
+    #[must_use]
+    pub fn start_in(store: Arc<dyn NotificationStore>, clock: Arc<dyn Clock>, folder: &Path, tasks: &TaskSet) -> Self {
+        Self::start_with(store, clock, Some(Spool::in_folder(folder)), tasks)
+    }
+
+    fn start_with(
+        store: Arc<dyn NotificationStore>,
+        clock: Arc<dyn Clock>,
+        spool: Option<Spool>,
+        tasks: &TaskSet,
+    ) -> Self {
+        let spooled = spool.as_ref().map(Spool::read).unwrap_or_default();
+        let raised = spooled.iter().map(|group| group.count).sum();
         let queue = Self(Arc::new(Inner {
             groups: Mutex::default(),
+            unstored: Mutex::new(spooled),
+            failing: Mutex::default(),
+            spool,
             ids: ObjectIds::new(Arc::clone(&clock)),
             clock,
-            raised: AtomicU64::new(0),
+            raised: AtomicU64::new(raised),
             stored: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
-            given_up: AtomicU64::new(0),
         }));
         tasks.spawn("store alerts", Arc::clone(&queue.0).flush(store, tasks.stopping()));
         queue
+    }
+
+    /// For how long the store has failed; `None` if it does not.
+    #[must_use]
+    pub fn fails_for(&self) -> Option<Duration> {
+        locked(&self.0.failing).map(|since| since.elapsed())
+    }
+
+    /// Alerts that are not stored: so many groups at most, those that wait longest first.
+    #[must_use]
+    pub fn waiting(&self, limit: usize) -> Vec<RaisedAlert> {
+        let mut waiting: Vec<_> = locked(&self.0.unstored).iter().take(limit).cloned().collect();
+        let left = limit.saturating_sub(waiting.len());
+        waiting.extend(locked(&self.0.groups).values().take(left).cloned());
+        waiting
+    }
+
+    /// Notes that somebody was told of alerts that are not stored. Told of what is stored meanwhile, it is in vain.
+    pub fn note_told(&self, group: NotificationId, told: Told) {
+        if let Some(found) = locked(&self.0.unstored).iter_mut().find(|found| found.id == group) {
+            found.told.push(told);
+        } else if let Some(found) = locked(&self.0.groups).values_mut().find(|found| found.id == group) {
+            found.told.push(told);
+        }
     }
 
     /// How many alerts went through.
@@ -100,11 +149,10 @@ impl AlertQueue {
             raised,
             stored,
             dropped,
-            given_up,
             ..
         } = &*self.0;
         // What is taken while this reads may be stored before it was seen to come.
-        let gone = read(stored) + read(given_up);
+        let gone = read(stored);
         AlertCounts {
             raised: read(raised),
             stored: read(stored),
@@ -125,7 +173,7 @@ impl Notifier for AlertQueue {
             last_at: at,
             told: Vec::new(),
         };
-        let taken = add(&mut self.0.lock(), group);
+        let taken = add(&mut locked(&self.0.groups), group);
         let counter = if taken { &self.0.raised } else { &self.0.dropped };
         counter.fetch_add(1, Ordering::Relaxed);
     }
@@ -150,11 +198,11 @@ fn add(groups: &mut Groups, new: RaisedAlert) -> bool {
     true
 }
 
-impl Inner {
-    fn lock(&self) -> MutexGuard<'_, Groups> {
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
+impl Inner {
     async fn flush(self: Arc<Self>, store: Arc<dyn NotificationStore>, mut stopping: Stopping) {
         let mut pause = FIRST_PAUSE;
         let mut failing = false;
@@ -162,23 +210,29 @@ impl Inner {
             if !stopping.is_set() {
                 _ = time::timeout(if failing { pause } else { GATHER }, stopping.wait()).await;
             }
-            let waiting: Vec<RaisedAlert> = self.lock().drain().map(|(_, group)| group).collect();
-            if waiting.is_empty() && stopping.is_set() {
-                return;
+            let stored = self.store_waiting(&*store).await;
+            let is_empty = locked(&self.unstored).is_empty() && locked(&self.groups).is_empty();
+            if is_empty && stopping.is_set() {
+                return self.clear_spool();
             }
-            match self.store(&*store, waiting).await {
-                Ok(()) if failing => {
-                    info!("alerts are stored again");
-                    (failing, pause) = (false, FIRST_PAUSE);
+            match stored {
+                Ok(()) => {
+                    if failing {
+                        info!("alerts are stored again");
+                        (failing, pause) = (false, FIRST_PAUSE);
+                        *locked(&self.failing) = None;
+                    }
+                    self.clear_spool();
                 }
-                Ok(()) => {}
                 Err(failure) => {
                     if !failing {
                         error!(
                             error = &failure as &dyn Error,
                             "alerts cannot be stored; they are kept and tried again"
                         );
+                        locked(&self.failing).get_or_insert_with(Instant::now);
                     }
+                    self.spool().await;
                     if stopping.is_set() {
                         // Between tries shutdown may abort this task.
                         time::sleep(pause).await;
@@ -189,27 +243,40 @@ impl Inner {
         }
     }
 
-    /// Stores groups; those that were not stored wait again.
-    async fn store(&self, store: &dyn NotificationStore, waiting: Vec<RaisedAlert>) -> Result<(), StoreError> {
-        let mut result = Ok(());
-        for batch in waiting.chunks(BATCH) {
-            if result.is_ok() {
-                result = store.raise(batch.to_vec()).await;
+    /// Stores what waits: first what was tried before, then what came since.
+    async fn store_waiting(&self, store: &dyn NotificationStore) -> Result<(), StoreError> {
+        self.store_unstored(store).await?;
+        let new: Vec<RaisedAlert> = locked(&self.groups).drain().map(|(_, group)| group).collect();
+        locked(&self.unstored).extend(new);
+        self.store_unstored(store).await
+    }
+
+    async fn store_unstored(&self, store: &dyn NotificationStore) -> Result<(), StoreError> {
+        loop {
+            let batch: Vec<RaisedAlert> = locked(&self.unstored).iter().take(BATCH).cloned().collect();
+            if batch.is_empty() {
+                return Ok(());
             }
             let count: u64 = batch.iter().map(|group| group.count).sum();
-            if result.is_ok() {
-                self.stored.fetch_add(count, Ordering::Relaxed);
-                continue;
-            }
-            let mut groups = self.lock();
-            for group in batch {
-                let alerts = group.count;
-                if !add(&mut groups, group.clone()) {
-                    self.dropped.fetch_add(alerts, Ordering::Relaxed);
-                    self.given_up.fetch_add(alerts, Ordering::Relaxed);
-                }
-            }
+            let stored = batch.len();
+            store.raise(batch).await?;
+            locked(&self.unstored).drain(..stored);
+            self.stored.fetch_add(count, Ordering::Relaxed);
         }
-        result
+    }
+
+    /// Writes to the disk what is not stored, off the threads that answer calls.
+    async fn spool(self: &Arc<Self>) {
+        let Some(spool) = self.spool.clone() else { return };
+        let mut waiting = locked(&self.unstored).clone();
+        waiting.extend(locked(&self.groups).values().cloned());
+        // A panic of it is logged by its own.
+        _ = tokio::task::spawn_blocking(move || spool.write(&waiting)).await;
+    }
+
+    fn clear_spool(&self) {
+        if let Some(spool) = &self.spool {
+            spool.clear();
+        }
     }
 }

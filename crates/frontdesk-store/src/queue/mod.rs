@@ -1,6 +1,7 @@
 //! What the call path hands over and does not wait for: turn records and alerts.
 
 mod alerts;
+mod spool;
 mod turns;
 
 pub use alerts::{AlertCounts, AlertQueue};

@@ -6,9 +6,11 @@ use frontdesk_domain::documents::nearest;
 pub(super) const PREFIX: &str = "FRONTDESK_";
 
 /// The keys of this version, as `section.key`.
-pub(super) const KEYS: [&str; 25] = [
+pub(super) const KEYS: [&str; 30] = [
     "admin.token",
     "cache.url",
+    "delivery.allow_plain_http",
+    "delivery.allow_private",
     "http.listen",
     "http.metrics_listen",
     "http.public_url",
@@ -29,7 +31,10 @@ pub(super) const KEYS: [&str; 25] = [
     "model.path",
     "secrets.key",
     "secrets.previous_key",
+    "smtp.from",
+    "smtp.url",
     "store.url",
+    "support.contact",
     "twilio.auth_token",
     "twilio.verify",
 ];

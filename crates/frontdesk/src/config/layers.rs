@@ -170,5 +170,6 @@ fn is_secret(key: &str) -> bool {
             | "cache.url"
             | "llm.api_key"
             | "llm.base_url"
+            | "smtp.url"
     )
 }

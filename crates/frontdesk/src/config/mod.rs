@@ -22,10 +22,12 @@ use secrecy::SecretString;
 
 mod keys;
 mod layers;
+mod notices;
 #[cfg(test)]
 mod tests;
 
 use layers::{Layers, Setting};
+pub use notices::NoticesConfig;
 
 /// The default configuration, which documents every key.
 pub const DEFAULT: &str = include_str!("../../data/config.default.toml");
@@ -52,6 +54,8 @@ pub struct Config {
     pub model: Model,
     /// Who is asked what no rule and no meaning answers.
     pub llm: LlmConfig,
+    /// How operators are told.
+    pub notices: NoticesConfig,
     /// How the log looks; absent: as fits where it goes.
     pub log_format: Option<LogFormat>,
 }
@@ -283,6 +287,7 @@ impl Config {
         let log_format = layers.take("log.format", log_format);
         let path = layers.take("model.path", folder);
         let llm = Self::check_llm(layers);
+        let notices = NoticesConfig::check(layers);
         Some(Self {
             http: Http {
                 listen: listen?,
@@ -305,6 +310,7 @@ impl Config {
             log_format,
             model: Model { path, caches },
             llm: llm?,
+            notices: notices?,
         })
     }
 

@@ -10,13 +10,12 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 use axum::Router;
 use frontdesk_callflow::{CallFlow, Deps, meaning::Meanings};
+use frontdesk_delivery::Courier;
 use frontdesk_domain::{alert::Notifier, clock::Clock, ids::CompanyId};
 use frontdesk_server::{
     App, Lifecycle, Parts,
     auth::AdminToken,
-    health::{CacheCheck, Check, EncoderCheck, LlmCheck, LlmSpeedCheck},
     metrics::{CountedLog, CountedNotifier, Metrics, REFUSALS},
-    probes::{AlertQueueCheck, ChangeFeedCheck, StoreCheck, TurnQueueCheck},
     router::{metrics_router, router},
     voice::{self, Voice},
 };
@@ -24,7 +23,7 @@ use frontdesk_store::{
     blobs::{BlobCache, BlobFile},
     cache::{CachedStore, KnowledgeDocuments, Settings},
     leader::{self, Leadership},
-    ports::{Audit, Backend, CompanyStore as _, Page, Ping, StoreError, StoredCompany},
+    ports::{Audit, Backend, CompanyStore as _, Page, StoreError, StoredCompany},
     queue::{AlertQueue, TurnCounts, TurnQueue, TurnQueueOptions},
     system::{ObjectIds, SystemClock},
     tasks::TaskSet,
@@ -39,7 +38,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     config::Config,
-    health::{self, Surroundings},
+    health::Surroundings,
     recordings::{Fetcher, heard::HeardStore, source::TwilioRecordings},
     retention::Retention,
 };
@@ -50,12 +49,15 @@ pub mod encoder;
 mod listen;
 mod llm;
 pub mod log;
+mod notices;
 pub mod open_files;
 mod signals;
 mod store;
 mod token;
+mod watched;
 
 pub use llm::DOUBLE;
+use notices::Post;
 pub use signals::stop_signal;
 use store::{open_existing, open_store, sealer};
 
@@ -122,7 +124,8 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         &tasks,
         TurnQueueOptions::default(),
     );
-    let alerts = AlertQueue::start(Arc::clone(&backend) as _, Arc::clone(&clock), &tasks);
+    let post = Post::new(&config.notices, &public_url, &clock)?;
+    let alerts = AlertQueue::start_in(Arc::clone(&backend) as _, Arc::clone(&clock), config.folder(), &tasks);
     let counted = Arc::new(CountedNotifier::new(Arc::new(alerts.clone())));
     let notifier = Arc::clone(&counted) as Arc<dyn Notifier>;
     let flow = Arc::new(CallFlow::new(Deps {
@@ -151,19 +154,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         clock: Arc::clone(&clock),
         ids: ObjectIds::new(Arc::clone(&clock)),
         token: AdminToken::new(&token).context("the admin token is empty")?,
-        checks: [
-            Arc::new(StoreCheck::new(Arc::clone(&backend) as Arc<dyn Ping>)) as Arc<dyn Check>,
-            Arc::new(ChangeFeedCheck::new(Arc::clone(&store))),
-            Arc::new(TurnQueueCheck::new(turns.clone())),
-            Arc::new(AlertQueueCheck::new(alerts.clone())),
-            Arc::new(CacheCheck::new(Arc::clone(&store))),
-            Arc::new(EncoderCheck::new(Arc::clone(&flow))),
-            Arc::new(LlmCheck::new(Arc::clone(&flow))),
-            Arc::new(LlmSpeedCheck::new(Arc::clone(&flow))),
-        ]
-        .into_iter()
-        .chain(health::checks(config.folder(), &around))
-        .collect(),
+        checks: watched::checks(config, &around, &turns, &alerts, &flow),
         notifier: Arc::clone(&notifier),
         lifecycle: Arc::clone(&lifecycle),
         metrics: metrics
@@ -171,8 +162,10 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
             .with_alerts(alerts.clone())
             .with_codes(counted)
             .with_process(leadership.clone(), Arc::clone(&clock))
+            .with(post.shown())
             .with_flow(Arc::clone(&flow))
             .with_caches(Arc::clone(&store)),
+        notices: post.centre(&config.notices),
     });
     let voice = voice(config, &public_url, &flow, notifier, &clock)?;
     let routes = router(app.clone(), voice::router(Arc::new(voice))).context("cannot describe the API")?;
@@ -197,7 +190,19 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         remember_the_day(Arc::clone(&flow), &tasks);
     }
     compile_ahead(Arc::clone(&store), flow, &tasks);
-    start_behind_calls(config, &backend, &clock, kept, leadership, &tasks);
+    start_behind_calls(config, &backend, &clock, kept, leadership.clone(), &tasks);
+    let Post {
+        channels, letterhead, ..
+    } = post;
+    Courier::new(
+        Arc::clone(&backend),
+        channels,
+        clock,
+        leadership,
+        alerts.clone(),
+        letterhead,
+    )
+    .start(&tasks);
     announce(config, address, &public_url, loaded);
     let platform_token = config.twilio.auth_token.clone();
     Ok(Running {
@@ -265,7 +270,8 @@ fn remember_the_day(flow: Arc<CallFlow>, tasks: &TaskSet) {
     });
 }
 
-/// Starts what no caller waits for; `kept` rings for each recorded message.
+/// Starts what no caller waits for; `kept` rings for each recorded message. Whose turn the work for all is, says what it
+/// gives.
 fn start_behind_calls(
     config: &Config,
     store: &Arc<dyn Backend>,
