@@ -10,7 +10,6 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 use axum::Router;
 use frontdesk_callflow::{CallFlow, Deps, meaning::Meanings};
-use frontdesk_delivery::Courier;
 use frontdesk_domain::{alert::Notifier, clock::Clock, ids::CompanyId};
 use frontdesk_server::{
     App, Lifecycle, Parts,
@@ -157,14 +156,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         checks: watched::checks(config, &around, &turns, &alerts, &flow),
         notifier: Arc::clone(&notifier),
         lifecycle: Arc::clone(&lifecycle),
-        metrics: metrics
-            .with_turns(turns.clone())
-            .with_alerts(alerts.clone())
-            .with_codes(counted)
-            .with_process(leadership.clone(), Arc::clone(&clock))
-            .with(post.shown())
-            .with_flow(Arc::clone(&flow))
-            .with_caches(Arc::clone(&store)),
+        metrics: watched::shown(metrics, &around, &turns, &alerts, counted, &flow).with(post.shown()),
         notices: post.centre(&config.notices),
     });
     let voice = voice(config, &public_url, &flow, notifier, &clock)?;
@@ -191,18 +183,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     }
     compile_ahead(Arc::clone(&store), flow, &tasks);
     start_behind_calls(config, &backend, &clock, kept, leadership.clone(), &tasks);
-    let Post {
-        channels, letterhead, ..
-    } = post;
-    Courier::new(
-        Arc::clone(&backend),
-        channels,
-        clock,
-        leadership,
-        alerts.clone(),
-        letterhead,
-    )
-    .start(&tasks);
+    post.deliver(backend, leadership, alerts.clone(), &tasks);
     announce(config, address, &public_url, loaded);
     let platform_token = config.twilio.auth_token.clone();
     Ok(Running {

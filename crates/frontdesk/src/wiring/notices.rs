@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use frontdesk_delivery::{
-    Channels,
+    Channels, Courier,
     channels::system,
     courier::{Letterhead, trial},
 };
@@ -18,7 +18,7 @@ use frontdesk_server::{
     metrics::DELIVERIES,
     notices::{ChannelTrial, ContactTester},
 };
-use frontdesk_store::system::ObjectIds;
+use frontdesk_store::{leader::Leadership, ports::Backend, queue::AlertQueue, system::ObjectIds, tasks::TaskSet};
 
 use crate::config::NoticesConfig;
 
@@ -40,6 +40,16 @@ impl Post {
             },
             clock: Arc::clone(clock),
         })
+    }
+
+    /// Tells contacts of notifications until the process ends.
+    pub(super) fn deliver(self, store: Arc<dyn Backend>, leadership: Leadership, alerts: AlertQueue, tasks: &TaskSet) {
+        let Self {
+            channels,
+            letterhead,
+            clock,
+        } = self;
+        Courier::new(store, channels, clock, leadership, alerts, letterhead).start(tasks);
     }
 
     /// Shows how many messages went which way.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use frontdesk_callflow::CallFlow;
 use frontdesk_server::{
     health::{CacheCheck, Check, EncoderCheck, LlmCheck, LlmSpeedCheck},
+    metrics::{CountedNotifier, Metrics},
     probes::{AlertQueueCheck, ChangeFeedCheck, StoreCheck, TurnQueueCheck},
 };
 use frontdesk_store::{
@@ -16,6 +17,24 @@ use crate::{
     config::Config,
     health::{self, Surroundings},
 };
+
+/// What `/metrics` shows of them.
+pub(super) fn shown(
+    metrics: Metrics,
+    around: &Surroundings,
+    turns: &TurnQueue,
+    alerts: &AlertQueue,
+    counted: Arc<CountedNotifier>,
+    flow: &Arc<CallFlow>,
+) -> Metrics {
+    metrics
+        .with_turns(turns.clone())
+        .with_alerts(alerts.clone())
+        .with_codes(counted)
+        .with_process(around.leadership.clone(), Arc::clone(&around.clock))
+        .with_flow(Arc::clone(flow))
+        .with_caches(Arc::clone(&around.cached))
+}
 
 /// All of them, in the order in which `/readyz` shows them.
 pub(super) fn checks(
