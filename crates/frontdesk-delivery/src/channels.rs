@@ -1,11 +1,18 @@
 //! The ways to a contact.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use frontdesk_domain::{
     address::Reach,
     clock::Clock,
     documents::contact::{Channel, Target},
+    notice::ChannelKind,
 };
 use secrecy::SecretString;
 
@@ -78,7 +85,12 @@ pub struct Channels {
     mailer: Option<Mailer>,
     poster: Poster,
     clock: Arc<dyn Clock>,
+    /// Messages by [`KINDS`]: those that were taken, and those that were not.
+    counts: [[AtomicU64; 2]; KINDS.len()],
 }
+
+/// The ways that are counted.
+const KINDS: [ChannelKind; 3] = [ChannelKind::Email, ChannelKind::Slack, ChannelKind::Webhook];
 
 impl fmt::Debug for Channels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,6 +109,15 @@ impl Channels {
             poster: Poster::new(options.reach, lookup)?,
             mailer: mail.map(|mail| Mailer::new(&mail.url, &mail.from)).transpose()?,
             clock,
+            counts: Default::default(),
+        })
+    }
+
+    /// How many messages went each way so far: kind, `sent` or `failed`, count. An attempt counts.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        KINDS.iter().zip(&self.counts).flat_map(|(kind, [sent, failed])| {
+            [("sent", sent), ("failed", failed)]
+                .map(|(result, count)| (kind.as_str(), result, count.load(Ordering::Relaxed)))
         })
     }
 
@@ -110,8 +131,18 @@ impl Channels {
         secret: Option<&SecretString>,
         message: &Message,
     ) -> Result<(), NotSent> {
+        let sent = self.send_to(&channel.target, secret, message).await;
+        let kind = channel.target.kind();
+        if let Some((_, [taken, failed])) = KINDS.iter().zip(&self.counts).find(|(known, _)| **known == kind) {
+            let count = if sent.is_ok() { taken } else { failed };
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        sent
+    }
+
+    async fn send_to(&self, target: &Target, secret: Option<&SecretString>, message: &Message) -> Result<(), NotSent> {
         let now = self.clock.now();
-        match &channel.target {
+        match target {
             Target::Email(to) => match &self.mailer {
                 Some(mailer) => mailer.send(to, message, now).await,
                 None => Err(NotSent::later("no mail server is set: FRONTDESK_SMTP__URL")),

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use frontdesk_callflow::CallFlow;
+use frontdesk_callflow::{CallFlow, llm};
 use frontdesk_domain::{clock::Clock, decision, health::HealthState};
 use frontdesk_store::{
     cache::CachedStore,
@@ -50,6 +50,8 @@ pub const BUDGETS_USED_UP: &str = "frontdesk_companies_budget_used_up";
 pub const BUDGETS_NEARLY_SPENT: &str = "frontdesk_companies_budget_nearly_spent";
 /// Alerts, by `code`.
 pub const ALERTS: &str = "frontdesk_alerts_total";
+/// Messages to contacts, by `kind` of channel and `result`: `sent` or `failed`. Each attempt counts.
+pub const DELIVERIES: &str = "frontdesk_deliveries_total";
 /// Alerts that wait to be stored.
 pub const ALERTS_WAITING: &str = "frontdesk_alerts_waiting";
 /// Webhooks that were refused, because of their signature or because they could not be read.
@@ -251,6 +253,9 @@ fn begin_at_zero() {
     for gauge in [FALLBACK_RATE_HIGH, BUDGETS_USED_UP, BUDGETS_NEARLY_SPENT] {
         metrics::gauge!(gauge).set(0.0);
     }
+    for result in llm::RESULTS {
+        metrics::counter!(LLM_ATTEMPTS, "result" => result).absolute(0);
+    }
     turns::begin_at_zero();
 }
 
@@ -278,6 +283,7 @@ fn describe() {
         "companies that have spent four fifths of their LLM budget"
     );
     metrics::describe_counter!(ALERTS, "alerts by code");
+    metrics::describe_counter!(DELIVERIES, "attempts to tell contacts, by channel and result");
     metrics::describe_gauge!(ALERTS_WAITING, "alerts that wait to be stored");
     process::describe();
     metrics::describe_histogram!(DECISION_SECONDS, metrics::Unit::Seconds, "how long decisions took");

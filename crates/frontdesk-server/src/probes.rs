@@ -52,7 +52,7 @@ impl Check for StoreCheck {
 
     fn concern(&self) -> Concern {
         Concern {
-            every: Duration::from_secs(5),
+            every: Duration::from_secs(2),
             ..Concern::raising(
                 AlertCode::DatabaseError,
                 HealthState::Down,

@@ -57,7 +57,7 @@ pub(super) struct Health {
 }
 
 /// What comes of a request, as it is counted.
-const RESULTS: [&str; 5] = ["answered", "late", "refused", "not_connected", "cut"];
+pub const RESULTS: [&str; 5] = ["answered", "late", "refused", "not_connected", "cut"];
 
 /// The other instances, and the time that they are told.
 struct Others {

@@ -45,7 +45,7 @@ use self::{
 };
 pub use self::{
     connection::Trial,
-    health::{HealthReport, Signs},
+    health::{HealthReport, RESULTS, Signs},
 };
 use crate::{
     answer::Answer,

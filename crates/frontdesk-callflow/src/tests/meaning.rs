@@ -151,6 +151,7 @@ async fn an_encoder_that_panics_costs_the_tier_and_not_the_call() {
     assert_eq!(decision.fallback_type, Some(FallbackKind::TechnicalIssue));
     assert_eq!(tier_2(&decision).last().unwrap().outcome, StepOutcome::Error);
     assert_eq!(scene.raised(AlertCode::RoutingError), 1);
+    assert_eq!(scene.flow.meanings().failures(), (1, 0));
     encoder.is(Mood::Well);
     assert_eq!(
         scenario_of(&scene.decide("the box hums like a sauna").await),
@@ -166,6 +167,7 @@ async fn a_turn_does_not_wait_for_a_slow_encoder() {
     let decision = scene.decide("the box hums like a sauna").await;
     let last = *tier_2(&decision).last().unwrap();
     assert_eq!((last.step, last.reason), (Step::Tier2, Some(SkipReason::Deadline)));
+    assert_eq!(scene.flow.meanings().failures(), (0, 1));
     assert_eq!(decision.fallback_type, Some(FallbackKind::TechnicalIssue));
 }
 

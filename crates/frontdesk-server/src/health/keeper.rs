@@ -28,7 +28,7 @@ const TICK: Duration = Duration::from_secs(1);
 const BEAT: Duration = Duration::from_secs(10);
 
 /// An instance that has not written for so long is taken for gone.
-pub(crate) const GONE: Duration = Duration::from_secs(60);
+pub(crate) const GONE: Duration = Duration::from_mins(1);
 
 /// A trouble that is over is looked at once more so long after its end: its alert may have been on the way to the store.
 const AGAIN: [Duration; 3] = [Duration::ZERO, Duration::from_secs(3), Duration::from_secs(15)];

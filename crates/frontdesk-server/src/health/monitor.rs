@@ -210,6 +210,9 @@ impl Monitor {
         let change = watched.tracker.note(state, at, watched.concern.hysteresis);
         if watched.state() == Some(state) || change.is_some() {
             watched.detail = Arc::clone(&detail);
+        } else {
+            // What is about to change is asked again at the next look.
+            watched.due = now;
         }
         let Some((believed, _)) = watched.tracker.state() else {
             return;

@@ -27,7 +27,6 @@ pub(crate) async fn raise(app: &TestApp, id: &str, code: AlertCode, count: u64) 
             alert,
             count,
             first_at: at,
-            told: Vec::new(),
             last_at: at,
         }])
         .await

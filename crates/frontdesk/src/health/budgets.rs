@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use frontdesk_domain::{
     alert::AlertCode,
+    health::Hysteresis,
     ids::CompanyId,
     ledger::{Account, Spend},
     money::PicoUsd,
@@ -118,6 +119,7 @@ impl Check for BudgetCheck {
     fn concern(&self) -> Concern {
         Concern {
             every: JUDGED,
+            hysteresis: Hysteresis::NONE,
             ..Concern::silent("raise monthlyBudget of these companies, or add the scenarios whose lack costs most")
         }
     }

@@ -3,11 +3,16 @@
 //! It is counted from the stored turns, so that it is right after a restart and with several instances. What is open
 //! already stands in the store as well: whoever judges next goes on from there.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use frontdesk_domain::{
     alert::{Alert, AlertCode},
+    health::Hysteresis,
     ids::CompanyId,
     time::Timestamp,
 };
@@ -71,22 +76,50 @@ fn judge(counts: &[FallbackCount], open: &[Unresolved], now: Timestamp) -> Vec<V
 }
 
 /// Whether callers hear answers.
-pub(super) struct FallbackRateCheck(Arc<Surroundings>);
+pub(super) struct FallbackRateCheck {
+    around: Arc<Surroundings>,
+    /// What was raised by this process and may still be on its way to the store.
+    raised: Mutex<BTreeMap<CompanyId, Timestamp>>,
+}
+
+/// What was raised is in the store after so long, or the store does not answer.
+const ON_THE_WAY: Duration = Duration::from_mins(1);
 
 impl FallbackRateCheck {
-    pub(super) const fn new(around: Arc<Surroundings>) -> Self {
-        Self(around)
+    pub(super) fn new(around: Arc<Surroundings>) -> Self {
+        Self {
+            around,
+            raised: Mutex::default(),
+        }
+    }
+
+    /// What is open in the store, and what was raised a moment ago.
+    fn known(&self, mut open: Vec<Unresolved>, now: Timestamp) -> Vec<Unresolved> {
+        let mut raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
+        raised.retain(|_, at| now.duration_since(*at).unsigned_abs() < ON_THE_WAY);
+        let is_stored = |company: CompanyId| open.iter().any(|one| one.company == Some(company));
+        let waiting = raised.iter().filter(|(company, _)| !is_stored(**company));
+        let waiting = waiting.map(|(company, at)| Unresolved {
+            code: AlertCode::FallbackRateHigh,
+            company: Some(*company),
+            details: json!({}),
+            last_at: *at,
+        });
+        let waiting: Vec<Unresolved> = waiting.collect();
+        open.extend(waiting);
+        open
     }
 
     async fn judged(&self) -> Result<Health, StoreError> {
-        let around = &self.0;
+        let around = &self.around;
         let now = around.clock.now();
         let since = now.checked_sub(HOUR).unwrap_or(now);
         let counts = around.store.fallback_counts(since, TURNS).await?;
         let open = around.store.unresolved(&[AlertCode::FallbackRateHigh]).await?;
+        let open = self.known(open, now);
         for verdict in judge(&counts, &open, now) {
             match verdict {
-                Verdict::Raise(count) => self.raise(count).await,
+                Verdict::Raise(count) => self.raise(count, now).await,
                 Verdict::Resolve(company) => {
                     let code = AlertCode::FallbackRateHigh;
                     around.store.resolve_open(code, Some(company), now).await?;
@@ -106,14 +139,17 @@ impl FallbackRateCheck {
         })
     }
 
-    async fn raise(&self, count: FallbackCount) {
+    async fn raise(&self, count: FallbackCount, now: Timestamp) {
         let FallbackCount {
             company,
             turns,
             fallbacks,
         } = count;
-        let name = self.0.name(company).await;
-        self.0.notifier.raise(Alert {
+        let name = self.around.name(company).await;
+        let mut raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
+        raised.insert(company, now);
+        drop(raised);
+        self.around.notifier.raise(Alert {
             code: AlertCode::FallbackRateHigh,
             company: Some(company),
             message: format!("callers of {name} heard a fallback in {fallbacks} of {turns} turns within an hour"),
@@ -131,6 +167,8 @@ impl Check for FallbackRateCheck {
     fn concern(&self) -> Concern {
         Concern {
             every: JUDGED,
+            // What is judged has a patience of its own.
+            hysteresis: Hysteresis::NONE,
             ..Concern::silent(
                 "see what callers of these companies said that nothing answered, and add scenarios or Q&As for it",
             )
@@ -138,7 +176,7 @@ impl Check for FallbackRateCheck {
     }
 
     async fn health(&self) -> Health {
-        if !self.0.leadership.is_held() {
+        if !self.around.leadership.is_held() {
             show(FALLBACK_RATE_HIGH, 0);
             return Health::well("another instance judges");
         }

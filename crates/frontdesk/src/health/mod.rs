@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use frontdesk_domain::{alert::Notifier, clock::Clock};
+use frontdesk_domain::{alert::Notifier, clock::Clock, ids::CompanyId};
 use frontdesk_server::health::Check;
 use frontdesk_store::{cache::CachedStore, leader::Leadership, ports::Backend};
 
@@ -51,7 +51,7 @@ pub fn checks(folder: &Path, around: &Arc<Surroundings>) -> Vec<Arc<dyn Check>> 
 
 impl Surroundings {
     /// The name of a company, for messages; its id where that cannot be read.
-    async fn name(&self, company: frontdesk_domain::ids::CompanyId) -> String {
+    async fn name(&self, company: CompanyId) -> String {
         let settings = self.cached.settings(company).await.ok().flatten();
         settings.map_or_else(|| company.to_string(), |settings| settings.company.name.to_string())
     }

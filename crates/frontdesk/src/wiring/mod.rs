@@ -14,9 +14,7 @@ use frontdesk_domain::{alert::Notifier, clock::Clock, ids::CompanyId};
 use frontdesk_server::{
     App, Lifecycle, Parts,
     auth::AdminToken,
-    health::{CacheCheck, Check, EncoderCheck, LlmCheck, LlmSpeedCheck},
     metrics::{CountedLog, CountedNotifier, Metrics, REFUSALS},
-    probes::{AlertQueueCheck, ChangeFeedCheck, StoreCheck, TurnQueueCheck},
     router::{metrics_router, router},
     shared_cache::SharedCacheCheck,
     voice::{self, Voice},
@@ -26,7 +24,7 @@ use frontdesk_store::{
     cache::{CachedStore, KnowledgeDocuments, Settings},
     instances::RedisInstances,
     leader::{self, Leadership},
-    ports::{Audit, Backend, CompanyStore as _, Page, Ping, StoreError, StoredCompany},
+    ports::{Audit, Backend, CompanyStore as _, Page, StoreError, StoredCompany},
     queue::{AlertQueue, TurnCounts, TurnQueue, TurnQueueOptions},
     system::{ObjectIds, SystemClock},
     tasks::TaskSet,
@@ -41,7 +39,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     config::Config,
-    health::{self, Surroundings},
+    health::Surroundings,
     recordings::{Fetcher, heard::HeardStore, source::TwilioRecordings},
     retention::Retention,
 };
@@ -60,6 +58,7 @@ mod sharing;
 mod signals;
 mod store;
 mod token;
+mod watched;
 
 pub use llm::DOUBLE;
 use notices::Post;
@@ -161,17 +160,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         leadership: leadership.clone(),
     });
     let mut metrics = Metrics::install(&tasks).context("cannot collect metrics")?;
-    let mut checks: Vec<Arc<dyn Check>> = vec![
-        Arc::new(StoreCheck::new(Arc::clone(&backend) as Arc<dyn Ping>)),
-        Arc::new(ChangeFeedCheck::new(Arc::clone(&store))),
-        Arc::new(TurnQueueCheck::new(turns.clone())),
-        Arc::new(AlertQueueCheck::new(alerts.clone())),
-        Arc::new(CacheCheck::new(Arc::clone(&store))),
-        Arc::new(EncoderCheck::new(Arc::clone(&flow))),
-        Arc::new(LlmCheck::new(Arc::clone(&flow))),
-        Arc::new(LlmSpeedCheck::new(Arc::clone(&flow))),
-    ];
-    checks.extend(health::checks(config.folder(), &around));
+    let mut checks = watched::checks(config, &around, &turns, &alerts, &flow);
     if let Some((redis, shared)) = redis.zip(shared) {
         checks.push(Arc::new(SharedCacheCheck::new(Arc::clone(&redis))));
         metrics = metrics.with_shared_cache(redis, shared);
@@ -185,13 +174,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         checks,
         notifier: Arc::clone(&notifier),
         lifecycle: Arc::clone(&lifecycle),
-        metrics: metrics
-            .with_turns(turns.clone())
-            .with_alerts(alerts.clone())
-            .with_codes(counted)
-            .with_process(leadership.clone(), Arc::clone(&clock))
-            .with_flow(Arc::clone(&flow))
-            .with_caches(Arc::clone(&store)),
+        metrics: watched::shown(metrics, &around, &turns, &alerts, counted, &flow).with(post.shown()),
         notices: post.centre(&config.notices),
     });
     let voice = voice(config, &public_url, &flow, notifier, &clock)?;
@@ -218,7 +201,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     }
     compile_ahead(Arc::clone(&store), flow, &tasks);
     start_behind_calls(config, &backend, &clock, kept, leadership.clone(), &tasks);
-    post.start(&backend, leadership, &alerts, &tasks);
+    post.deliver(backend, leadership, alerts.clone(), &tasks);
     announce(config, address, &public_url, loaded);
     let platform_token = config.twilio.auth_token.clone();
     Ok(Running {

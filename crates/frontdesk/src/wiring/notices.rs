@@ -15,6 +15,7 @@ use frontdesk_domain::{
 };
 use frontdesk_server::{
     Notices,
+    metrics::DELIVERIES,
     notices::{ChannelTrial, ContactTester},
 };
 use frontdesk_store::{leader::Leadership, ports::Backend, queue::AlertQueue, system::ObjectIds, tasks::TaskSet};
@@ -41,22 +42,24 @@ impl Post {
         })
     }
 
-    /// Starts to tell contacts.
-    pub(super) fn start(self, store: &Arc<dyn Backend>, leadership: Leadership, alerts: &AlertQueue, tasks: &TaskSet) {
+    /// Tells contacts of notifications until the process ends.
+    pub(super) fn deliver(self, store: Arc<dyn Backend>, leadership: Leadership, alerts: AlertQueue, tasks: &TaskSet) {
         let Self {
             channels,
             letterhead,
             clock,
         } = self;
-        let courier = Courier::new(
-            Arc::clone(store),
-            channels,
-            clock,
-            leadership,
-            alerts.clone(),
-            letterhead,
-        );
-        courier.start(tasks);
+        Courier::new(store, channels, clock, leadership, alerts, letterhead).start(tasks);
+    }
+
+    /// Shows how many messages went which way.
+    pub(super) fn shown(&self) -> impl Fn() + Send + Sync + 'static {
+        let channels = Arc::clone(&self.channels);
+        move || {
+            for (kind, result, count) in channels.counts() {
+                metrics::counter!(DELIVERIES, "kind" => kind, "result" => result).absolute(count);
+            }
+        }
     }
 
     /// The notification centre of the admin API.
