@@ -31,6 +31,10 @@ impl RedisServer {
     ///
     /// # Errors
     /// It does not start; or there is no such program and `CI` is set, where nothing may be skipped.
+    #[expect(
+        clippy::print_stdout,
+        reason = "a test that is skipped says so where tests say things"
+    )]
     pub fn start_or_skip() -> Result<Option<Self>> {
         let program = std::env::var_os(PROGRAM).unwrap_or_else(|| "redis-server".into());
         let there = Command::new(&program).arg("--version").stdout(Stdio::null()).status();

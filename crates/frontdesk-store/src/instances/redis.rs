@@ -32,7 +32,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const LLM_HEALTH: &str = "production-ai:llm-health";
 
 /// So long a word about the LLM holds: shorter than from one check to the next.
-const LLM_HEALTH_TTL: Duration = Duration::from_secs(480);
+const LLM_HEALTH_TTL: Duration = Duration::from_mins(8);
 
 /// A channel that was lost is tried again so much later.
 const AGAIN: Duration = Duration::from_millis(500);
