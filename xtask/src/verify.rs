@@ -100,6 +100,11 @@ pub(crate) fn all(fuzz_seconds: u64) -> Result<ExitCode> {
         "racing turns for a budget, killing servers that hold money, hanging the provider",
         command(money).arg("--frontdesk").arg(&frontdesk),
     )?;
+    let analytics = build_release("frontdesk-testkit", "analytics")?;
+    must(
+        "asking for the analytics of a million turns and counting them again",
+        command(analytics).arg("--frontdesk").arg(&frontdesk),
+    )?;
     let crash = build_release("frontdesk-testkit", "crash")?;
     must(
         "killing the server with SIGKILL under load and looking for what it had acknowledged",

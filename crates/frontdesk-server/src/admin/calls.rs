@@ -106,7 +106,7 @@ pub(crate) async fn export_calls(State(app): State<App>, scope: CompanyScope, qu
         filter: filter(&query, &filters::zone_of(&scope.company))?,
         app,
         company: scope.id,
-        next: Some(None),
+        next: Next::First,
     };
     // The first part is read before the answer begins, so that a store that does not answer is a problem.
     let mut parts = Box::pin(stream::try_unfold(export, |export| async {
@@ -128,24 +128,34 @@ struct CallExport {
     app: App,
     company: CompanyId,
     filter: CallFilter,
-    /// After which call it goes on; none once it is done.
-    next: Option<Option<CallCursor>>,
+    next: Next,
+}
+
+/// Where an export goes on.
+enum Next {
+    First,
+    After(CallCursor),
+    Done,
 }
 
 impl CallExport {
     /// The next lines; `None` after the last ones.
     async fn next_part(mut self) -> Result<Option<(Bytes, Self)>, StoreError> {
-        let Some(after) = self.next.take() else { return Ok(None) };
+        let after = match std::mem::replace(&mut self.next, Next::Done) {
+            Next::First => None,
+            Next::After(call) => Some(call),
+            Next::Done => return Ok(None),
+        };
         let page = Page {
             after,
             limit: EXPORTED_AT_ONCE,
         };
         let calls = self.app.store.calls(self.company, &self.filter, page).await?;
         if let Some(last) = calls.last().filter(|_| calls.len() == EXPORTED_AT_ONCE) {
-            self.next = Some(Some(CallCursor {
+            self.next = Next::After(CallCursor {
                 started_at: last.started_at,
                 call_id: last.call_id.clone(),
-            }));
+            });
         }
         let mut lines = Vec::new();
         for call in calls {

@@ -75,8 +75,9 @@ impl MongoStore {
             let message = notification.text_or_none("message").unwrap_or_default();
             let details = notification.get("details").cloned().unwrap_or_default();
             let as_json = values::from_bson(details.clone(), "a notification")?;
-            let (said, written) = (unnamed(message, names), unnamed(&as_json.to_string(), names));
-            if said == message && written == as_json.to_string() {
+            let before = as_json.to_string();
+            let (said, written) = (unnamed(message, names), unnamed(&before, names));
+            if said == message && written == before {
                 continue;
             }
             let written: Value = serde_json::from_str(&written).unwrap_or_default();

@@ -102,8 +102,9 @@ struct WhatIfExample {
 /// How often a company's own words for a fallback were spoken.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Variation {
+struct Spoken {
     fallback_type: FallbackKind,
+    /// Which of them, from 0.
     variation: u32,
     turns: usize,
     /// Of these, turns of a call that had heard it before.
@@ -121,12 +122,10 @@ pub(crate) struct Missed {
     unmatched: Vec<Unmatched>,
     spend_by_missing_scenario: Vec<Spent>,
     what_if: Vec<WhatIf>,
-    fallback_variations: Vec<Variation>,
+    fallback_variations: Vec<Spoken>,
     /// Fallbacks by why the LLM was not asked.
-    fallbacks_without_llm: BTreeMap<SkipReasonName, usize>,
+    fallbacks_without_llm: BTreeMap<String, usize>,
 }
-
-type SkipReasonName = String;
 
 impl Missed {
     /// Reads these turns, the newest first.
@@ -279,8 +278,10 @@ fn fine(confidence: f64) -> u32 {
 }
 
 fn what_if(misses: &[Miss]) -> Vec<WhatIf> {
+    /// How sure a step was, of what, in which turn.
+    type Near<'m> = (u32, &'m str, &'m Miss);
     // A source that is asked by rules and by meaning has two candidates; the surer one would answer.
-    let mut near: BTreeMap<(u8, u32), Vec<(u32, &str, &Miss)>> = BTreeMap::new();
+    let mut near: BTreeMap<(u8, u32), Vec<Near<'_>>> = BTreeMap::new();
     for miss in misses {
         let mut best: BTreeMap<(u8, u32), (u32, &str)> = BTreeMap::new();
         for candidate in &miss.near {
@@ -343,7 +344,7 @@ fn order_of(step: Step) -> u8 {
     u8::try_from(place).unwrap_or(u8::MAX)
 }
 
-fn variations(misses: &[Miss]) -> Vec<Variation> {
+fn variations(misses: &[Miss]) -> Vec<Spoken> {
     let mut spoken: BTreeMap<(FallbackKind, u32), (usize, usize)> = BTreeMap::new();
     let mut heard = BTreeSet::new();
     for miss in misses {
@@ -356,7 +357,7 @@ fn variations(misses: &[Miss]) -> Vec<Variation> {
     }
     let spoken = spoken.into_iter();
     spoken
-        .map(|((fallback_type, variation), (turns, heard_before))| Variation {
+        .map(|((fallback_type, variation), (turns, heard_before))| Spoken {
             fallback_type,
             variation,
             turns,
@@ -365,7 +366,7 @@ fn variations(misses: &[Miss]) -> Vec<Variation> {
         .collect()
 }
 
-fn without_llm(misses: &[Miss]) -> BTreeMap<SkipReasonName, usize> {
+fn without_llm(misses: &[Miss]) -> BTreeMap<String, usize> {
     let fallbacks = misses.iter().filter(|miss| miss.source == Source::Fallback);
     let mut reasons = BTreeMap::new();
     for reason in fallbacks.filter_map(|miss| miss.llm_skipped) {
@@ -374,7 +375,7 @@ fn without_llm(misses: &[Miss]) -> BTreeMap<SkipReasonName, usize> {
     reasons
 }
 
-fn name_of(reason: SkipReason) -> SkipReasonName {
+fn name_of(reason: SkipReason) -> String {
     match serde_json::to_value(reason) {
         Ok(serde_json::Value::String(name)) => name,
         _ => String::new(),

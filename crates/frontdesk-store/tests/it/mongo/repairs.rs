@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
-use frontdesk_domain::ledger::{Account, EntryKind};
+use frontdesk_domain::{
+    analytics::{Counter, Slot},
+    ledger::{Account, EntryKind},
+};
 use frontdesk_store::{
     mongo::MongoStore,
-    ports::{Backend, LedgerStore as _, Reserved},
+    ports::{AnalyticsStore as _, Backend, LedgerStore as _, Reserved, RollupScope, TurnLog as _},
 };
 use mongodb::bson::{Bson, Document, doc};
 
 use super::server::Place;
 use crate::{
     conformance::ledger::{NOVEMBER, all_entries, bill, hold, month, set_limit, spent},
-    support::{at, id},
+    support::{at, id, turn},
 };
 
 async fn stage() -> Option<(Place, Arc<MongoStore>)> {
@@ -154,5 +157,48 @@ async fn sums_and_entries_that_drifted_are_told() {
         .unwrap();
     let drifts = told(&store.audit().await.unwrap().drifts);
     assert!(drifts[0].contains("should take 0.000000000018 USD"), "{drifts:?}");
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn turns_that_a_crash_left_uncounted_are_counted_once() {
+    let Some(place) = Place::new() else { return };
+    let store = place.open().await;
+    store.append_turns(vec![turn(1, "CA1", 1, "one")].into()).await.unwrap();
+    // As if the process had died when the turn was stored, before it was counted.
+    let raw = place.raw().await;
+    let uncounted = doc! { "$set": { "uncounted": true } };
+    raw.collection::<Document>("turns")
+        .update_many(doc! {}, uncounted)
+        .await
+        .unwrap();
+    raw.collection::<Document>("rollups")
+        .delete_many(doc! {})
+        .await
+        .unwrap();
+    // Two processes that begin find it at the same time.
+    let (first, second) = (place.open().await, place.open().await);
+    let stored = tokio::join!(
+        first.append_turns(vec![turn(1, "CA1", 2, "two")].into()),
+        second.append_turns(vec![turn(1, "CA2", 1, "three")].into()),
+    );
+    assert!(stored.0.is_ok() && stored.1.is_ok());
+    let counted = async || {
+        let all = (Slot::from_number(i64::MIN), Slot::from_number(i64::MAX));
+        let found = store.rollups(RollupScope::Platform, all.0, all.1).await.unwrap();
+        let turns = found.iter().map(|found| found.rollup.get(Counter::Turns));
+        turns.sum::<i64>()
+    };
+    for _ in 0..300 {
+        if counted().await >= 3 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        first.append_turns(Vec::new().into()).await.unwrap();
+    }
+    second.append_turns(Vec::new().into()).await.unwrap();
+    assert_eq!(counted().await, 3);
+    let left = raw.collection::<Document>("turns");
+    assert_eq!(left.count_documents(doc! { "uncounted": true }).await.unwrap(), 0);
     place.remove().await;
 }

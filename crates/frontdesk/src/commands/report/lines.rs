@@ -325,3 +325,164 @@ fn thresholds(evidence: &Evidence) -> Line {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{super::Verdict, *};
+
+    fn company(name: &str, document: Value, budget: Value, analytics: Value, week: Value) -> Company {
+        Company {
+            name: name.to_owned(),
+            document,
+            budget,
+            analytics,
+            week,
+        }
+    }
+
+    fn evidence(companies: Vec<Company>) -> Evidence {
+        Evidence {
+            now: "2026-11-27T12:00:00Z".parse().unwrap(),
+            days: 90,
+            companies,
+            llm: None,
+            notifications: Vec::new(),
+            cache: None,
+        }
+    }
+
+    fn verdicts(lines: &[Line]) -> Vec<Verdict> {
+        lines.iter().map(|line| line.verdict).collect()
+    }
+
+    #[test]
+    fn what_nothing_is_known_of_is_unknown_and_not_well() {
+        let nothing = evidence(Vec::new());
+        assert_eq!(verdicts(&weekly(&nothing)), [Verdict::Unknown; 3]);
+        let no_alert = [Verdict::Unknown, Verdict::Ok, Verdict::Unknown];
+        assert_eq!(verdicts(&monthly(&nothing)), no_alert);
+        assert_eq!(verdicts(&quarterly(&nothing)), [Verdict::Unknown; 3]);
+    }
+
+    #[test]
+    fn a_week_is_judged_by_its_numbers() {
+        let rate = |fallbacks: u64, asked: u64| {
+            let week = json!({ "fallbacks": fallbacks, "asked": asked });
+            fallback_rate(&evidence(vec![company(
+                "Acme",
+                json!({ "_id": "65f1" }),
+                json!({}),
+                json!({}),
+                week,
+            )]))
+        };
+        assert_eq!(rate(9, 100).verdict, Verdict::Ok);
+        assert_eq!(rate(10, 100).verdict, Verdict::Look, "the seed says below 10 %");
+        assert_eq!(rate(10, 19).verdict, Verdict::Unknown, "too few to say");
+        assert_eq!(rate(12, 100).evidence, "Acme 12.0 % (12 of 100)");
+        let mut known = evidence(Vec::new());
+        for (status, want) in [("ok", Verdict::Ok), ("suspect", Verdict::Look), ("down", Verdict::Look)] {
+            known.llm = Some(json!({ "status": status, "model": "m" }));
+            assert_eq!(llm(&known).verdict, want, "{status}");
+        }
+        let days: Vec<_> = (0..14)
+            .map(|day| json!({ "costUsd": if day < 7 { "0.1" } else { "0.2" } }))
+            .collect();
+        let month = |forecast: Value| {
+            let budget = json!({ "limit": "5", "spent": "4", "forecast": forecast });
+            let analytics = json!({ "byDay": days });
+            budgets(&evidence(vec![company(
+                "Acme",
+                json!({ "_id": "65f1" }),
+                budget,
+                analytics,
+                json!({}),
+            )]))
+        };
+        let lasts = month(Value::Null);
+        assert_eq!(
+            (lasts.verdict, &*lasts.evidence),
+            (Verdict::Ok, "$1.4 in the last 7 days, $0.7 in the 7 before")
+        );
+        let ends = month(json!("2026-11-29"));
+        assert_eq!(ends.verdict, Verdict::Look);
+        assert!(
+            ends.evidence.starts_with("Acme runs out on 2026-11-29 ($4 of $5)"),
+            "{}",
+            ends.evidence
+        );
+        assert!(ends.remedy.contains("frontdesk budget set --company 65f1"));
+    }
+
+    #[test]
+    fn a_month_is_judged_by_its_numbers() {
+        let reset = |at: &str| {
+            let document = json!({ "_id": "65f1", "timezone": "America/New_York",
+                "aiAgentLogic": { "templateGatekeeper": { "lastResetDate": at } } });
+            resets(&evidence(vec![company(
+                "Acme",
+                document,
+                json!({ "month": "2026-11" }),
+                json!({}),
+                json!({}),
+            )]))
+            .verdict
+        };
+        assert_eq!(reset("2026-11-01T04:00:00Z"), Verdict::Ok, "midnight there");
+        assert_eq!(reset("2026-11-01T03:59:59Z"), Verdict::Look, "still October there");
+        let mut known = evidence(Vec::new());
+        let alert = |state: &str, severity: &str, at: &str| json!({ "code": "C", "count": 3, "state": state, "severity": severity, "lastAt": at });
+        for (alert, want) in [
+            (alert("resolved", "CRITICAL", "2026-11-20T00:00:00Z"), Verdict::Ok),
+            (alert("open", "INFO", "2026-11-20T00:00:00Z"), Verdict::Ok),
+            (alert("open", "CRITICAL", "2026-10-20T00:00:00Z"), Verdict::Ok),
+            (alert("acknowledged", "WARNING", "2026-11-20T00:00:00Z"), Verdict::Look),
+        ] {
+            known.notifications = vec![alert];
+            assert_eq!(alerts(&known).verdict, want, "{:?}", known.notifications);
+        }
+        for (hits, want) in [(80, Verdict::Look), (81, Verdict::Ok)] {
+            known.cache = Some((hits, 100));
+            assert_eq!(caches(&known).verdict, want, "{hits}");
+        }
+    }
+
+    #[test]
+    fn a_quarter_is_judged_by_its_numbers() {
+        let with = |analytics: Value| {
+            evidence(vec![company(
+                "Acme",
+                json!({ "_id": "65f1" }),
+                json!({}),
+                analytics,
+                json!({}),
+            )])
+        };
+        let spoken = |again: u64| with(json!({ "fallbackVariations": [{ "turns": 9, "heardBefore": again }] }));
+        assert_eq!(variations(&spoken(0)).verdict, Verdict::Ok);
+        assert_eq!(variations(&spoken(1)).verdict, Verdict::Look);
+        let answered =
+            |rules: u64| with(json!({ "asked": 100, "fallbacks": 10, "tiers": { "1": rules, "2": 20, "3": 5 } }));
+        assert_eq!(tiers(&answered(31)).verdict, Verdict::Ok);
+        assert_eq!(tiers(&answered(30)).verdict, Verdict::Look);
+        let lines = |turns: u64| {
+            with(json!({ "turnsKept": 100, "whatIf": [
+                { "step": "tier1", "threshold": 0.7, "instead": 0.65, "turns": turns },
+                { "step": "tier1", "threshold": 0.7, "instead": 0.6, "turns": 90 },
+            ] }))
+        };
+        assert_eq!(
+            thresholds(&lines(4)).verdict,
+            Verdict::Ok,
+            "only the smallest step is judged"
+        );
+        let look = thresholds(&lines(5));
+        assert_eq!(look.verdict, Verdict::Look);
+        assert_eq!(
+            look.evidence,
+            "Acme: 0.65 instead of 0.7 at tier1 would have answered 5 more of 100 turns"
+        );
+    }
+}
