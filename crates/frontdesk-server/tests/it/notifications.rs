@@ -28,6 +28,7 @@ pub(crate) async fn raise(app: &TestApp, id: &str, code: AlertCode, count: u64) 
             count,
             first_at: at,
             last_at: at,
+            told: Vec::new(),
         }])
         .await
         .unwrap();
