@@ -23,7 +23,6 @@ use frontdesk_server::{
 use frontdesk_store::{
     blobs::{BlobCache, BlobFile},
     cache::{CachedStore, KnowledgeDocuments, Settings},
-    instances::RedisInstances,
     leader,
     ports::{Audit, Backend, CompanyStore as _, Page, Ping, StoreError, StoredCompany},
     queue::{AlertQueue, TurnCounts, TurnQueue, TurnQueueOptions},
@@ -137,10 +136,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         meanings: Arc::new(meanings(config, &clock)?),
         llm: Arc::new(llm::start(config, demo, &store, &notifier, &clock, &tasks).await?),
     });
-    let flow = Arc::new(match &redis {
-        Some(redis) => flow.beside(RedisInstances::start(Arc::clone(redis), sealer, &tasks)),
-        None => flow,
-    });
+    let flow = sharing::beside(flow, redis.as_ref(), sealer, &tasks);
     let lifecycle = Arc::<Lifecycle>::default();
     let mut metrics = Metrics::install(&tasks).context("cannot collect metrics")?;
     let mut checks: Vec<Arc<dyn Check>> = vec![

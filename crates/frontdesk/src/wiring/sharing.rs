@@ -3,8 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
+use frontdesk_callflow::CallFlow;
 use frontdesk_domain::alert::{Alert, AlertCode, Notifier};
-use frontdesk_store::{cache::SharedCache, redis::Redis, redis_url::RedisUrl, seal::Sealer, tasks::TaskSet};
+use frontdesk_store::{
+    cache::SharedCache, instances::RedisInstances, redis::Redis, redis_url::RedisUrl, seal::Sealer, tasks::TaskSet,
+};
 use serde_json::json;
 use tokio::{sync::watch, time};
 
@@ -27,6 +30,19 @@ pub(super) async fn connect(config: &Config, tasks: &TaskSet) -> Result<Option<A
 /// What is shared through this server.
 pub(super) fn sharing(redis: Option<&Arc<Redis>>, sealer: &Arc<Sealer>) -> Option<Arc<SharedCache>> {
     redis.map(|redis| SharedCache::new(Arc::clone(redis), Arc::clone(sealer)))
+}
+
+/// The call path, beside the instances that are heard through this server.
+pub(super) fn beside(
+    flow: CallFlow,
+    redis: Option<&Arc<Redis>>,
+    sealer: Arc<Sealer>,
+    tasks: &TaskSet,
+) -> Arc<CallFlow> {
+    Arc::new(match redis {
+        Some(redis) => flow.beside(RedisInstances::start(Arc::clone(redis), sealer, tasks)),
+        None => flow,
+    })
 }
 
 /// Tells an operator when the server goes away, once each time.
