@@ -22,7 +22,6 @@ use frontdesk_server::{
 use frontdesk_store::{
     blobs::{BlobCache, BlobFile},
     cache::{CachedStore, KnowledgeDocuments, Settings},
-    instances::RedisInstances,
     leader::{self, Leadership},
     ports::{Audit, Backend, CompanyStore as _, Page, StoreError, StoredCompany},
     queue::{AlertQueue, TurnCounts, TurnQueue, TurnQueueOptions},
@@ -146,10 +145,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         llm: Arc::new(llm::start(config, demo, &store, &notifier, &clock, &tasks).await?),
         at_once: AtOnce::default(),
     });
-    let flow = Arc::new(match &redis {
-        Some(redis) => flow.beside(RedisInstances::start(Arc::clone(redis), sealer, &tasks)),
-        None => flow,
-    });
+    let flow = sharing::beside(flow, redis.as_ref(), sealer, &tasks);
     let lifecycle = Arc::<Lifecycle>::default();
     let leadership = leader::start(Arc::clone(&backend) as _, BACKGROUND, &tasks);
     let around = Arc::new(Surroundings {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use frontdesk_store::{cache::SharedCache, redis::Redis, seal::Sealer, tasks::TaskSet};
+use frontdesk_callflow::CallFlow;
+use frontdesk_store::{cache::SharedCache, instances::RedisInstances, redis::Redis, seal::Sealer, tasks::TaskSet};
 
 use crate::config::Config;
 
@@ -21,4 +22,17 @@ pub(super) async fn connect(config: &Config, tasks: &TaskSet) -> Result<Option<A
 /// What is shared through this server.
 pub(super) fn sharing(redis: Option<&Arc<Redis>>, sealer: &Arc<Sealer>) -> Option<Arc<SharedCache>> {
     redis.map(|redis| SharedCache::new(Arc::clone(redis), Arc::clone(sealer)))
+}
+
+/// The call path, beside the instances that are heard through this server.
+pub(super) fn beside(
+    flow: CallFlow,
+    redis: Option<&Arc<Redis>>,
+    sealer: Arc<Sealer>,
+    tasks: &TaskSet,
+) -> Arc<CallFlow> {
+    Arc::new(match redis {
+        Some(redis) => flow.beside(RedisInstances::start(Arc::clone(redis), sealer, tasks)),
+        None => flow,
+    })
 }
