@@ -1,6 +1,6 @@
 //! What one store holds, moved into another and back.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use frontdesk_domain::{
     alert::AlertCode,
@@ -235,7 +235,10 @@ pub(crate) async fn told(store: &dyn Movable) -> String {
         .await
         .unwrap()
     {
-        tell(&(contact.document.json, contact.secrets.0.len()));
+        tell(&(
+            contact.document.json.into_iter().collect::<BTreeMap<_, _>>(),
+            contact.secrets.0.len(),
+        ));
     }
     let always = (
         Slot::of(at("2026-01-01T00:00:00Z")),

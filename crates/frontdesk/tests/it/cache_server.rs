@@ -66,7 +66,7 @@ impl Office {
     async fn cache(&self, server: usize) -> String {
         let readiness = self.servers[server].operator().get("/readyz").await.unwrap();
         let checks = readiness["checks"].as_array().unwrap();
-        let check = checks.iter().find(|check| check["name"] == "cache").unwrap();
+        let check = checks.iter().find(|check| check["name"] == "sharedCache").unwrap();
         check["status"].as_str().unwrap().to_owned()
     }
 
@@ -112,7 +112,7 @@ async fn an_outage_of_the_cache_server_is_told_and_no_caller_hears_it() {
     office.until_cache_is("ok").await;
     let with = office.edit(1).await;
     office.redis.kill().unwrap();
-    office.until_cache_is("degraded").await;
+    office.until_cache_is("down").await;
     let without = office.edit(2).await;
     assert!(without < Duration::from_secs(3), "the store tells: {without:?}");
     let until = Instant::now() + SEEN;
