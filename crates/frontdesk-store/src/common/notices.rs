@@ -92,6 +92,12 @@ pub(crate) mod bounded {
     }
 }
 
+/// Whether somebody was being told of a notification when its store was left: another one begins that anew.
+pub(crate) fn is_still_to_be_told(notification: &Notification) -> bool {
+    let is_pending = |delivery: &Delivery| delivery.state == DeliveryState::Pending;
+    notification.state == NotificationState::Open && notification.deliveries.iter().any(is_pending)
+}
+
 #[cfg(test)]
 mod tests {
     use frontdesk_domain::time::Timestamp;
@@ -126,10 +132,4 @@ mod tests {
         assert_eq!(all.len(), REMEMBERED_ATTEMPTS);
         assert_eq!(all.last(), Some(&attempt(24)));
     }
-}
-
-/// Whether somebody was being told of a notification when its store was left: another one begins that anew.
-pub(crate) fn is_still_to_be_told(notification: &Notification) -> bool {
-    let is_pending = |delivery: &Delivery| delivery.state == DeliveryState::Pending;
-    notification.state == NotificationState::Open && notification.deliveries.iter().any(is_pending)
 }

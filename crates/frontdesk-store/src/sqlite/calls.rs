@@ -182,7 +182,7 @@ pub(super) fn restore(connection: &Connection, old: &OldCall, last_turn: i64) ->
         old.from,
         old.ending,
         last_turn,
-        old.ended_at.map(|at| at.as_microsecond()),
+        old.ended_at.map(Timestamp::as_microsecond),
         old.ended_as,
     ])?;
     Ok(connection.last_insert_rowid())

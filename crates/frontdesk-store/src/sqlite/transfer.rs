@@ -6,6 +6,7 @@ use frontdesk_domain::{
     ids::{CallId, TurnId},
     ledger::{Account, LedgerEntry},
     record::Notification,
+    time::Timestamp,
 };
 use rusqlite::{Connection, Row, params};
 use serde_json::Value;
@@ -56,7 +57,7 @@ fn put_call(connection: &Connection, old: &OldCall) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(sql)?;
     for turn in &old.turns {
         let text = |name: &str| turn.record.get(name).and_then(Value::as_str).unwrap_or_default();
-        let at: frontdesk_domain::time::Timestamp = text("at")
+        let at: Timestamp = text("at")
             .parse()
             .map_err(|error| damaged(format_args!("the time of a turn of call {}", old.call), error))?;
         statement.execute(params![
@@ -102,7 +103,7 @@ fn put_notification(connection: &Connection, notification: &Notification) -> rus
         first_at.as_microsecond(),
         last_at.as_microsecond(),
         rows::word_of(state)?,
-        snoozed_until.map(|until| until.as_microsecond()),
+        snoozed_until.map(Timestamp::as_microsecond),
         due_at,
     ])?;
     Ok(())

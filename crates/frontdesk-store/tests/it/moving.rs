@@ -14,8 +14,9 @@ use frontdesk_domain::{
 use frontdesk_store::{
     moving::{MoveError, Part, move_all},
     ports::{
-        Audio, CallEnd, CallFilter, CompanyWrite, Holdings, LedgerFilter, MessageFilter, Movable, NotificationChange,
-        NotificationFilter, Page, QnaOwner, RollupScope, Singleton,
+        Audio, CallEnd, CallFilter, CompanyStore as _, CompanyWrite, Holdings, LedgerFilter, LedgerStore as _,
+        MessageFilter, Movable, NotificationChange, NotificationFilter, Page, QnaOwner, RollupScope, Singleton,
+        TransferStore as _,
     },
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -132,31 +133,20 @@ pub(crate) async fn furnish(store: &dyn Movable) {
     store.delete_company(id(2), None).await.unwrap();
 }
 
-/// All that a store tells, as text.
-pub(crate) async fn told(store: &dyn Movable) -> String {
-    let page = || Page {
+/// One page is all there is.
+fn all<K>() -> Page<K> {
+    Page {
         after: None,
         limit: 100,
-    };
+    }
+}
+
+/// All that a store tells, as text.
+pub(crate) async fn told(store: &dyn Movable) -> String {
     let mut text = format!("{:?}\n", store.holdings().await.unwrap());
     let mut tell = |what: &dyn std::fmt::Debug| writeln!(text, "{what:?}").unwrap();
-    tell(
-        &store
-            .templates(Page {
-                after: None,
-                limit: 100,
-            })
-            .await
-            .unwrap(),
-    );
-    for company in store
-        .companies(Page {
-            after: None,
-            limit: 100,
-        })
-        .await
-        .unwrap()
-    {
+    tell(&store.templates(all()).await.unwrap());
+    for company in store.companies(all()).await.unwrap() {
         let token = company
             .secrets
             .auth_token
@@ -165,18 +155,7 @@ pub(crate) async fn told(store: &dyn Movable) -> String {
         tell(&(company.document, token));
     }
     for owner in [QnaOwner::Company(id(1)), QnaOwner::Trade(TradeName::new("dental"))] {
-        tell(
-            &store
-                .qnas(
-                    &owner,
-                    Page {
-                        after: None,
-                        limit: 100,
-                    },
-                )
-                .await
-                .unwrap(),
-        );
+        tell(&store.qnas(&owner, all()).await.unwrap());
     }
     for which in [
         Singleton::Overlay(id(1)),
@@ -187,54 +166,21 @@ pub(crate) async fn told(store: &dyn Movable) -> String {
     }
     for company in [1, 2] {
         let filter = CallFilter::default();
-        let all = Page {
-            after: None,
-            limit: 100,
-        };
-        tell(&store.calls(id(company), &filter, all).await.unwrap());
+        tell(&store.calls(id(company), &filter, all()).await.unwrap());
     }
     for (call, of) in [("CA1", 1), ("CA2", 2)] {
         let first = turn(of, call, 1, "").turn_id;
         let (call, since) = (CallId::new(call), at("2026-01-01T00:00:00Z"));
         tell(&store.recall(id(of), &call, &first, since).await.unwrap());
     }
-    let all = MessageFilter::default();
-    for message in store
-        .messages(
-            id(1),
-            &all,
-            Page {
-                after: None,
-                limit: 100,
-            },
-        )
-        .await
-        .unwrap()
-    {
+    let any = MessageFilter::default();
+    for message in store.messages(id(1), &any, all()).await.unwrap() {
         let found = store.audio(id(1), message.id).await.unwrap().unwrap();
         tell(&(message, found.audio.map(|audio| audio.bytes.len())));
     }
     let every = NotificationFilter::default();
-    tell(
-        &store
-            .notifications(
-                &every,
-                Page {
-                    after: None,
-                    limit: 100,
-                },
-            )
-            .await
-            .unwrap(),
-    );
-    for contact in store
-        .contacts(Page {
-            after: None,
-            limit: 100,
-        })
-        .await
-        .unwrap()
-    {
+    tell(&store.notifications(&every, all()).await.unwrap());
+    for contact in store.contacts(all()).await.unwrap() {
         tell(&(
             contact.document.json.into_iter().collect::<BTreeMap<_, _>>(),
             contact.secrets.0.len(),
@@ -253,7 +199,7 @@ pub(crate) async fn told(store: &dyn Movable) -> String {
     }
     tell(&store.old_rotations().await.unwrap());
     for account in [Account::Company(id(1)), Account::Company(id(3)), Account::Platform] {
-        tell(&store.entries(account, LedgerFilter::default(), page()).await.unwrap());
+        tell(&store.entries(account, LedgerFilter::default(), all()).await.unwrap());
     }
     let mut keepers = store.record_keepers().await.unwrap();
     keepers.sort_by_key(|keeper| keeper.company);
@@ -302,7 +248,6 @@ async fn money_that_is_held_is_not_moved() {
     let (one, other) = (Place::new(), Place::new());
     let (from, to) = (one.open(), other.open());
     set_limit(&*from, 1, Some(1_000)).await;
-    use frontdesk_store::ports::{LedgerStore as _, TransferStore as _};
     from.reserve(hold(1, 60)).await.unwrap();
     let refused = move_all(&*from, &*to, now(), &mut |_, _| {}).await.unwrap_err();
     assert!(matches!(refused, MoveError::Held(60)), "{refused}");
@@ -315,7 +260,6 @@ async fn money_that_is_held_is_not_moved() {
 
 #[tokio::test]
 async fn what_did_not_arrive_is_told() {
-    use frontdesk_store::ports::{CompanyStore as _, TransferStore as _};
     let (one, other) = (Place::new(), Place::new());
     let (from, to) = (one.open(), other.open());
     furnish(&*from).await;

@@ -110,11 +110,7 @@ impl std::fmt::Debug for Running {
 pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     let listener = listen(config.http.listen).await?;
     let address = listener.local_addr()?;
-    let public_url = config
-        .http
-        .public_url
-        .as_deref()
-        .map_or_else(|| format!("http://{address}"), str::to_owned);
+    let public_url = public_url(config, address);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let sealer = Arc::new(sealer(config)?);
     let token = token::admin_token(config)?;
@@ -199,12 +195,11 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     start_behind_calls(config, &backend, &clock, kept, leadership.clone(), &tasks);
     post.deliver(backend, leadership, alerts.clone(), &tasks);
     announce(config, address, &public_url, loaded);
-    let platform_token = config.twilio.auth_token.clone();
     Ok(Running {
         address,
         public_url,
         token,
-        platform_token,
+        platform_token: config.twilio.auth_token.clone(),
         store,
         turns,
         alerts,
@@ -213,6 +208,12 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         closing,
         serving,
     })
+}
+
+/// The URL under which Twilio reaches this server: the configured one, else where it listens.
+fn public_url(config: &Config, address: SocketAddr) -> String {
+    let configured = config.http.public_url.as_deref();
+    configured.map_or_else(|| format!("http://{address}"), str::to_owned)
 }
 
 /// What computes meanings: the encoder, if it is there, and the file of what was computed before.

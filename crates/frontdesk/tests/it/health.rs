@@ -115,11 +115,11 @@ async fn a_fallback_rate_is_told_after_a_restart_and_resolved_when_callers_hear_
     server.stop(Duration::from_secs(8)).await.unwrap();
     server.start().await.unwrap();
     let mut operator = server.operator();
-    let told = becomes(&mut operator, CODE, "open", Duration::from_secs(60)).await;
+    let told = becomes(&mut operator, CODE, "open", Duration::from_mins(1)).await;
     let details = (&told["details"]["fallbacks"], &told["details"]["turns"]);
     assert_eq!(details, (&6.into(), &26.into()), "{told}");
     assert_eq!(told["companyId"], world.companies[0].id.as_str());
     calls(&server, &world, world::VISIT.0, 40).await;
-    let resolved = becomes(&mut operator, CODE, "resolved", Duration::from_secs(60)).await;
+    let resolved = becomes(&mut operator, CODE, "resolved", Duration::from_mins(1)).await;
     assert_eq!(resolved["count"], 1, "once for the whole time: {resolved}");
 }

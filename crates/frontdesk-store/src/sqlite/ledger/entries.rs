@@ -127,7 +127,7 @@ pub(super) fn restore(connection: &Connection, account: &str, entry: &LedgerEntr
         hold.map(PicoUsd::pico),
         amount.pico(),
         at.as_microsecond(),
-        closed_at.map(|at| at.as_microsecond()),
+        closed_at.map(Timestamp::as_microsecond),
         lease_until,
     ])?;
     Ok(written > 0)

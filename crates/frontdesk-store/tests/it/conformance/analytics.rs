@@ -12,7 +12,7 @@ use frontdesk_domain::{
     record::{AudioState, Message, MessageKind, MessageState, TurnOutcome, TurnRecord},
 };
 use frontdesk_store::{
-    ports::{Audio, CallFilter, Erased, MessageFilter, Page, RollupScope, SlotRollup},
+    ports::{Audio, CallFilter, Erased, MessageFilter, NotificationFilter, Page, RollupScope, SlotRollup},
     recount::{Range, Recount, recount},
 };
 use proptest::{
@@ -452,12 +452,9 @@ pub(crate) async fn an_erased_caller_is_gone_and_nobody_else(given: &Given) {
         "no part of a recording is left over"
     );
     assert_eq!(misses(given).await, ["somebody else"]);
+    let every = NotificationFilter::default();
     let page = Page { after: None, limit: 50 };
-    let told = given
-        .store
-        .notifications(&frontdesk_store::ports::NotificationFilter::default(), page)
-        .await
-        .unwrap();
+    let told = given.store.notifications(&every, page).await.unwrap();
     assert_eq!(told[0].message, "the turn of call erased failed");
     assert_eq!(
         told[0].details,
@@ -466,15 +463,10 @@ pub(crate) async fn an_erased_caller_is_gone_and_nobody_else(given: &Given) {
     assert_eq!(plain(rollups(given).await), before, "what was counted stays");
     let found = recount(&*given.store, &[id(1), id(2)], ALL).await.unwrap();
     assert_eq!(found.differences, []);
-    let nothing = recount(
-        &*given.store,
-        &[],
-        Range {
-            from: ALL.from,
-            to: ALL.from,
-        },
-    )
-    .await
-    .unwrap();
+    let never = Range {
+        from: ALL.from,
+        to: ALL.from,
+    };
+    let nothing = recount(&*given.store, &[], never).await.unwrap();
     assert_eq!(nothing, Recount::default());
 }

@@ -195,7 +195,7 @@ pub(crate) async fn what_is_not_resolved_is_listed_by_code(given: &Given) {
         last_at: database,
     };
     let unresolved = async |codes: &[_]| given.store.unresolved(codes).await.unwrap();
-    assert_eq!(unresolved(&[LlmDown]).await, [llm_down.clone()]);
+    assert_eq!(unresolved(&[LlmDown]).await, std::slice::from_ref(&llm_down));
     let mut both = unresolved(&[DatabaseError, LlmDown]).await;
     both.sort_by_key(|one| one.code.as_str());
     assert_eq!(both, [database, llm_down]);
