@@ -251,7 +251,9 @@ async fn counts(
         }
     }
     for company in companies {
-        let all = from.misses(company, Timestamp::MIN, Timestamp::MAX, MISSES).await?;
+        let all = from
+            .misses(company, Timestamp::UNIX_EPOCH, Timestamp::MAX, MISSES)
+            .await?;
         for misses in all.chunks(PAGE) {
             to.restore_misses(company, misses.to_vec()).await?;
         }
