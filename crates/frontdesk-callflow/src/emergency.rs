@@ -35,14 +35,7 @@ pub(crate) fn answer(tenant: &Tenant, turn: &Turn<'_>) -> Answer {
 pub(crate) fn decided_in_haste(tenant: &Tenant, turn: &Turn<'_>) -> Decided {
     let started = Instant::now();
     let mut trace = Trace::new();
-    let danger = safety::answer(
-        &tenant.platform,
-        Some(tenant),
-        turn.normalized(),
-        turn.arrived,
-        &turn.state.dialled,
-        &mut trace,
-    );
+    let danger = safety::answer_to(tenant, turn, &mut trace);
     let answer = danger.unwrap_or_else(|| {
         trace.skipped(Step::Tier1, Some(Tier::Rules), SkipReason::Busy);
         trace.asked(Step::Fallback, StepOutcome::Matched, Found::default());

@@ -50,6 +50,18 @@ pub(crate) fn answer(
     Some(spoken(tenant, category, now, dialled))
 }
 
+/// The same for a turn of a company.
+pub(crate) fn answer_to(tenant: &Tenant, turn: &Turn<'_>, trace: &mut Trace) -> Option<Answer> {
+    answer(
+        &tenant.platform,
+        Some(tenant),
+        turn.normalized(),
+        turn.arrived,
+        &turn.state.dialled,
+        trace,
+    )
+}
+
 /// The answer to a danger that the rules have no words for.
 pub(crate) fn answer_by_meaning(
     tenant: &Tenant,

@@ -130,14 +130,7 @@ pub(crate) struct Decided {
 pub(crate) async fn handle_turn(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> Decided {
     let started = Instant::now();
     let mut trace = Trace::new();
-    let danger = safety::answer(
-        &tenant.platform,
-        Some(tenant),
-        turn.normalized(),
-        turn.arrived,
-        &turn.state.dialled,
-        &mut trace,
-    );
+    let danger = safety::answer_to(tenant, turn, &mut trace);
     let known = match danger {
         Some(answer) => Some(answer),
         None => limits::answer(flow, tenant, turn, &mut trace)

@@ -8,7 +8,6 @@ use frontdesk_domain::{
     analytics::Slot,
     documents::{Mode, company::Company, contact::Contact},
     ids::CompanyId,
-    ledger::Account,
     record::{AudioState, MessageState},
     time::Timestamp,
 };
@@ -16,7 +15,7 @@ use serde_json::Value;
 
 use crate::ports::{
     Audit, ContactWrite, Holdings, LedgerFilter, MessageFilter, Movable, NotificationFilter, OldDocument, Page,
-    QnaOwner, RecordKeeper, RollupScope, Singleton, StoreError, StoredCompany,
+    QnaOwner, RecordKeeper, RollupScope, Singleton, StoreError, StoredCompany, WriteError,
 };
 
 /// So many documents, notifications or entries are moved at once.
@@ -283,9 +282,10 @@ async fn contacts(
                     json: stored.document.json,
                     secrets: stored.secrets,
                 };
-                to.insert_contact(write)
-                    .await
-                    .map_err(|error| MoveError::Unreadable(error.to_string()))?;
+                to.insert_contact(write).await.map_err(|refused| match refused {
+                    WriteError::Store(failure) => MoveError::Store(failure),
+                    refused => MoveError::Differs(format!("a contact was refused: {refused}")),
+                })?;
             }
         }
         if last.is_none() {
@@ -353,11 +353,7 @@ async fn ledger(
     to: &dyn Movable,
     told: &mut (dyn FnMut(Part, usize) + Send),
 ) -> Result<(), MoveError> {
-    let accounts = from.old_accounts().await?;
-    // Probes and overruns are the platform's, which may have none of its own yet.
-    let is_platform = |account: &Account| *account == Account::Platform;
-    let platform = (!accounts.iter().any(is_platform)).then_some(Account::Platform);
-    for account in accounts.into_iter().chain(platform) {
+    for account in from.old_accounts().await? {
         let mut after = None;
         loop {
             let page = Page { after, limit: PAGE };

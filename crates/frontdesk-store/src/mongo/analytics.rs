@@ -1,18 +1,10 @@
 //! Roll-ups, and the turns that no scripted match answered.
 //!
-//! A turn is stored alone and says that it is not counted yet ([`UNCOUNTED`]). Right after, a transaction counts it and
-//! takes that word away: both or neither, so each turn is counted once, whoever breaks off where. No record waits for a
-//! transaction of another process: while counting fails, turns stay uncounted and are counted by whoever stores turns
-//! later.
+//! A turn is stored alone and says that it is not counted yet ([`UNCOUNTED`]). Later a transaction counts it and takes
+//! that word away: both or neither, so each turn is counted once, whoever breaks off where. Storing waits for no
+//! transaction: one process counts now and then for all, and whoever reads counts first what is left.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use frontdesk_domain::{
@@ -23,8 +15,6 @@ use frontdesk_domain::{
 };
 use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
-use tokio::time::{self, Instant};
-use tracing::warn;
 
 use super::{
     MongoStore,
@@ -44,44 +34,8 @@ const WHAT: &str = "a roll-up";
 /// The field of a turn that is in no roll-up yet.
 pub(super) const UNCOUNTED: &str = "uncounted";
 
-/// So many turns that others left uncounted are counted at once.
+/// So many turns are counted at once.
 const LEFT_OVER: i64 = 200;
-
-/// So long storing turns waits for their being counted.
-const COUNTING: Duration = Duration::from_secs(1);
-
-/// Counting that failed is tried again after so long.
-const PAUSE: Duration = Duration::from_secs(10);
-
-/// What is known of turns that are not counted.
-#[derive(Debug)]
-pub(super) struct Backlog {
-    /// Nothing is counted before this time.
-    resumes: Mutex<Option<Instant>>,
-    /// Whether there may be turns that nobody counts: at the start, and after a failure.
-    is_likely: AtomicBool,
-}
-
-impl Default for Backlog {
-    fn default() -> Self {
-        Self {
-            resumes: Mutex::default(),
-            is_likely: AtomicBool::new(true),
-        }
-    }
-}
-
-impl Backlog {
-    fn rests(&self) -> bool {
-        let resumes = self.resumes.lock().unwrap_or_else(PoisonError::into_inner);
-        resumes.is_some_and(|resumes| Instant::now() < resumes)
-    }
-
-    fn rest(&self) {
-        self.is_likely.store(true, Ordering::Relaxed);
-        *self.resumes.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + PAUSE);
-    }
-}
 
 fn scope_of(scope: RollupScope) -> Bson {
     match scope {
@@ -240,37 +194,10 @@ impl MongoStore {
                 |transaction| async { Ok(count_in(transaction, filter.clone()).await?) }
             )
             .await;
-            if counted? == 0 {
+            if counted? < LEFT_OVER.unsigned_abs() {
                 return Ok(());
             }
         }
-    }
-
-    /// Counts turns that were just stored, and what was left uncounted before; not for long, and not when that has just
-    /// failed.
-    pub(super) async fn count_stored(&self, ids: Vec<Bson>) {
-        if self.backlog.rests() {
-            return;
-        }
-        let is_likely = &self.backlog.is_likely;
-        let counting = async {
-            self.count(&doc! { "_id": { "$in": ids } }).await?;
-            if is_likely.load(Ordering::Relaxed) {
-                self.count(&doc! {}).await?;
-                is_likely.store(false, Ordering::Relaxed);
-            }
-            Ok::<_, StoreError>(())
-        };
-        let failed = match time::timeout(COUNTING, Box::pin(counting)).await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error,
-            Err(_) => super::failure::late("count turns", COUNTING),
-        };
-        self.backlog.rest();
-        warn!(
-            error = &failed as &dyn std::error::Error,
-            "turns are stored but not counted yet; they are counted with later ones"
-        );
     }
 
     /// Notes that turns are about to be deleted that these roll-ups count: those of a company's calls. They are counted
@@ -299,7 +226,12 @@ impl MongoStore {
 
 #[async_trait]
 impl AnalyticsStore for MongoStore {
+    async fn count_turns(&self) -> Result<(), StoreError> {
+        self.count(&doc! {}).await
+    }
+
     async fn rollups(&self, scope: RollupScope, from: Slot, to: Slot) -> Result<Vec<SlotRollup>, StoreError> {
+        self.count_turns().await?;
         within("read roll-ups", self.options.operator_deadline, async {
             let found = self
                 .collection(ROLLUPS)
@@ -313,6 +245,7 @@ impl AnalyticsStore for MongoStore {
     }
 
     async fn counted_companies(&self) -> Result<Vec<CompanyId>, StoreError> {
+        self.count_turns().await?;
         within(
             "list the companies that have roll-ups",
             self.options.operator_deadline,
@@ -336,6 +269,7 @@ impl AnalyticsStore for MongoStore {
         to: Timestamp,
         most: usize,
     ) -> Result<Vec<Miss>, StoreError> {
+        self.count_turns().await?;
         within("read what nothing matched", self.options.operator_deadline, async {
             let wanted = doc! { "companyId": object_id(company), "at": { "$gte": date(from), "$lt": date(to) } };
             let misses = self.collection(MISSES);

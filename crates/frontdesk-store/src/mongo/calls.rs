@@ -174,7 +174,6 @@ impl MongoStore {
             );
         noted.await?;
         let documents = turns.iter().map(turn_document).collect::<Result<Vec<_>, _>>()?;
-        let ids: Vec<Bson> = documents.iter().filter_map(|turn| turn.get("_id").cloned()).collect();
         if !documents.is_empty() {
             match self.collection(TURNS).insert_many(documents).ordered(false).await {
                 // What is there already stays as it is.
@@ -182,10 +181,7 @@ impl MongoStore {
                 done => _ = done?,
             }
         }
-        rotations::note_spoken(self, turns).await?;
-        // Last, and not for long: what is stored is stored.
-        self.count_stored(ids).await;
-        Ok(())
+        rotations::note_spoken(self, turns).await
     }
 
     /// Those of a company's calls in which somebody said these words.

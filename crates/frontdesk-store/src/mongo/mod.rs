@@ -144,8 +144,6 @@ pub struct MongoStore {
     ids: ObjectIds,
     turnstiles: ledger::Turnstiles,
     options: MongoOptions,
-    /// Of turns that are not counted.
-    backlog: analytics::Backlog,
 }
 
 impl fmt::Debug for MongoStore {
@@ -210,7 +208,6 @@ impl MongoStore {
             turnstiles: ledger::Turnstiles::default(),
             clock,
             options: own,
-            backlog: analytics::Backlog::default(),
         })
     }
 

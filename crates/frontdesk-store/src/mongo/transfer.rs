@@ -174,7 +174,7 @@ impl MongoStore {
 
     async fn held(&self) -> Result<Holdings, StoreError> {
         // Roll-ups are to say all of it.
-        self.count(&doc! { analytics::UNCOUNTED: true }).await?;
+        self.count(&doc! {}).await?;
         within("count what it holds", IMPORT, self.holdings_now()).await
     }
 

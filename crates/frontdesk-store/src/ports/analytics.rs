@@ -58,10 +58,13 @@ impl Erased {
     }
 }
 
-/// Roll-ups and misses. [`TurnLog::append_turns`](super::TurnLog::append_turns) writes both in one transaction with the
-/// turns: each turn is counted exactly once, however often it is handed over.
+/// Roll-ups and misses. Each turn that [`TurnLog::append_turns`](super::TurnLog::append_turns) stores is counted exactly
+/// once, however often it is handed over: in one transaction with it, or after a mark on it before anybody reads.
 #[async_trait]
 pub trait AnalyticsStore: Send + Sync {
+    /// Counts turns that are stored and not counted yet, in a backend whose storing leaves that for later. Whoever reads
+    /// counts below need not ask for it: it only keeps them from having to wait.
+    async fn count_turns(&self) -> Result<(), StoreError>;
     /// The roll-ups of the quarters from `from` on and before `to`, oldest first; quarters without turns have none.
     async fn rollups(&self, scope: RollupScope, from: Slot, to: Slot) -> Result<Vec<SlotRollup>, StoreError>;
     /// The companies that have roll-ups.

@@ -84,6 +84,7 @@ macro_rules! forward {
     };
     (@AnalyticsStore, $type:ident, $field:ident) => {
         $crate::forward!(@@AnalyticsStore, $type, $field, {
+            count_turns() -> Result<(), StoreError>;
             rollups(scope: RollupScope, from: Slot, to: Slot) -> Result<Vec<SlotRollup>, StoreError>;
             counted_companies() -> Result<Vec<CompanyId>, StoreError>;
             misses(company: CompanyId, from: Timestamp, to: Timestamp, limit: usize) -> Result<Vec<Miss>, StoreError>;

@@ -7,10 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use axum::Router;
 use frontdesk_callflow::{CallFlow, Deps, meaning::Meanings, shares::AtOnce};
-use frontdesk_domain::{alert::Notifier, clock::Clock, ids::CompanyId};
+use frontdesk_domain::{alert::Notifier, clock::Clock};
 use frontdesk_server::{
     App, Lifecycle, Parts,
     auth::AdminToken,
@@ -21,9 +21,9 @@ use frontdesk_server::{
 };
 use frontdesk_store::{
     blobs::{BlobCache, BlobFile},
-    cache::{CachedStore, KnowledgeDocuments, Settings},
+    cache::CachedStore,
     leader::{self, Leadership},
-    ports::{Audit, Backend, CompanyStore as _, Page, StoreError, StoredCompany},
+    ports::{Backend, CompanyStore as _, Page, StoredCompany},
     queue::{AlertQueue, TurnCounts, TurnQueue, TurnQueueOptions},
     system::{ObjectIds, SystemClock},
     tasks::TaskSet,
@@ -44,6 +44,7 @@ use crate::{
 };
 
 mod change_feed;
+mod counting;
 mod demo;
 pub mod encoder;
 mod listen;
@@ -51,6 +52,7 @@ mod llm;
 pub mod log;
 pub mod moving;
 mod notices;
+mod offline;
 pub mod open_files;
 mod recounting;
 mod sharing;
@@ -61,6 +63,7 @@ mod watched;
 
 pub use llm::DOUBLE;
 use notices::Post;
+pub use offline::{audit, fallback_documents, inspect, stored_auth_token};
 pub use recounting::recount;
 pub use signals::stop_signal;
 use store::{open_existing, open_store, sealer};
@@ -290,6 +293,7 @@ fn start_behind_calls(
         leadership: leadership.clone(),
     };
     retention.start(tasks);
+    counting::start(Arc::clone(store) as _, leadership.clone(), tasks);
     llm::reap(Arc::clone(store) as _, Arc::clone(clock), leadership, tasks);
 }
 
@@ -352,94 +356,6 @@ fn compile_ahead(store: Arc<CachedStore>, flow: Arc<CallFlow>, tasks: &TaskSet) 
         }
         flow.prepare_fallbacks().await;
     });
-}
-
-/// The auth token of a company in the configured store, whether a server runs on it or not.
-///
-/// # Errors
-/// There is no such store, it was sealed with another key, or it has no such company.
-pub async fn stored_auth_token(config: &Config, company: &str) -> Result<Option<SecretString>> {
-    let store = open_existing(config).await?;
-    let id: CompanyId = company.parse()?;
-    let stored = store
-        .company(id)
-        .await?
-        .ok_or_else(|| anyhow!("the store has no company {company}"))?;
-    Ok(stored.secrets.auth_token.or_else(|| config.twilio.auth_token.clone()))
-}
-
-/// The ids of all companies, page by page.
-async fn all_companies(store: &CachedStore) -> Result<Vec<CompanyId>, StoreError> {
-    let (mut found, mut after) = (Vec::new(), None);
-    loop {
-        let companies = store.companies(Page { after, limit: 100 }).await?;
-        let ids: Vec<_> = companies.iter().filter_map(StoredCompany::id).collect();
-        let Some(last) = ids.last() else { return Ok(found) };
-        after = Some(*last);
-        found.extend(ids);
-    }
-}
-
-/// Every company in the configured store, with what it knows, whether a server runs on the store or not.
-///
-/// # Errors
-/// The store cannot be opened, read or written, or was sealed with another key.
-pub async fn inspect(config: &Config) -> Result<Vec<(Arc<Settings>, Arc<KnowledgeDocuments>)>> {
-    let backend = open_store(config, Arc::new(sealer(config)?), Arc::new(SystemClock)).await?;
-    backend.ping().await?;
-    let tasks = TaskSet::new();
-    let store = CachedStore::start(backend, &tasks);
-    let mut found = Vec::new();
-    for id in all_companies(&store).await? {
-        if let Some(settings) = store.settings(id).await? {
-            let documents = store.knowledge_documents(&settings).await?;
-            found.push((settings, documents));
-        }
-    }
-    tasks.shutdown(TASK_DRAIN).await;
-    Ok(found)
-}
-
-/// Adds up the ledger of the configured store, whether a server runs on it or not.
-///
-/// # Errors
-/// The store cannot be opened or read.
-pub async fn audit(config: &Config) -> Result<Audit> {
-    let store = open_existing(config).await?;
-    Ok(store.audit().await?)
-}
-
-/// The files for Twilio's fallback URL of every company in the configured store, by their names, whether a server runs on the
-/// store or not.
-///
-/// # Errors
-/// The store cannot be opened or read, or was sealed with another key.
-pub async fn fallback_documents(config: &Config) -> Result<Vec<(String, String)>> {
-    let sealer = Arc::new(sealer(config)?);
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let backend = open_store(config, Arc::clone(&sealer), Arc::clone(&clock)).await?;
-    let tasks = TaskSet::new();
-    let store = CachedStore::start(Arc::clone(&backend), &tasks);
-    let flow = CallFlow::new(Deps {
-        store: Arc::clone(&store),
-        turns: TurnQueue::start(Arc::clone(&backend) as _, &tasks, TurnQueueOptions::default()),
-        notifier: Arc::new(AlertQueue::start(backend, Arc::clone(&clock), &tasks)),
-        sealer,
-        clock,
-        limits: config.limits,
-        // These documents answer whatever was said.
-        meanings: Arc::new(Meanings::none()),
-        llm: Arc::new(frontdesk_callflow::llm::Llm::none()),
-        at_once: AtOnce::default(),
-    });
-    let mut documents = Vec::new();
-    for id in all_companies(&store).await? {
-        if let Some(tenant) = flow.tenant(id).await? {
-            documents.extend(flow.fallback_files(&tenant));
-        }
-    }
-    tasks.shutdown(TASK_DRAIN).await;
-    Ok(documents)
 }
 
 /// A server for one call, on a free port: the configured store, with the demo if it is empty.
