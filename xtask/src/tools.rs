@@ -79,8 +79,8 @@ impl CargoTool {
         let wanted = format!("{}@{}", self.crate_name, self.version);
         must(
             "installing a tool that is missing (some minutes)",
-            // Optimising it takes longer than it ever saves.
-            &mut cargo(["install", "--debug", "--locked", &wanted]),
+            // Optimising it takes longer than it ever saves, and nobody debugs it.
+            cargo(["install", "--debug", "--locked", &wanted]).env("CARGO_PROFILE_DEV_DEBUG", "false"),
         )
     }
 }

@@ -3,17 +3,23 @@
 
 use std::{sync::Arc, time::Duration};
 
-use frontdesk_store::instances::{Instances, TurnAnswer, TurnClaim, TurnPlace};
-use tokio::time::{Instant, sleep_until};
+use frontdesk_store::{
+    instances::{Instances, TurnAnswer, TurnClaim, TurnPlace},
+    ports::CallLog as _,
+};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::{
     answers::{CallKey, Claim, Given, TurnKey},
     flow::CallFlow,
-    respond::Claimed,
+    respond::{Claimed, a_day_before},
 };
 
 /// How often an instance that is about to answer is asked whether it has.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// The store is asked for its answer each so many looks.
+const LOOKS_PER_RECALL: u32 = 15;
 
 /// A turn that this instance has taken before all others. Given back when it is dropped unanswered.
 pub(crate) struct Held {
@@ -33,7 +39,7 @@ impl Held {
         }
     }
 
-    /// It is not this instance's, or nobody can tell.
+    /// It is another instance's.
     fn forget(mut self) {
         self.place = None;
     }
@@ -68,23 +74,27 @@ impl CallFlow {
             instances: Arc::clone(instances),
             place: Some(place.clone()),
         };
+        let mut looks = 0_u32;
         loop {
             match instances.claim_turn(&place).await {
-                TurnClaim::Mine => {
+                // A claim that was heard too late may have been taken: its answer is told, or it is given back.
+                TurnClaim::Mine | TurnClaim::Unknown => {
                     claim.hold(held);
-                    return Claimed::Mine(claim);
-                }
-                TurnClaim::Unknown => {
-                    held.forget();
                     return Claimed::Mine(claim);
                 }
                 TurnClaim::Answered(TurnAnswer { document, response }) => {
                     held.forget();
-                    let answered = Arc::clone(&document);
-                    claim.pass_on(call.clone(), &Given { document, response });
-                    return Claimed::Answered(answered);
+                    return pass_on(claim, call, Given { document, response });
                 }
                 TurnClaim::UnderWay => {
+                    looks += 1;
+                    // Its answer is in the store before long, also where it could not tell the others.
+                    if looks % LOOKS_PER_RECALL == 0
+                        && let Some(given) = self.given_elsewhere(turn, call, deadline).await
+                    {
+                        held.forget();
+                        return pass_on(claim, call, given);
+                    }
                     let next = Instant::now() + LOOK;
                     if next >= deadline {
                         held.forget();
@@ -95,4 +105,20 @@ impl CallFlow {
             }
         }
     }
+
+    /// What the store has as the answer of a turn that another instance took.
+    async fn given_elsewhere(&self, turn: &TurnKey, call: &CallKey, deadline: Instant) -> Option<Given> {
+        let since = a_day_before(self.deps.clock.now());
+        let asked = self.store().recall(turn.0, &call.1, &turn.1, since);
+        let answer = timeout_at(deadline, asked).await.ok()?.ok()??.answer?;
+        Some(Given {
+            document: answer.document?,
+            response: answer.response,
+        })
+    }
+}
+
+fn pass_on<'a>(claim: Claim<'a>, call: &CallKey, given: Given) -> Claimed<'a> {
+    claim.pass_on(call.clone(), &given);
+    Claimed::Answered(given.document)
 }

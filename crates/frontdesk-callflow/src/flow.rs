@@ -16,7 +16,7 @@ use frontdesk_domain::{
     decision::Decision,
     documents::prompts::{DEFAULT_TONE, PromptName, Prompts},
     ids::{CallId, CompanyId},
-    redaction::redact_field,
+    redaction::{redact_caller, redact_field},
     time::Timestamp,
 };
 use frontdesk_matching::{language::Language, normal::normalize};
@@ -29,6 +29,7 @@ use frontdesk_store::{
 };
 use frontdesk_twilio::webhook::TurnParameters;
 use serde_json::json;
+use tokio::time::{Instant, timeout_at};
 use tracing::{error, warn};
 
 use crate::{
@@ -151,7 +152,23 @@ impl CallFlow {
     /// # Errors
     /// Neither cache nor store can tell.
     pub async fn tenant(&self, company: CompanyId) -> Result<Option<Arc<Tenant>>, StoreError> {
-        let loaded = tokio::time::timeout(settings::STORE_DEADLINE, self.companies.load(company)).await;
+        self.tenant_by(company, Instant::now() + settings::STORE_DEADLINE).await
+    }
+
+    /// The same for a turn that is to be answered by `deadline`: loading leaves time for the rest of it.
+    ///
+    /// # Errors
+    /// Neither cache nor store can tell.
+    pub async fn tenant_for_turn(
+        &self,
+        company: CompanyId,
+        deadline: Instant,
+    ) -> Result<Option<Arc<Tenant>>, StoreError> {
+        self.tenant_by(company, settings::loaded_by(deadline)).await
+    }
+
+    async fn tenant_by(&self, company: CompanyId, until: Instant) -> Result<Option<Arc<Tenant>>, StoreError> {
+        let loaded = timeout_at(until, self.companies.load(company)).await;
         let failure = match loaded {
             Ok(Ok(tenant)) => return Ok(tenant),
             Ok(Err(failure)) => failure,
@@ -163,12 +180,12 @@ impl CallFlow {
         self.companies.as_last_known(company).map(Some).ok_or(failure)
     }
 
-    /// The company that has this number; `None` if nobody has.
+    /// The company that has this number; `None` if nobody has. Asked for a turn that is to be answered by `deadline`.
     ///
     /// # Errors
     /// Neither cache nor store can tell.
-    pub async fn company_of_number(&self, number: &str) -> Result<Option<CompanyId>, StoreError> {
-        let found = tokio::time::timeout(settings::STORE_DEADLINE, self.store().company_of_number(number)).await;
+    pub async fn company_of_number(&self, number: &str, deadline: Instant) -> Result<Option<CompanyId>, StoreError> {
+        let found = timeout_at(settings::loaded_by(deadline), self.store().company_of_number(number)).await;
         found.unwrap_or_else(|late| {
             Err(StoreError::Unavailable {
                 action: "find a company by its number in time",
@@ -221,7 +238,7 @@ impl CallFlow {
         let end = CallEnd {
             company,
             call,
-            from: from.map(|from| redact_field(from).into()),
+            from: from.map(|from| redact_caller(from).into()),
             at: now,
             status,
         };
@@ -256,7 +273,7 @@ impl CallFlow {
         why: Unanswerable,
     ) -> String {
         let parameters = TurnParameters::of(webhook.form);
-        let platform = match tokio::time::timeout(settings::STORE_DEADLINE, self.companies.platform()).await {
+        let platform = match timeout_at(settings::loaded_by(webhook.deadline), self.companies.platform()).await {
             Ok(platform) => platform,
             Err(_) => self.companies.platform_as_it_is(),
         };
@@ -367,7 +384,7 @@ impl CallFlow {
         Ok(Some(decision))
     }
 
-    fn forget_call(&self, company: CompanyId, call: &CallId) {
+    pub(crate) fn forget_call(&self, company: CompanyId, call: &CallId) {
         self.counts.end(company, call);
         if let Some(instances) = &self.instances {
             instances.end_call(company, call.clone());

@@ -108,8 +108,11 @@ const DIALLING: i64 = super::settings::DIAL_LIMIT_SECONDS as i64 + IDLE;
 /// While a call goes on, the other instances are told so that often, in seconds.
 const TELL_EVERY: i64 = 60;
 
-/// So many callers are counted at most.
+/// So many callers are counted at most. One more is not, until others are forgotten.
 const MOST_CALLERS: usize = 100_000;
+
+/// A full table is looked through for callers to forget that often, in seconds.
+const CLEAR_EVERY: i64 = 60;
 
 const HOUR: i64 = 3_600;
 
@@ -122,6 +125,8 @@ struct Counted {
     calls: HashMap<CompanyId, HashMap<CallId, Running>>,
     /// When each caller's calls of the last hour began, oldest first.
     callers: HashMap<Caller, VecDeque<i64>>,
+    /// When callers of whom nothing was heard for an hour were last forgotten, in Unix seconds.
+    cleared: i64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -223,11 +228,11 @@ impl CallCounts {
         self.counted().correct(company, call, over);
     }
 
-    /// Notes that a person is dialled: nothing is heard of the call until they have talked.
-    fn dialling(&self, company: CompanyId, call: &CallId, now: i64) {
+    /// Notes for how many seconds a call counts without another sign of it.
+    fn lasts(&self, company: CompanyId, call: &CallId, now: i64, seconds: i64) {
         let mut counted = self.counted();
         if let Some(running) = counted.calls.get_mut(&company).and_then(|calls| calls.get_mut(call)) {
-            running.until = now.saturating_add(DIALLING);
+            running.until = now.saturating_add(seconds);
         }
     }
 
@@ -270,14 +275,21 @@ impl Counted {
         }
     }
 
-    /// Notes a call of a caller; gives how many there were in the last hour, 0 for a caller without a number.
+    /// Notes a call of a caller; gives how many there were in the last hour, 0 for a caller who is not counted.
     fn note_caller(&mut self, company: CompanyId, turn: &Turn<'_>, now: i64) -> u32 {
         let Some(number) = turn.caller() else {
             return 0;
         };
-        if self.callers.len() >= MOST_CALLERS {
+        if self.callers.len() >= MOST_CALLERS && !self.callers.contains_key(&(company, number)) {
+            if now.saturating_sub(self.cleared) < CLEAR_EVERY {
+                return 0;
+            }
+            self.cleared = now;
             self.callers
                 .retain(|_, times| times.back().is_some_and(|last| now.saturating_sub(*last) < HOUR));
+            if self.callers.len() >= MOST_CALLERS {
+                return 0;
+            }
         }
         let times = self.callers.entry((company, number)).or_default();
         while times.front().is_some_and(|first| now.saturating_sub(*first) >= HOUR) {
@@ -326,10 +338,14 @@ async fn reached(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> Option<Li
 
 /// Notes that a person is dialled: nothing is heard of the call until they have talked.
 pub(crate) fn dialling(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) {
+    lasts(flow, tenant, turn, DIALLING);
+}
+
+fn lasts(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, time: i64) {
     flow.counts()
-        .dialling(tenant.id(), &turn.call, turn.arrived.as_second());
+        .lasts(tenant.id(), &turn.call, turn.arrived.as_second(), time);
     if let Some(instances) = flow.instances() {
-        instances.keep_call(tenant.id(), turn.call.clone(), seconds(DIALLING));
+        instances.keep_call(tenant.id(), turn.call.clone(), seconds(time));
     }
 }
 
@@ -339,8 +355,12 @@ fn seconds(seconds: i64) -> Duration {
 
 /// The transfer, or the polite word, of a call that is over a limit.
 pub(crate) async fn answer(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, trace: &mut Trace) -> Option<Answer> {
-    // A transfer under way goes on to its next destination.
-    if turn.dry_run || matches!(turn.said, Said::Dialled(_)) {
+    if turn.dry_run {
+        return None;
+    }
+    // A transfer under way goes on to its next destination, and the call is heard of again.
+    if matches!(turn.said, Said::Dialled(_)) {
+        lasts(flow, tenant, turn, IDLE);
         return None;
     }
     let limit = reached(flow, tenant, turn).await?;

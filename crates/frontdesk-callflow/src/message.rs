@@ -7,7 +7,7 @@ use frontdesk_domain::{
     ids::{CallId, MessageId, ObjectId},
     phone::PhoneNumber,
     record::{AudioState, Message, MessageKind, MessageState},
-    redaction::redact_field,
+    redaction::{redact_caller, redact_field},
 };
 use frontdesk_store::ports::{MessageStore as _, StoreError};
 use frontdesk_twilio::{recording::is_at_twilio, webhook::TurnParameters};
@@ -125,7 +125,7 @@ impl CallFlow {
             company_id: tenant.id(),
             call_id: call.clone(),
             kind: MessageKind::Message,
-            from: parameters.from.map(|from| redact_field(from).into()),
+            from: parameters.from.map(|from| redact_caller(from).into()),
             callback_number: None,
             callback_time: None,
             recording_sid: parameters.recording_sid.map(Into::into),

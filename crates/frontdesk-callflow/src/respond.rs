@@ -9,8 +9,9 @@ use std::{
 use frontdesk_domain::{
     alert::{AlertCode, Stage},
     call_state::{CallState, Question},
+    documents::template::Action,
     ids::{CallId, CompanyId},
-    redaction::{Tail, redact, redact_field},
+    redaction::{Tail, redact, redact_caller},
     time::Timestamp,
 };
 use frontdesk_matching::normal::normalize;
@@ -109,6 +110,8 @@ impl CallFlow {
         };
         if decided.dials.is_some() {
             limits::dialling(self, tenant, &incoming);
+        } else if decided.decision.action == Action::Hangup {
+            self.forget_call(tenant.id(), &incoming.call);
         }
         let mut next = next_state(&incoming, &decided);
         next.tail = heard.tail.clone();
@@ -317,7 +320,7 @@ fn store_deadline(turn: Instant) -> Instant {
     turn.min(Instant::now() + settings::STORE_DEADLINE)
 }
 
-fn a_day_before(now: Timestamp) -> Timestamp {
+pub(crate) fn a_day_before(now: Timestamp) -> Timestamp {
     Timestamp::from_second(now.as_second().saturating_sub(A_DAY)).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
@@ -361,7 +364,7 @@ impl Heard {
                 utterance: words.text.into_owned(),
             }),
             digits: digits.map(|digits| digits.text.into()),
-            from: parameters.from.map(|from| redact_field(from).into()),
+            from: parameters.from.map(|from| redact_caller(from).into()),
             tail,
         }
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 /// Tier 1's threshold where scenario, company and template set none.
 pub const TIER1_THRESHOLD: f64 = 0.70;
 
@@ -25,6 +27,15 @@ pub const TURN_DEADLINE: Duration = Duration::from_millis(3_900);
 
 /// Nothing on the call path waits longer for the store.
 pub const STORE_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Of a turn's time so much is left for what comes after loading.
+const AFTER_LOADING: Duration = Duration::from_millis(400);
+
+/// When loading for a turn ends: after the store's deadline, or earlier where the turn's own comes sooner.
+pub(crate) fn loaded_by(turn: Instant) -> Instant {
+    let leaves_time = turn.checked_sub(AFTER_LOADING).unwrap_or(turn);
+    leaves_time.min(Instant::now() + STORE_DEADLINE)
+}
 
 /// Nothing on the call path waits longer for what is only a cache.
 pub const CACHE_DEADLINE: Duration = Duration::from_millis(50);

@@ -271,10 +271,13 @@ impl Voice {
         };
         let found = match called {
             Called::Id(id) => Ok(id.parse::<CompanyId>().ok()),
-            Called::Number => self.flow.company_of_number(form.first("To").unwrap_or_default()).await,
+            Called::Number => {
+                let number = form.first("To").unwrap_or_default();
+                self.flow.company_of_number(number, deadline).await
+            }
         };
         let (company, loaded) = match found {
-            Ok(Some(company)) => (Some(company), self.flow.tenant(company).await),
+            Ok(Some(company)) => (Some(company), self.flow.tenant_for_turn(company, deadline).await),
             Ok(None) => (None, Ok(None)),
             Err(failure) => (None, Err(failure)),
         };

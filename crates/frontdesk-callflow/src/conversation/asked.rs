@@ -46,7 +46,14 @@ pub(super) async fn words(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> 
             Some(callback::number(tenant, turn, &digits, *tries))
         }
         Question::CallbackTime(number) => {
-            Some(callback::keep(flow, tenant, turn, number, Some(turn.utterance())).await)
+            let time = match phrases.steering(said) {
+                // Who says goodbye, or just no, names no time and has agreed to be called.
+                Some(PhraseName::Goodbye) => None,
+                Some(_) => return None,
+                None if yes_or_no(phrases, said) == Some(PhraseName::No) => None,
+                None => Some(turn.utterance()),
+            };
+            Some(callback::keep(flow, tenant, turn, number, time).await)
         }
     }
 }

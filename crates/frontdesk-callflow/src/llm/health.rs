@@ -63,11 +63,17 @@ pub const RESULTS: [&str; 5] = ["answered", "late", "refused", "not_connected", 
 struct Others {
     instances: Arc<dyn Instances>,
     clock: Arc<dyn Clock>,
+    /// When this process began to hear them: an older word that the model is off holds until the next start only.
+    since: Timestamp,
 }
 
 /// What instances say of the provider.
 const OPEN: &str = "open";
 const CLOSED: &str = "closed";
+/// The model bills what nobody can foresee: nobody asks it.
+const OFF: &str = "off";
+/// Somebody saw it answer at a price that fits.
+const ON: &str = "on";
 
 #[derive(Default)]
 struct Inner {
@@ -158,23 +164,31 @@ impl Health {
 
     /// Tells these instances from now on.
     pub(super) fn tell_others(&self, instances: Arc<dyn Instances>, clock: Arc<dyn Clock>) {
+        let since = clock.now();
         // Told twice, the first ones are told on.
-        _ = self.others.set(Others { instances, clock });
+        _ = self.others.set(Others {
+            instances,
+            clock,
+            since,
+        });
     }
 
     /// Tells the other instances how the provider is, if that is known.
     fn say(&self) {
-        let Some(Others { instances, clock }) = self.others.get() else {
-            return;
-        };
         let (state, cause) = {
             let inner = self.lock();
             (inner.breaker.state(), inner.cause.clone())
         };
-        let state = match state {
-            State::Closed => CLOSED,
-            State::Open | State::Probing => OPEN,
-            State::Suspect => return,
+        match state {
+            State::Closed => self.say_word(CLOSED, cause),
+            State::Open | State::Probing => self.say_word(OPEN, cause),
+            State::Suspect => {}
+        }
+    }
+
+    fn say_word(&self, state: &str, cause: Option<Arc<str>>) {
+        let Some(Others { instances, clock, .. }) = self.others.get() else {
+            return;
         };
         instances.say_llm(LlmWord {
             state: state.into(),
@@ -192,6 +206,18 @@ impl Health {
         }
         let now = self.now();
         match &*word.state {
+            OFF => {
+                if self.is_newer_than_this_process(word) && !self.switched_off.swap(true, Ordering::Relaxed) {
+                    warn!(endpoint = %self.endpoint, by = &*word.by, "another instance switched the LLM off: it bills what nobody can foresee");
+                }
+                return;
+            }
+            ON => {
+                if self.switched_off.swap(false, Ordering::Relaxed) {
+                    info!(endpoint = %self.endpoint, by = &*word.by, "another instance's connection test switched the LLM on again");
+                }
+                return;
+            }
             OPEN if self.lock().breaker.heard_open(now).is_some() => {
                 let cause = word.cause.as_deref().unwrap_or_default();
                 self.lock().cause = Some(cause.into());
@@ -213,13 +239,22 @@ impl Health {
         self.switched_off.load(Ordering::Relaxed)
     }
 
+    /// Switches the model off, in the other instances too, until the next start or [`Health::restored`].
     pub(super) fn switch_off(&self) {
         self.switched_off.store(true, Ordering::Relaxed);
+        self.say_word(OFF, None);
+    }
+
+    fn is_newer_than_this_process(&self, word: &LlmWord) -> bool {
+        let said: Option<Timestamp> = word.at.parse().ok();
+        let since = self.others.get().map(|others| others.since);
+        since.zip(said).is_some_and(|(since, said)| said >= since)
     }
 
     /// Somebody saw the model answer at a price that fits.
     pub(super) fn restored(&self) {
         self.switched_off.store(false, Ordering::Relaxed);
+        self.say_word(ON, None);
         let now = self.now();
         let change = self.lock().breaker.reset(now);
         self.tell(change, "");

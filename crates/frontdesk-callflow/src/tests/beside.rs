@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use frontdesk_domain::ids::CallId;
+use frontdesk_domain::{ids::CallId, ledger::Usage};
 use frontdesk_llm::provider::RefusalKind;
 use frontdesk_store::{
     instances::{Instances as _, RedisInstances, TurnClaim, TurnPlace},
@@ -16,10 +16,11 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::{
+    caller::Caller,
     document::{hangs_up, said},
     llm::FOREIGN,
     scene::{COMPANY, Scene},
-    scripted::{Does, Scripted},
+    scripted::{Does, Scripted, USAGE},
 };
 use crate::{
     limits::Limits,
@@ -38,6 +39,23 @@ async fn third(server: &RedisServer) -> (TaskSet, Arc<RedisInstances>) {
         .unwrap();
     let instances = RedisInstances::start(redis, Arc::new(Sealer::from_key([7; 32])), &tasks);
     (tasks, instances)
+}
+
+/// Where instances tell each other of a turn of a call that has just begun.
+fn place_of(call: &Caller<'_>, target: &str, words: &str) -> TurnPlace {
+    let form = call.form(&[("SpeechResult", words)]);
+    let key = crate::Webhook {
+        route: Route::Respond,
+        target,
+        form: &form,
+        arrived: frontdesk_domain::time::Timestamp::UNIX_EPOCH,
+        deadline: Instant::now(),
+    }
+    .turn_key(None);
+    TurnPlace {
+        company: COMPANY.parse().unwrap(),
+        turn: turn_id(&CallId::new(&call.sid), key),
+    }
 }
 
 fn nobody() -> Value {
@@ -92,19 +110,7 @@ async fn a_turn_of_an_instance_that_died_is_answered_by_the_next_one() {
     let one = scene.beside_through(&server).await;
     one.tenant(COMPANY).await;
     let mut call = one.call("CA1");
-    let form = call.form(&[("SpeechResult", "what are your hours")]);
-    let key = crate::Webhook {
-        route: Route::Respond,
-        target: &call.target,
-        form: &form,
-        arrived: frontdesk_domain::time::Timestamp::UNIX_EPOCH,
-        deadline: Instant::now(),
-    }
-    .turn_key(None);
-    let place = TurnPlace {
-        company: COMPANY.parse().unwrap(),
-        turn: turn_id(&CallId::new("CA1"), key),
-    };
+    let place = place_of(&call, &call.target, "what are your hours");
     let (_tasks, dead) = third(&server).await;
     assert_eq!(dead.claim_turn(&place).await, TurnClaim::Mine);
     sleep(Duration::from_millis(1_500)).await;
@@ -114,6 +120,28 @@ async fn a_turn_of_an_instance_that_died_is_answered_by_the_next_one() {
     assert!(
         begun.elapsed() > Duration::from_secs(1),
         "it waited for the other one first"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_could_not_be_told_is_found_in_the_store() {
+    let Some(server) = server() else { return };
+    let scene = Scene::new(json!({})).await;
+    let other = scene.beside_through(&server).await;
+    other.tenant(COMPANY).await;
+    let call = scene.call("CA1");
+    let mut again = call.at(&other);
+    let place = place_of(&call, &call.target, "what are your hours");
+    let (_tasks, third) = third(&server).await;
+    assert_eq!(third.claim_turn(&place).await, TurnClaim::Mine);
+    // The claim's instance answers and records, and is not heard.
+    let first = call.clone().says("what are your hours").await;
+    scene.records("CA1", 1).await;
+    let begun = Instant::now();
+    assert_eq!(again.says("what are your hours").await, first);
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "the claim would have run out only then"
     );
 }
 
@@ -225,4 +253,50 @@ async fn what_one_instance_finds_of_the_llm_the_others_do_not_try_out() {
         assert!(begun.elapsed() < Duration::from_secs(2), "it is not told at the start");
         sleep(Duration::from_millis(5)).await;
     }
+}
+
+#[tokio::test]
+async fn a_model_that_one_instance_switches_off_is_off_in_all() {
+    let Some(server) = server() else { return };
+    let absurd = Usage {
+        prompt: 10_000_000_000_000,
+        ..USAGE
+    };
+    let one_token = Usage {
+        prompt: 9,
+        completion: 1,
+        ..USAGE
+    };
+    let provider = Scripted::new([Does::Bills("cooling", absurd), Does::Bills("ok", one_token)]);
+    let scene = Scene::with_llm(&provider, json!({})).await;
+    let (one, other) = (scene.beside_through(&server).await, scene.beside_through(&server).await);
+    one.tenant(COMPANY).await;
+    other.tenant(COMPANY).await;
+    sleep(Duration::from_millis(500)).await;
+    let status = |scene: &Scene| scene.flow.llm().health().unwrap().status;
+    let soon = async |status_is: &dyn Fn() -> bool| {
+        let begun = Instant::now();
+        while !status_is() {
+            assert!(
+                begun.elapsed() < Duration::from_secs(2),
+                "the other does not hear of it"
+            );
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    // The clock of the scene stands still: what was said before the process began must be older.
+    scene.pass(1);
+    one.call("CA1").says(FOREIGN).await;
+    soon(&|| status(&one) == "disabled").await;
+    soon(&|| status(&other) == "disabled").await;
+    other.call("CA2").says(FOREIGN).await;
+    assert_eq!(provider.asked().len(), 1, "no caller tries it out there");
+    scene.pass(1);
+    let late = scene.beside_through(&server).await;
+    late.tenant(COMPANY).await;
+    sleep(Duration::from_millis(300)).await;
+    assert_ne!(status(&late), "disabled", "a start switches it on again");
+    let tested = other.flow.llm().test_connection().await.unwrap();
+    assert!(tested.ok, "{tested:?}");
+    soon(&|| status(&one) != "disabled").await;
 }

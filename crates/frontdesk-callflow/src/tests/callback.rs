@@ -48,6 +48,44 @@ async fn the_number_that_the_caller_calls_from_is_kept_with_the_time() {
 }
 
 #[tokio::test]
+async fn who_steers_the_call_names_no_time() {
+    let scene = Scene::new(only_callback()).await;
+    let mut call = scene.call("CA1");
+    wants_it(&mut call).await;
+    let asked = call.says("yes").await;
+    for words in ["can you repeat that", "hold on"] {
+        call.says(words).await;
+        assert_eq!(scene.messages().await.len(), 0, "{words}");
+    }
+    let again = call.says("can you repeat that").await;
+    assert!(
+        said(&again).contains(said(&asked).as_str()) || said(&again).contains("ime"),
+        "{again}"
+    );
+    let thanks = call.says("tomorrow after nine").await;
+    assert!(said(&thanks).contains(PROMISE), "{thanks}");
+    assert_eq!(
+        scene.messages().await[0].callback_time.as_deref(),
+        Some("tomorrow after nine")
+    );
+}
+
+#[tokio::test]
+async fn who_names_no_time_is_called_back_all_the_same() {
+    let scene = Scene::new(only_callback()).await;
+    for (sid, words) in [("CA1", "no"), ("CA2", "that's all thank you goodbye")] {
+        let mut call = scene.call(sid);
+        wants_it(&mut call).await;
+        call.says("yes").await;
+        let thanks = call.says(words).await;
+        assert!(said(&thanks).contains(PROMISE), "{words}: {thanks}");
+    }
+    let kept = scene.messages().await;
+    assert_eq!(kept.len(), 2);
+    assert!(kept.iter().all(|kept| kept.callback_time.is_none()), "{kept:?}");
+}
+
+#[tokio::test]
 async fn another_number_is_said_or_typed_and_read_back() {
     let scene = Scene::new(only_callback()).await;
     for (sid, is_typed) in [("CA1", true), ("CA2", false)] {

@@ -174,6 +174,35 @@ async fn a_call_that_is_put_through_keeps_its_place_while_it_may_last() {
 }
 
 #[tokio::test]
+async fn a_call_that_was_not_put_through_counts_on_for_ten_minutes() {
+    let scene = Scene::limited(AT_ONCE, json!({})).await;
+    for sid in ["CA1", "CA2"] {
+        let mut call = scene.call(sid);
+        assert!(dialled(&call.says("operator").await).is_some());
+        call.dial_result(&[("DialCallStatus", "no-answer")]).await;
+    }
+    scene.pass(601);
+    assert!(
+        scene.call("CA3").voice().await.contains("<Gather"),
+        "nothing was heard of either since"
+    );
+}
+
+#[tokio::test]
+async fn a_call_that_was_hung_up_frees_its_place() {
+    let scene = Scene::limited(AT_ONCE, json!({})).await;
+    for sid in ["CA1", "CA2"] {
+        let mut call = scene.call(sid);
+        call.voice().await;
+        assert!(hangs_up(&call.says("goodbye").await));
+    }
+    assert!(
+        scene.call("CA3").voice().await.contains("<Gather"),
+        "no report was needed"
+    );
+}
+
+#[tokio::test]
 async fn each_limit_ends_in_a_transfer_where_there_is_one() {
     for (limits, limit) in [
         (TURNS, Limit::TurnsPerCall),

@@ -24,6 +24,8 @@ use runs::{Digit, Gap, Run};
 pub use tail::Tail;
 use words::{Kind, Lexeme, Word};
 
+use crate::phone::PhoneNumber;
+
 /// What stands in the place of a card number.
 pub const CARD_MARKER: &str = "[card number removed]";
 /// What stands in the place of a social security number.
@@ -115,6 +117,16 @@ pub fn redact<'t>(text: &'t str, previous: &Tail) -> Redacted<'t> {
 #[must_use]
 pub fn redact_field(text: &str) -> Cow<'_, str> {
     redact(text, &Tail::default()).text
+}
+
+/// A caller as Twilio names them. A phone number stays, also one whose digits happen to pass a card's check; what is none
+/// is redacted.
+#[must_use]
+pub fn redact_caller(from: &str) -> Cow<'_, str> {
+    match from.parse::<PhoneNumber>() {
+        Ok(_) => Cow::Borrowed(from),
+        Err(_) => redact_field(from),
+    }
 }
 
 /// A piece of text and what replaces it.

@@ -388,6 +388,21 @@ fn turns_that_do_not_belong_together_stay() {
 }
 
 #[test]
+fn a_caller_keeps_a_number_that_passes_a_cards_check() {
+    // Mobile numbers of Germany and Brazil, as long as cards and with their check digit.
+    for number in ["+4915112345678", "+5511987654325", "+15551234567"] {
+        assert_eq!(redact_caller(number), number);
+    }
+    assert_eq!(
+        redact_field("+4915112345678"),
+        CARD_MARKER,
+        "the numbers above are such"
+    );
+    assert_eq!(redact_caller("client:anna"), "client:anna");
+    assert_eq!(redact_caller("4111 1111 1111 1111"), CARD_MARKER);
+}
+
+#[test]
 fn a_tail_is_small_and_shows_no_digit() {
     let tail = redact("45391488 0343 6467 9999 12 34 56 78 90 12", &Tail::default()).tail;
     let sealed = serde_json::to_string(&tail).unwrap();

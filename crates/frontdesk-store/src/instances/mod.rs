@@ -42,7 +42,7 @@ pub enum TurnClaim {
     UnderWay,
     /// It was answered.
     Answered(TurnAnswer),
-    /// Nobody can tell: this instance answers as if it were alone.
+    /// Nobody can tell: this instance answers as if it were alone. The claim may have been taken all the same.
     Unknown,
 }
 
@@ -72,7 +72,8 @@ pub enum CallCount {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LlmWord {
-    /// `open`: it is down. `closed`: it answers. A word of another version is neither.
+    /// `open`: it is down. `closed`: it answers. `off`: it bills what nobody can foresee. `on`: it was seen not to. A word of
+    /// another version is none of these.
     pub state: Arc<str>,
     /// What is wrong; absent while nothing is.
     pub cause: Option<Arc<str>>,
@@ -90,9 +91,9 @@ pub struct LlmWord {
 pub trait Instances: Send + Sync {
     /// Takes a turn to answer, if no other instance has.
     async fn claim_turn(&self, place: &TurnPlace) -> TurnClaim;
-    /// Keeps the answer of a turn that is this instance's, for a day, so that others give the same one.
+    /// Keeps the answer of a turn for a day, so that others give the same one; unless it is another instance's by now.
     fn give_turn(&self, place: TurnPlace, answer: TurnAnswer);
-    /// Gives back a turn that is this instance's and was not answered.
+    /// Gives back a turn that was not answered, if it is this instance's.
     fn let_turn_go(&self, place: TurnPlace);
     /// Counts a call that is new to this instance. `None`: nobody can tell.
     async fn note_call(

@@ -50,6 +50,15 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return ARGV[1]
 ";
 
+/// `KEYS[1]`: the turn's. `ARGV`: this instance's claim, the answer, milliseconds that it is kept. Another instance's claim
+/// or answer stays.
+const GIVE_TURN: &str = "
+local there = redis.call('GET', KEYS[1])
+if there and there ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
+";
+
 /// `KEYS[1]`: the turn's. `ARGV[1]`: this instance's claim.
 const LET_GO: &str = "
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
@@ -61,7 +70,10 @@ return 1
 /// Gives 0, 1 for too often, 2 for too many. By the server's clock: those of instances may differ.
 const NOTE_CALL: &str = "
 local now = tonumber(redis.call('TIME')[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. now)
+for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. now, 'LIMIT', 0, 1000)) do
+  redis.call('ZREM', KEYS[1], gone)
+  redis.call('ZREM', KEYS[2], gone)
+end
 local known = redis.call('ZSCORE', KEYS[1], ARGV[1])
 local others = redis.call('ZCARD', KEYS[1])
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
@@ -88,7 +100,7 @@ return over
 /// `KEYS[1]`: calls of the company. `ARGV`: the call, seconds that it counts.
 const KEEP_CALL: &str = "
 local now = tonumber(redis.call('TIME')[1])
-redis.call('ZADD', KEYS[1], 'GT', now + ARGV[2], ARGV[1])
+redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 redis.call('EXPIRE', KEYS[1], 86400)
 return 1
 ";
@@ -103,6 +115,7 @@ struct Inner {
     /// This instance's name, other than any other's.
     name: String,
     claim_turn: Script,
+    give_turn: Script,
     let_go: Script,
     note_call: Script,
     keep_call: Script,
@@ -127,6 +140,7 @@ impl RedisInstances {
             tasks: tasks.clone(),
             name: format!("{}-{:08x}", std::process::id(), rand::random::<u32>()),
             claim_turn: Script::new(CLAIM_TURN),
+            give_turn: Script::new(GIVE_TURN),
             let_go: Script::new(LET_GO),
             note_call: Script::new(NOTE_CALL),
             keep_call: Script::new(KEEP_CALL),
@@ -230,9 +244,9 @@ impl Instances for RedisInstances {
             // Two texts can always be written.
             let plain = serde_json::to_vec(&answer).unwrap_or_default();
             let value = [GIVEN, &inner.sealer.seal(&key, &plain)].concat();
-            let mut set = cmd("SET");
-            set.arg(&key).arg(value).arg("PX").arg(millis(ANSWERED));
-            inner.redis.ask(&set).await
+            let mut script = inner.give_turn.key(&key);
+            script.arg(inner.claim()).arg(value).arg(millis(ANSWERED));
+            inner.redis.invoke(&script).await
         });
     }
 

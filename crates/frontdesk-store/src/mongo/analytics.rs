@@ -17,7 +17,7 @@ use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
 
 use super::{
-    MongoStore,
+    MongoStore, calls,
     failure::{Trouble, damaged, within},
     revisions::limit,
     schema::{MISSES, ROLLUPS, TURNS},
@@ -44,8 +44,15 @@ fn scope_of(scope: RollupScope) -> Bson {
     }
 }
 
+pub(super) fn id_text(scope: RollupScope, slot: i64) -> String {
+    match scope {
+        RollupScope::Platform => format!("platform/{slot}"),
+        RollupScope::Company(company) => format!("{company}/{slot}"),
+    }
+}
+
 pub(super) fn id_of(scope: RollupScope, slot: Slot) -> Document {
-    doc! { "_id": { "scope": scope_of(scope), "slot": slot.number() } }
+    doc! { "_id": id_text(scope, slot.number()) }
 }
 
 fn count_name(code: u16) -> String {
@@ -106,7 +113,7 @@ fn read_answer(name: &str, numbers: &Bson) -> Result<(AnswerKey, Answers), Troub
 }
 
 fn read_rollup(document: &Document) -> Result<SlotRollup, Trouble> {
-    let slot = document.part("_id", WHAT)?.number("slot", WHAT)?;
+    let slot = document.number("slot", WHAT)?;
     let mut counts = Vec::new();
     for (name, count) in document.get_document("counts").into_iter().flatten() {
         let code = name.strip_prefix('c').and_then(|code| code.parse().ok());
@@ -125,8 +132,8 @@ fn read_rollup(document: &Document) -> Result<SlotRollup, Trouble> {
 }
 
 /// A miss as it rests, under the id of its turn.
-fn miss_document(company: CompanyId, miss: &Miss) -> Result<(Document, Document), Trouble> {
-    let id = doc! { "company": object_id(company), "call": miss.call_id.as_str(), "turn": miss.turn_id.as_str() };
+fn miss_document(company: CompanyId, miss: &Miss) -> Result<(String, Document), Trouble> {
+    let id = calls::id_of_turn(company, &miss.call_id, &miss.turn_id);
     let fields = doc! {
         "companyId": object_id(company), "callId": miss.call_id.as_str(), "at": date(miss.at),
         "miss": values::to_document(miss, "a turn that nothing matched")?,
@@ -212,9 +219,9 @@ impl MongoStore {
             .iter()
             .map(|turn| Ok(Slot::of(turn.time("at", "a turn")?).number()));
         let slots = slots.collect::<Result<BTreeSet<_>, Trouble>>()?;
-        let ids: Vec<Document> = slots
+        let ids: Vec<String> = slots
             .into_iter()
-            .map(|slot| doc! { "scope": object_id(company), "slot": slot })
+            .map(|slot| id_text(RollupScope::Company(company), slot))
             .collect();
         let thinned = doc! { "$set": { "thinned": true } };
         self.collection(ROLLUPS)
@@ -312,12 +319,7 @@ impl AnalyticsStore for MongoStore {
             let (mut restored, stored) = (0, self.collection(MISSES));
             for miss in &misses {
                 let (id, fields) = miss_document(company, miss)?;
-                if self
-                    .collection(TURNS)
-                    .find_one(doc! { "_id": id.clone() })
-                    .await?
-                    .is_none()
-                {
+                if self.collection(TURNS).find_one(doc! { "_id": &id }).await?.is_none() {
                     continue;
                 }
                 let new = doc! { "$setOnInsert": fields };

@@ -11,10 +11,7 @@ use frontdesk_domain::{
     record::{TurnOutcome, TurnRecord},
     time::Timestamp,
 };
-use futures_util::{
-    TryStreamExt as _,
-    stream::{self, TryChunksError},
-};
+use futures_util::{TryStreamExt as _, stream::TryChunksError};
 use mongodb::bson::{Bson, Document, doc};
 use serde_json::Value;
 
@@ -26,6 +23,7 @@ use super::{
     revisions::limit,
     rotations,
     schema::{CALLS, TURNS},
+    updates::Upsert,
     values::{self, Fields as _, date, object_id, word_of},
 };
 use crate::ports::{
@@ -35,14 +33,16 @@ use crate::ports::{
 
 const WHAT: &str = "a call";
 
-/// So many calls are noted at once: each waits for a majority of the members, which may be far apart.
-const NOTED_AT_ONCE: usize = 16;
-
 /// Calls are searched for words in steps of so many.
 const SEARCHED_AT_ONCE: usize = 200;
 
-pub(super) fn id_of_call(company: CompanyId, call: &CallId) -> Bson {
-    Bson::Document(doc! { "company": object_id(company), "call": call.as_str() })
+/// A text: not every server finds a document by an `_id` of several fields without looking at all of them.
+pub(super) fn id_of_call(company: CompanyId, call: &CallId) -> String {
+    format!("{company}/{call}")
+}
+
+pub(super) fn id_of_turn(company: CompanyId, call: &CallId, turn: &TurnId) -> String {
+    format!("{company}/{call}/{turn}")
 }
 
 /// The turns of each call; never none.
@@ -95,6 +95,13 @@ fn note_end(end: &CallEnd) -> Result<Document, Trouble> {
     })
 }
 
+fn noting(company: CompanyId, call: &CallId, note: Document) -> Upsert {
+    Upsert {
+        query: doc! { "_id": id_of_call(company, call) },
+        update: Bson::Array(vec![Bson::Document(doc! { "$set": note })]),
+    }
+}
+
 /// A turn as it rests.
 fn turn_document(turn: &TurnRecord) -> Result<Document, Trouble> {
     let mut document = document_of_turn(
@@ -120,10 +127,9 @@ pub(super) fn document_of_turn(
     record: Document,
     document: Option<&str>,
 ) -> Document {
-    let company = object_id(company);
     doc! {
-        "_id": { "company": company.clone(), "call": call.as_str(), "turn": id.as_str() },
-        "companyId": company,
+        "_id": id_of_turn(company, call, id),
+        "companyId": object_id(company),
         "callId": call.as_str(),
         "turnId": id.as_str(),
         "turn": number,
@@ -148,31 +154,13 @@ fn escaped(text: &str) -> String {
 }
 
 impl MongoStore {
-    async fn note(&self, company: CompanyId, call: &CallId, noted: Document) -> Result<(), Trouble> {
-        let calls = self.collection(CALLS);
-        loop {
-            let noted = vec![doc! { "$set": noted.clone() }];
-            let update = calls.update_one(doc! { "_id": id_of_call(company, call) }, noted);
-            match update.upsert(true).await {
-                // Another process has made it at the same time.
-                Err(error) if is_taken(&error) => {}
-                done => return Ok(done.map(drop)?),
-            }
-        }
-    }
-
     async fn append(&self, turns: &[TurnRecord]) -> Result<(), Trouble> {
         // First the calls: a turn is found through its call.
-        let calls = turns_of_calls(turns).into_iter().map(Ok);
-        let noted =
-            stream::iter(calls).try_for_each_concurrent(
-                NOTED_AT_ONCE,
-                async |((company, call), turns)| match note_call(company, call, &turns)? {
-                    Some(noted) => self.note(company, call, noted).await,
-                    None => Ok(()),
-                },
-            );
-        noted.await?;
+        let mut noted = Vec::new();
+        for ((company, call), turns) in turns_of_calls(turns) {
+            noted.extend(note_call(company, call, &turns)?.map(|note| noting(company, call, note)));
+        }
+        self.upsert_each(CALLS, noted).await?;
         let documents = turns.iter().map(turn_document).collect::<Result<Vec<_>, _>>()?;
         if !documents.is_empty() {
             match self.collection(TURNS).insert_many(documents).ordered(false).await {
@@ -306,7 +294,7 @@ pub(super) fn parts_of(place: &CallPlace) -> Result<(Bson, Bson), Trouble> {
     let at = at.parse().ok().and_then(|at| Timestamp::from_millisecond(at).ok());
     let at = date(at.ok_or_else(unread)?);
     let company: CompanyId = company.parse().map_err(|_| unread())?;
-    Ok((at, id_of_call(company, &CallId::new(call))))
+    Ok((at, id_of_call(company, &CallId::new(call)).into()))
 }
 
 /// The calls that come after a place, newest first.
@@ -329,11 +317,8 @@ impl TurnLog for MongoStore {
             // Of two reports on one call the first counts, which side by side might come second.
             let mut seen = HashSet::new();
             let firsts = ends.iter().filter(|end| seen.insert((end.company, &end.call)));
-            let firsts: Vec<_> = firsts.map(Ok).collect();
-            let noted = stream::iter(firsts).try_for_each_concurrent(NOTED_AT_ONCE, async |end| {
-                self.note(end.company, &end.call, note_end(end)?).await
-            });
-            noted.await
+            let noted = firsts.map(|end| Ok(noting(end.company, &end.call, note_end(end)?)));
+            self.upsert_each(CALLS, noted.collect::<Result<_, Trouble>>()?).await
         })
         .await
     }
@@ -379,11 +364,19 @@ impl CallLog for MongoStore {
                 .await?;
             let Some(found) = found else { return Ok(None) };
             let turns = self.collection(TURNS);
-            let id = doc! { "company": object_id(company), "call": call.as_str(), "turn": turn.as_str() };
             let answer = turns
-                .find_one(doc! { "_id": id, "at": { "$gte": date(since) } })
+                .find_one(doc! { "_id": id_of_turn(company, call, turn), "at": { "$gte": date(since) } })
                 .projection(doc! { "document": 1, "record.response": 1 })
-                .await?;
+                .into_future();
+            let last = turns
+                .find_one(doc! {
+                    "companyId": object_id(company), "callId": call.as_str(), "document": { "$type": "string" },
+                })
+                .projection(doc! { "document": 1 })
+                .sort(doc! { "turn": -1, "at": -1 })
+                .into_future();
+            // Side by side: a turn waits for both.
+            let (answer, last) = futures_util::try_join!(answer, last)?;
             let answer = answer.map(|turn| {
                 let response = turn.part("record", "a turn")?.text("response", "a turn record")?;
                 Ok::<_, Trouble>(GivenAnswer {
@@ -391,13 +384,6 @@ impl CallLog for MongoStore {
                     response: response.into(),
                 })
             });
-            let last = turns
-                .find_one(doc! {
-                    "companyId": object_id(company), "callId": call.as_str(), "document": { "$type": "string" },
-                })
-                .projection(doc! { "document": 1 })
-                .sort(doc! { "turn": -1, "at": -1 })
-                .await?;
             Ok(Some(Recalled {
                 answer: answer.transpose()?,
                 last_document: last.and_then(|turn| turn.text_or_none("document").map(Into::into)),

@@ -8,7 +8,7 @@ use tokio::time;
 use crate::ports::{ImportError, StoreError, WriteError};
 
 /// The server refuses a second document of the same key.
-const DUPLICATE_KEY: i32 = 11_000;
+pub(super) const DUPLICATE_KEY: i32 = 11_000;
 
 /// Another transaction is in the way.
 const WRITE_CONFLICT: i32 = 112;

@@ -47,6 +47,7 @@ mod snapshots;
 mod templates;
 mod transaction;
 mod transfer;
+mod updates;
 mod values;
 
 use failure::{Trouble, within};

@@ -10,9 +10,10 @@ use mongodb::{
 
 use super::{
     MongoStore,
-    failure::{Trouble, is_taken, within},
+    failure::{Trouble, damaged, is_taken, within},
     schema::ROTATIONS,
     transaction::Transaction,
+    updates::Upsert,
     values::{Fields as _, object_id},
 };
 use crate::{
@@ -22,8 +23,17 @@ use crate::{
 
 const WHAT: &str = "a rotation";
 
-fn id_of(company: CompanyId, kind: FallbackKind) -> Document {
-    doc! { "_id": { "company": object_id(company), "kind": kind.as_str() } }
+pub(super) fn id_of(company: CompanyId, kind: FallbackKind) -> Document {
+    doc! { "_id": id_text(company, kind) }
+}
+
+fn id_text(company: CompanyId, kind: FallbackKind) -> String {
+    format!("{company}/{}", kind.as_str())
+}
+
+/// Whose it is, and of which kind.
+pub(super) fn owner(company: CompanyId, kind: FallbackKind) -> Document {
+    doc! { "companyId": object_id(company), "kind": kind.as_str() }
 }
 
 /// Lets a company's rotations go on where an import says they were. One that runs already goes on as it is.
@@ -33,9 +43,8 @@ pub(super) async fn open(
     last_used: LastUsedIndex,
 ) -> Result<(), Trouble> {
     for (kind, last) in given(last_used) {
-        let begun = doc! {
-            "companyId": object_id(company), "next": i64::from(last) + 1, "lastSpoken": i64::from(last),
-        };
+        let mut begun = owner(company, kind);
+        begun.extend(doc! { "next": i64::from(last) + 1, "lastSpoken": i64::from(last) });
         let begun = doc! { "$setOnInsert": begun };
         transaction.upsert(ROTATIONS, id_of(company, kind), begun).await?;
     }
@@ -44,34 +53,16 @@ pub(super) async fn open(
 
 /// Notes of each company and kind which variation these turns, in their order, spoke last.
 pub(super) async fn note_spoken(store: &MongoStore, turns: &[TurnRecord]) -> Result<(), Trouble> {
-    for ((company, kind), index) in spoken_last(turns) {
-        let spoken = doc! { "$set": { "lastSpoken": i64::from(index) } };
-        update(store, company, kind, spoken).await?;
-    }
-    Ok(())
-}
-
-/// Updates a rotation, which is made if it is not there; gives it as it is then.
-async fn update(
-    store: &MongoStore,
-    company: CompanyId,
-    kind: FallbackKind,
-    update: Document,
-) -> Result<Document, Trouble> {
-    let rotations = store.collection(ROTATIONS);
-    let id = id_of(company, kind);
-    loop {
-        let updated = rotations.find_one_and_update(id.clone(), update.clone());
-        if let Some(rotation) = updated.return_document(ReturnDocument::After).await? {
-            return Ok(rotation);
+    let spoken = spoken_last(turns).into_iter().map(|((company, kind), index)| {
+        let mut new = owner(company, kind);
+        new.insert("next", 0_i64);
+        let update = doc! { "$set": { "lastSpoken": i64::from(index) }, "$setOnInsert": new };
+        Upsert {
+            query: id_of(company, kind),
+            update: update.into(),
         }
-        let new = doc! { "$setOnInsert": { "companyId": object_id(company), "next": 0_i64 } };
-        match rotations.update_one(id.clone(), new).upsert(true).await {
-            // Another process has made it at the same time.
-            Err(error) if is_taken(&error) => {}
-            made => _ = made?,
-        }
-    }
+    });
+    store.upsert_each(ROTATIONS, spoken.collect()).await
 }
 
 #[async_trait]
@@ -79,9 +70,19 @@ impl RotationStore for MongoStore {
     /// Numbers that were taken for an answer that got lost are never spoken.
     async fn take_rotations(&self, company: CompanyId, kind: FallbackKind, count: u32) -> Result<u64, StoreError> {
         within("count a fallback", self.options.turn_deadline, async {
-            let taken = doc! { "$inc": { "next": i64::from(count) } };
-            let after = update(self, company, kind, taken).await?;
-            Ok(after.count("next", WHAT)?.saturating_sub(count.into()))
+            let taken = doc! { "$inc": { "next": i64::from(count) }, "$setOnInsert": owner(company, kind) };
+            let rotations = self.collection(ROTATIONS);
+            loop {
+                let update = rotations.find_one_and_update(id_of(company, kind), taken.clone());
+                match update.upsert(true).return_document(ReturnDocument::After).await {
+                    // Another process has made it at the same time.
+                    Err(error) if is_taken(&error) => {}
+                    taken => {
+                        let after = taken?.ok_or_else(|| damaged(WHAT, "it is not there after it was made"))?;
+                        return Ok(after.count("next", WHAT)?.saturating_sub(count.into()));
+                    }
+                }
+            }
         })
         .await
     }
@@ -96,17 +97,11 @@ impl RotationStore for MongoStore {
 
     async fn last_spoken(&self, company: CompanyId) -> Result<Vec<(FallbackKind, u32)>, StoreError> {
         within("read what was spoken last", self.options.operator_deadline, async {
-            let ids: Vec<_> = FallbackKind::ALL
-                .iter()
-                .filter_map(|kind| id_of(company, *kind).remove("_id"))
-                .collect();
+            let ids = FallbackKind::ALL.map(|kind| id_text(company, kind)).to_vec();
             let found = self.collection(ROTATIONS).find(doc! { "_id": { "$in": ids } }).await?;
             let found: Vec<Document> = found.try_collect().await?;
             let spoken = FallbackKind::ALL.into_iter().filter_map(|kind| {
-                let of_kind = |one: &&Document| {
-                    one.part("_id", WHAT)
-                        .is_ok_and(|id| id.text_or_none("kind") == Some(kind.as_str()))
-                };
+                let of_kind = |one: &&Document| one.text_or_none("kind") == Some(kind.as_str());
                 let last = found.iter().find(of_kind)?.number_or_none("lastSpoken")?;
                 Some((kind, u32::try_from(last).ok()?))
             });

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::TryStreamExt as _;
 use mongodb::{
     Client, Database, IndexModel,
-    bson::{Document, doc, oid::ObjectId},
+    bson::{Bson, Document, doc, oid::ObjectId},
     error::ErrorKind,
     options::IndexOptions,
 };
@@ -44,7 +45,13 @@ pub(super) const PINGS: &str = "pings";
 const SCHEMA: &str = "schema";
 
 /// The newest version that this build knows, and makes.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
+
+/// Since this version every id is a value of one field.
+const TEXT_IDS: i64 = 4;
+
+/// So many documents are read at once when their ids are written anew.
+const CONVERTED_AT_ONCE: i64 = 500;
 
 /// The collections without an index of their own; the others are made with theirs. All are there before the first
 /// transaction, so that none has to make one.
@@ -160,6 +167,10 @@ pub(super) async fn prepare(client: &Client, database: &Database, name: &str) ->
     }
     if found < VERSION {
         make(database).await.map_err(failed)?;
+        if (1..TEXT_IDS).contains(&found) {
+            write_ids_as_texts(database).await.map_err(failed)?;
+        }
+        note_version(database).await.map_err(failed)?;
     }
     if !transactions_work(client, database).await.map_err(failed)? {
         return Err(OpenError::NoTransactions);
@@ -201,9 +212,52 @@ async fn make(database: &Database) -> Result<(), Trouble> {
         collection.create_indexes(indexes).await?;
     }
     let counter = doc! { "$setOnInsert": { "seq": 0_i64, "transactions": 0_i64 } };
-    upsert(database, COUNTERS, changes::COUNTER, counter).await?;
-    // Last, so that a start that broke off is done again.
+    upsert(database, COUNTERS, changes::COUNTER, counter).await
+}
+
+/// Last, so that a start that broke off is done again.
+async fn note_version(database: &Database) -> Result<(), Trouble> {
     upsert(database, SCHEMA, "schema", doc! { "$max": { "version": VERSION } }).await
+}
+
+/// Before version 4 some ids were documents. The texts that they are now hold the same, in the same order.
+async fn write_ids_as_texts(database: &Database) -> Result<(), Trouble> {
+    for name in [CALLS, TURNS, MISSES, ROLLUPS, ROTATIONS] {
+        let collection = database.collection::<Document>(name);
+        loop {
+            let old = collection
+                .find(doc! { "_id": { "$type": "object" } })
+                .limit(CONVERTED_AT_ONCE);
+            let old: Vec<Document> = old.await?.try_collect().await?;
+            if old.is_empty() {
+                break;
+            }
+            for mut document in old {
+                let id = document.get_document("_id").cloned().unwrap_or_default();
+                if let Some(kind) = id.get("kind") {
+                    document.insert("kind", kind);
+                }
+                document.insert("_id", text_of(&id));
+                match collection.insert_one(document).await {
+                    // It was written before a start that broke off.
+                    Err(error) if is_taken(&error) => {}
+                    done => _ = done?,
+                }
+                collection.delete_one(doc! { "_id": id }).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn text_of(id: &Document) -> String {
+    let parts = id.values().map(|part| match part {
+        Bson::ObjectId(id) => id.to_hex(),
+        Bson::String(text) => text.clone(),
+        Bson::Null => "platform".to_owned(),
+        number => number.to_string(),
+    });
+    parts.collect::<Vec<_>>().join("/")
 }
 
 async fn upsert(database: &Database, collection: &str, id: &str, update: Document) -> Result<(), Trouble> {

@@ -17,6 +17,7 @@ use super::{
     failure::{Failure, Trouble, damaged, is_taken, within},
     ledger, qnas,
     revisions::{After, limit},
+    rotations,
     schema::{
         ACCOUNTS, CALLS, COMPANIES, CONTACTS, DELETED_COMPANIES, ENTRIES, MESSAGES, NOTIFICATIONS, OVERLAYS, PLATFORM,
         QNAS, ROLLUPS, ROTATIONS, TEMPLATES, TURNS,
@@ -140,12 +141,11 @@ fn put_rollup_in(scope: RollupScope, old: &SlotRollup) -> (Document, Document) {
 
 fn read_rotation(rotation: &Document) -> Result<OldRotation, Trouble> {
     const WHAT: &str = "a rotation";
-    let id = rotation.part("_id", WHAT)?;
-    let kind = id.text("kind", WHAT)?;
+    let kind = rotation.text("kind", WHAT)?;
     let known = FallbackKind::ALL.into_iter().find(|known| known.as_str() == kind);
     let last = rotation.number_or_none("lastSpoken");
     Ok(OldRotation {
-        company: id.id("company", WHAT)?,
+        company: rotation.id("companyId", WHAT)?,
         kind: known.ok_or_else(|| damaged(WHAT, "it is of no kind that there is"))?,
         next: rotation.count("next", WHAT)?,
         last_spoken: last.and_then(|last| u32::try_from(last).ok()),
@@ -361,12 +361,12 @@ impl TransferStore for MongoStore {
         within("take over rotations", IMPORT, async {
             let collection = self.collection(ROTATIONS);
             for rotation in &rotations {
-                let company = object_id(rotation.company);
-                let id = doc! { "_id": { "company": company.clone(), "kind": rotation.kind.as_str() } };
-                let mut document = doc! { "companyId": company, "next": int(rotation.next) };
+                let mut document = rotations::owner(rotation.company, rotation.kind);
+                document.insert("next", int(rotation.next));
                 if let Some(last) = rotation.last_spoken {
                     document.insert("lastSpoken", Bson::Int64(last.into()));
                 }
+                let id = rotations::id_of(rotation.company, rotation.kind);
                 collection.replace_one(id, document).upsert(true).await?;
             }
             Ok(())

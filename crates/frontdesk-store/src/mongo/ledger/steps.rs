@@ -39,8 +39,9 @@ pub(super) async fn reserve(store: &MongoStore, hold: &Hold) -> Result<Reserved,
     let once = entries::once_of_attempt(hold.account, &hold.turn, hold.attempt);
     let attempt = store.ids.make();
     let id = object_id(hold.account);
+    let mut place = None;
     loop {
-        // Read first: what is full is refused without a write, however many ask.
+        // Read first, and again when it is this hold's turn: what is full is refused without a write, however many ask.
         let accounts = store.collection(ACCOUNTS);
         let found = accounts.find_one(doc! { "_id": id.clone() }).await?;
         let mut open = found.iter().flat_map(entries::open_in);
@@ -67,11 +68,15 @@ pub(super) async fn reserve(store: &MongoStore, hold: &Hold) -> Result<Reserved,
         if found.is_none() {
             make_account(store, hold.account).await?;
         }
-        let places = store.turnstiles.of(hold.account);
-        let place = places.acquire().await;
-        let held = try_to_hold(store, hold, &once, attempt).await?;
-        drop(place);
-        if let Some(account) = held {
+        if place.is_none() {
+            // Never closed: whoever cannot have it goes on without.
+            place = store.turnstiles.of(hold.account).acquire_owned().await.ok();
+            if place.is_some() {
+                continue;
+            }
+        }
+        if let Some(account) = try_to_hold(store, hold, &once, attempt).await? {
+            drop(place);
             // It may have been closed and moved before.
             if let Some(closed) = entries::closed(store, &once).await? {
                 closing::let_go(store, hold.account, hold.id, hold.month, hold.amount).await?;
