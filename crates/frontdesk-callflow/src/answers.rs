@@ -13,6 +13,7 @@ use std::{
 };
 
 use frontdesk_domain::ids::{CallId, CompanyId, TurnId};
+use rapidhash::quality::RandomState;
 use tokio::sync::watch;
 
 use crate::{elsewhere::Held, seen::Seen};
@@ -58,12 +59,12 @@ enum Slot {
 
 #[derive(Debug, Default)]
 struct Memory {
-    turns: HashMap<TurnKey, Slot>,
+    turns: HashMap<TurnKey, Slot, RandomState>,
     /// Turns with an answer, oldest first, and how many records had been queued when it was given.
     order: VecDeque<(TurnKey, CallKey, u64)>,
     /// The newest answered turn of each call whose turn is in memory.
-    newest: HashMap<CallKey, TurnKey>,
-    ended: HashSet<CallKey>,
+    newest: HashMap<CallKey, TurnKey, RandomState>,
+    ended: HashSet<CallKey, RandomState>,
     ended_order: VecDeque<CallKey>,
 }
 

@@ -5,9 +5,11 @@
 //! for the day before. With 3 million entries a day about one answer in ten is a wrong *yes*, which costs a read.
 
 use std::{
-    hash::{DefaultHasher, Hash, Hasher as _},
+    hash::{Hash, Hasher as _},
     sync::{Mutex, MutexGuard, PoisonError},
 };
+
+use rapidhash::quality::RapidHasher;
 
 /// So many blocks has a filter: 2 MB.
 const BLOCKS: usize = 1 << 15;
@@ -82,7 +84,7 @@ struct Place {
 
 impl Place {
     fn of(entry: &impl Hash) -> Self {
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = RapidHasher::default();
         entry.hash(&mut hasher);
         let hash = hasher.finish();
         let mut bits: Block = [0; 8];

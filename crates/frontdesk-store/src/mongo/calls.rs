@@ -11,7 +11,10 @@ use frontdesk_domain::{
     record::{TurnOutcome, TurnRecord},
     time::Timestamp,
 };
-use futures_util::{TryStreamExt as _, stream::TryChunksError};
+use futures_util::{
+    TryStreamExt as _,
+    stream::{self, TryChunksError},
+};
 use mongodb::bson::{Bson, Document, doc};
 use serde_json::Value;
 
@@ -32,6 +35,12 @@ use crate::ports::{
 };
 
 const WHAT: &str = "a call";
+
+/// So many turns are stored by one command: what others ask of the server waits for no more than that.
+const STORED_AT_ONCE: usize = 50;
+
+/// So many of these commands are under way at once: each waits for a majority of the members, which may be far apart.
+const COMMANDS_AT_ONCE: usize = 2;
 
 /// Calls are searched for words in steps of so many.
 const SEARCHED_AT_ONCE: usize = 200;
@@ -155,6 +164,13 @@ fn escaped(text: &str) -> String {
 
 impl MongoStore {
     async fn append(&self, turns: &[TurnRecord]) -> Result<(), Trouble> {
+        let some = stream::iter(turns.chunks(STORED_AT_ONCE).map(Ok));
+        let stored = some.try_for_each_concurrent(COMMANDS_AT_ONCE, async |turns| self.append_some(turns).await);
+        stored.await?;
+        rotations::note_spoken(self, turns).await
+    }
+
+    async fn append_some(&self, turns: &[TurnRecord]) -> Result<(), Trouble> {
         // First the calls: a turn is found through its call.
         let mut noted = Vec::new();
         for ((company, call), turns) in turns_of_calls(turns) {
@@ -162,14 +178,11 @@ impl MongoStore {
         }
         self.upsert_each(CALLS, noted).await?;
         let documents = turns.iter().map(turn_document).collect::<Result<Vec<_>, _>>()?;
-        if !documents.is_empty() {
-            match self.collection(TURNS).insert_many(documents).ordered(false).await {
-                // What is there already stays as it is.
-                Err(error) if is_taken(&error) => {}
-                done => _ = done?,
-            }
+        match self.collection(TURNS).insert_many(documents).ordered(false).await {
+            // What is there already stays as it is.
+            Err(error) if is_taken(&error) => Ok(()),
+            done => Ok(done.map(drop)?),
         }
-        rotations::note_spoken(self, turns).await
     }
 
     /// Those of a company's calls in which somebody said these words.

@@ -8,8 +8,8 @@ use super::{
     values::Fields as _,
 };
 
-/// So many updates make one command.
-const AT_ONCE: usize = 500;
+/// So many updates make one command: what others ask of the server waits for no more than that.
+const AT_ONCE: usize = 50;
 
 /// A document that another process makes at the same time is there the next time. So often it is tried.
 const TRIES: usize = 5;

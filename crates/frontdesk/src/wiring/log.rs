@@ -1,6 +1,9 @@
 //! The log: to the standard error, as text for people and as JSON for machines. Nobody waits until it is written.
 
-use std::{io, time::Duration};
+use std::{
+    io::{self, BufWriter},
+    time::Duration,
+};
 
 use tracing::{Level, error, warn};
 
@@ -15,6 +18,9 @@ use lines::Lines;
 
 /// So long the end of the process waits for the last lines.
 const FLUSH: Duration = Duration::from_millis(500);
+
+/// So many bytes of lines are written at once.
+const BUFFER: usize = 64 * 1024;
 
 /// The log, while it is held. When it is dropped, what is logged until then is written first.
 #[derive(Debug)]
@@ -33,7 +39,8 @@ pub fn start(format: Option<LogFormat>, terminal: Terminal, level: Level) -> io:
     let written = lines.clone();
     std::thread::Builder::new()
         .name("log".into())
-        .spawn(move || written.write_to(&mut io::stderr(), say_lost))?;
+        // Lines that came together are written together.
+        .spawn(move || written.write_to(&mut BufWriter::with_capacity(BUFFER, io::stderr()), say_lost))?;
     let taken = lines.clone();
     let builder = tracing_subscriber::fmt()
         .with_writer(move || taken.clone())
