@@ -214,7 +214,7 @@ impl Claim<'_> {
 
     /// Hands on what another instance has answered; that one has recorded it.
     pub(crate) fn pass_on(self, call: CallKey, given: &Given) {
-        self.keep(call, given, 0, SLACK);
+        self.keep(call, given, (0, SLACK), false);
     }
 
     /// Keeps the answer and hands it to those who wait. `queued` is how many records were queued so far, this turn's
@@ -222,17 +222,17 @@ impl Claim<'_> {
     pub(crate) fn give(self, call: CallKey, given: &Given, (queued, stored): (u64, u64), now: i64) {
         self.answers.note_queued(&self.turn, &call, now);
         self.answers.memory().newest.insert(call.clone(), self.turn.clone());
-        self.keep(call, given, queued, stored);
+        self.keep(call, given, (queued, stored), true);
     }
 
     /// The same for what is no turn of the conversation and has no record: it is kept in memory alone, for a while.
     pub(crate) fn give_beside(self, call: CallKey, given: &Given) {
-        self.keep(call, given, 0, SLACK);
+        self.keep(call, given, (0, SLACK), false);
     }
 
-    fn keep(mut self, call: CallKey, given: &Given, queued: u64, stored: u64) {
+    fn keep(mut self, call: CallKey, given: &Given, (queued, stored): (u64, u64), has_record: bool) {
         if let Some(held) = self.held.take() {
-            held.give(given);
+            held.give(given, has_record);
         }
         {
             let mut memory = self.answers.memory();

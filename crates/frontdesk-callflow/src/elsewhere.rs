@@ -6,8 +6,9 @@ use std::{sync::Arc, time::Duration};
 use frontdesk_store::{
     instances::{Instances, TurnAnswer, TurnClaim, TurnPlace},
     ports::CallLog as _,
+    queue::TurnQueue,
 };
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::{
     answers::{CallKey, Claim, Given, TurnKey},
@@ -21,21 +22,33 @@ const LOOK: Duration = Duration::from_millis(20);
 /// The store is asked for its answer each so many looks.
 const LOOKS_PER_RECALL: u32 = 15;
 
+/// So long an answer waits for its record before others are told of it.
+const STORED: Duration = Duration::from_secs(2);
+
 /// A turn that this instance has taken before all others. Given back when it is dropped unanswered.
 pub(crate) struct Held {
     instances: Arc<dyn Instances>,
     place: Option<TurnPlace>,
+    turns: TurnQueue,
 }
 
 impl Held {
-    /// Keeps the answer for the others.
-    pub(crate) fn give(mut self, given: &Given) {
+    /// Keeps the answer for the others; that of a turn with a record once the store has the record. Until then they wait:
+    /// if this process dies before, the same webhook is answered and recorded anew.
+    pub(crate) fn give(mut self, given: &Given, has_record: bool) {
         let answer = TurnAnswer {
             document: Arc::clone(&given.document),
             response: Arc::clone(&given.response),
         };
         if let Some(place) = self.place.take() {
-            self.instances.give_turn(place, answer);
+            let turns = self.turns.clone();
+            let stored = async move {
+                if has_record {
+                    // A store that is away must not keep the answer from them.
+                    _ = timeout(STORED, turns.stored()).await;
+                }
+            };
+            self.instances.give_turn(place, answer, Box::pin(stored));
         }
     }
 
@@ -73,6 +86,7 @@ impl CallFlow {
         let held = Held {
             instances: Arc::clone(instances),
             place: Some(place.clone()),
+            turns: self.turns().clone(),
         };
         let mut looks = 0_u32;
         loop {

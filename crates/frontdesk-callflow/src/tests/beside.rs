@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     caller::Caller,
     document::{hangs_up, said},
+    faults::{Fault, Part},
     llm::FOREIGN,
     scene::{COMPANY, Scene},
     scripted::{Does, Scripted, USAGE},
@@ -143,6 +144,31 @@ async fn an_answer_that_could_not_be_told_is_found_in_the_store() {
         begun.elapsed() < Duration::from_secs(2),
         "the claim would have run out only then"
     );
+}
+
+#[tokio::test]
+async fn an_answer_is_told_once_its_record_is_stored() {
+    let Some(server) = server() else { return };
+    let scene = Scene::new(json!({})).await;
+    let one = scene.beside_through(&server).await;
+    one.tenant(COMPANY).await;
+    one.breaks(Part::Turns, Fault::Fails);
+    let mut call = one.call("CA1");
+    let place = place_of(&call, &call.target, "what are your hours");
+    call.says("what are your hours").await;
+    let (_tasks, other) = third(&server).await;
+    sleep(Duration::from_millis(300)).await;
+    assert_eq!(
+        other.claim_turn(&place).await,
+        TurnClaim::UnderWay,
+        "it would be lost with this process"
+    );
+    one.breaks(Part::Turns, Fault::None);
+    let begun = Instant::now();
+    while !matches!(other.claim_turn(&place).await, TurnClaim::Answered(_)) {
+        assert!(begun.elapsed() < Duration::from_secs(3), "it is not told");
+        sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test]

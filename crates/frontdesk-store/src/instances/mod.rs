@@ -8,6 +8,7 @@ use frontdesk_domain::{
     ids::{CallId, CompanyId, TurnId},
     phone::PhoneNumber,
 };
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -91,8 +92,9 @@ pub struct LlmWord {
 pub trait Instances: Send + Sync {
     /// Takes a turn to answer, if no other instance has.
     async fn claim_turn(&self, place: &TurnPlace) -> TurnClaim;
-    /// Keeps the answer of a turn for a day, so that others give the same one; unless it is another instance's by now.
-    fn give_turn(&self, place: TurnPlace, answer: TurnAnswer);
+    /// Keeps the answer of a turn for a day, so that others give the same one; unless it is another instance's by now. Begins
+    /// when `ready` is over.
+    fn give_turn(&self, place: TurnPlace, answer: TurnAnswer, ready: BoxFuture<'static, ()>);
     /// Gives back a turn that was not answered, if it is this instance's.
     fn let_turn_go(&self, place: TurnPlace);
     /// Counts a call that is new to this instance. `None`: nobody can tell.

@@ -7,6 +7,7 @@ use frontdesk_domain::{
     ids::{CallId, CompanyId},
     phone::PhoneNumber,
 };
+use futures_util::future::BoxFuture;
 use redis::{Script, cmd};
 use sha2::{Digest as _, Sha256};
 use tokio::{sync::watch, time};
@@ -238,8 +239,9 @@ impl Instances for RedisInstances {
         }
     }
 
-    fn give_turn(&self, place: TurnPlace, answer: TurnAnswer) {
+    fn give_turn(&self, place: TurnPlace, answer: TurnAnswer, ready: BoxFuture<'static, ()>) {
         self.behind("share a turn's answer", async move |inner: Arc<Inner>| {
+            ready.await;
             let key = key_of(&place);
             // Two texts can always be written.
             let plain = serde_json::to_vec(&answer).unwrap_or_default();

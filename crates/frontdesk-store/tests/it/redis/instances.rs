@@ -61,7 +61,7 @@ async fn a_turn_is_one_instances_until_it_is_answered_or_let_go() {
     other.let_turn_go(place("a"));
     sleep(Duration::from_millis(50)).await;
     assert_eq!(other.claim_turn(&place("a")).await, TurnClaim::UnderWay);
-    one.give_turn(place("a"), answer());
+    one.give_turn(place("a"), answer(), Box::pin(async {}));
     until(&other, "a", &TurnClaim::Answered(answer())).await;
     assert_eq!(one.claim_turn(&place("b")).await, TurnClaim::Mine);
     one.let_turn_go(place("b"));
@@ -89,7 +89,7 @@ async fn answers_are_sealed_and_what_cannot_be_read_is_unknown() {
     let tasks = TaskSet::new();
     let (one, stranger) = (instance(&server, 7, &tasks).await, instance(&server, 8, &tasks).await);
     assert_eq!(one.claim_turn(&place("a")).await, TurnClaim::Mine);
-    one.give_turn(place("a"), answer());
+    one.give_turn(place("a"), answer(), Box::pin(async {}));
     until(&stranger, "a", &TurnClaim::Unknown).await;
     let looking = connect(&server, &tasks).await;
     let keys: Vec<String> = looking.ask(cmd("KEYS").arg("turn:*")).await.unwrap();
@@ -161,7 +161,7 @@ async fn without_the_server_nothing_is_known() {
     assert_eq!(one.claim_turn(&place("a")).await, TurnClaim::Unknown);
     let call = frontdesk_domain::ids::CallId::new("CA1");
     assert_eq!(one.note_call(id(1), &call, None, LIMITS).await, None);
-    one.give_turn(place("a"), answer());
+    one.give_turn(place("a"), answer(), Box::pin(async {}));
     one.end_call(id(1), call);
     assert!(begun.elapsed() < Duration::from_millis(500));
 }
