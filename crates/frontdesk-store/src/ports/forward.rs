@@ -116,6 +116,7 @@ macro_rules! forward {
         $crate::forward!(@@RetentionStore, $type, $field, {
             record_keepers() -> Result<Vec<RecordKeeper>, StoreError>;
             purge(company: CompanyId, before: Timestamp) -> Result<Purged, StoreError>;
+            purge_notices(before: Timestamp) -> Result<PurgedNotices, StoreError>;
             purge_leftovers() -> Result<bool, StoreError>;
         });
     };
