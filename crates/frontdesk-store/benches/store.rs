@@ -10,6 +10,7 @@ use std::{
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use frontdesk_domain::{
+    alert::{Alert, AlertCode, Notifier as _},
     analytics::Slot,
     call_state::CallState,
     confidence::Confidence,
@@ -26,6 +27,7 @@ use frontdesk_domain::{
 use frontdesk_store::{
     cache::CachedStore,
     ports::{CompanyStore as _, CompanyWrite, HealthStore as _, RotationStore as _, TurnLog as _},
+    queue::AlertQueue,
     seal::Sealer,
     sqlite::{SqliteOptions, SqliteStore},
     system::SystemClock,
@@ -217,6 +219,39 @@ fn fallback_counts(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// What an alert costs who raises it, while the queue stores what came before.
+fn alerts(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("a runtime");
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(&folder);
+    let tasks = TaskSet::new();
+    let queue = runtime.block_on(async { AlertQueue::start(store, Arc::new(SystemClock), &tasks) });
+    let alert = |number: u32| Alert {
+        code: AlertCode::FallbackUsed,
+        company: Some(company(number)),
+        message: "callers of a company heard a fallback".to_owned(),
+        details: json!({ "call": "CA00000000000000000000000000000001", "turn": 3 }),
+    };
+    let mut group = criterion.benchmark_group("raise an alert");
+    for companies in [1, 500] {
+        let mut next = 0;
+        group.bench_function(format!("of {companies} companies"), |bencher| {
+            bencher.iter_batched(
+                || {
+                    next += 1;
+                    alert(next % companies)
+                },
+                |alert| queue.raise(alert),
+                BatchSize::SmallInput,
+            );
+        });
+    }
+    group.finish();
+    let counts = queue.counts();
+    assert_eq!(counts.dropped, 0, "{counts:?}");
+    _ = runtime.block_on(tasks.shutdown(Duration::from_secs(5)));
+}
+
 fn rotation(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
@@ -315,6 +350,7 @@ criterion_group!(
     append_turns,
     append_turns_of_many,
     fallback_counts,
+    alerts,
     rotation,
     cache,
     seal
