@@ -10,6 +10,8 @@ use std::{
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use frontdesk_domain::{
+    alert::{Alert, AlertCode, Notifier as _},
+    analytics::Slot,
     call_state::CallState,
     confidence::Confidence,
     decision::{
@@ -17,14 +19,15 @@ use frontdesk_domain::{
         TraceEntry, Versions,
     },
     documents::{Mode, company::Company, company::CompanySecrets, template::Action},
-    ids::{CallId, CompanyId, ObjectId, TurnId},
+    ids::{CallId, CompanyId, ObjectId, ScenarioId, TurnId},
     money::PicoUsd,
     record::{ReplayInputs, TurnOutcome, TurnRecord},
     time::Timestamp,
 };
 use frontdesk_store::{
     cache::CachedStore,
-    ports::{CompanyStore as _, CompanyWrite, RotationStore as _, TurnLog as _},
+    ports::{CompanyStore as _, CompanyWrite, HealthStore as _, RotationStore as _, TurnLog as _},
+    queue::AlertQueue,
     seal::Sealer,
     sqlite::{SqliteOptions, SqliteStore},
     system::SystemClock,
@@ -34,7 +37,11 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 fn company_id() -> CompanyId {
-    CompanyId::from(ObjectId::from_parts(1, [1; 8]))
+    company(1)
+}
+
+fn company(number: u32) -> CompanyId {
+    CompanyId::from(ObjectId::from_parts(number, [1; 8]))
 }
 
 /// A record with a full trace; about 3 KB of JSON.
@@ -80,7 +87,7 @@ fn record(call: usize) -> TurnRecord {
             tier: None,
             confidence: Confidence::clamped(0.91),
             threshold: Confidence::new(0.7),
-            scenario_id: None,
+            scenario_id: Some(ScenarioId::new(&format!("scenario-number-{}", call % 23))),
             qna_id: None,
             safety_id: None,
             response: "We can come by today between two and four. What is the address?".into(),
@@ -147,6 +154,102 @@ fn append_turns(criterion: &mut Criterion) {
         });
     }
     group.finish();
+}
+
+/// Batches of calls of so many companies: each company's counts are written once a batch.
+fn append_turns_of_many(criterion: &mut Criterion) {
+    const BATCH: usize = 500;
+    let runtime = Runtime::new().expect("a runtime");
+    let mut group = criterion.benchmark_group("append_turns, 500 records");
+    group.sample_size(20).measurement_time(Duration::from_secs(8));
+    for companies in [1, 100, 500] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = store(&folder);
+        let mut next = 0;
+        group.throughput(Throughput::Elements(BATCH as u64));
+        group.bench_function(format!("of {companies} companies"), |bencher| {
+            bencher.iter_batched(
+                || {
+                    let records = (next..next + BATCH).map(|call| {
+                        let mut record = record(call);
+                        let number = u32::try_from(call % companies).unwrap_or_default();
+                        record.decision.company_id = company(number);
+                        record
+                    });
+                    let records: Vec<_> = records.collect();
+                    next += BATCH;
+                    Arc::new(records)
+                },
+                |records| runtime.block_on(store.append_turns(records)).expect("stored"),
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    group.finish();
+}
+
+/// What the fallback rate of all companies costs whoever judges it.
+fn fallback_counts(criterion: &mut Criterion) {
+    const COMPANIES: usize = 10_000;
+    let runtime = Runtime::new().expect("a runtime");
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(&folder);
+    let slot = Slot::of(record(0).at);
+    // Two hours of quarters, of which the last five are asked for.
+    for quarter in 0..8_u64 {
+        for first in (0..COMPANIES).step_by(1_000) {
+            let records = (first..first + 1_000).map(|number| {
+                let mut record = record(number + usize::try_from(quarter).unwrap_or_default() * COMPANIES);
+                record.decision.company_id = company(u32::try_from(number).unwrap_or_default());
+                record.at = slot.start() + Duration::from_mins(15 * quarter);
+                record
+            });
+            let records = Arc::new(records.collect());
+            runtime.block_on(store.append_turns(records)).expect("stored");
+        }
+    }
+    let from = Slot::from_number(slot.number() + 3);
+    let counts = runtime.block_on(store.fallback_counts(from, 5)).expect("counted");
+    assert_eq!(counts.len(), COMPANIES);
+    let mut group = criterion.benchmark_group("fallback_counts");
+    group.sample_size(10);
+    group.bench_function("of 10,000 companies", |bencher| {
+        bencher.iter(|| runtime.block_on(store.fallback_counts(from, 20)).expect("counted"));
+    });
+    group.finish();
+}
+
+/// What an alert costs who raises it, while the queue stores what came before.
+fn alerts(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("a runtime");
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(&folder);
+    let tasks = TaskSet::new();
+    let queue = runtime.block_on(async { AlertQueue::start(store, Arc::new(SystemClock), &tasks) });
+    let alert = |number: u32| Alert {
+        code: AlertCode::FallbackUsed,
+        company: Some(company(number)),
+        message: "callers of a company heard a fallback".to_owned(),
+        details: json!({ "call": "CA00000000000000000000000000000001", "turn": 3 }),
+    };
+    let mut group = criterion.benchmark_group("raise an alert");
+    for companies in [1, 500] {
+        let mut next = 0;
+        group.bench_function(format!("of {companies} companies"), |bencher| {
+            bencher.iter_batched(
+                || {
+                    next += 1;
+                    alert(next % companies)
+                },
+                |alert| queue.raise(alert),
+                BatchSize::SmallInput,
+            );
+        });
+    }
+    group.finish();
+    let counts = queue.counts();
+    assert_eq!(counts.dropped, 0, "{counts:?}");
+    _ = runtime.block_on(tasks.shutdown(Duration::from_secs(5)));
 }
 
 fn rotation(criterion: &mut Criterion) {
@@ -242,5 +345,14 @@ fn seal(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, append_turns, rotation, cache, seal);
+criterion_group!(
+    benches,
+    append_turns,
+    append_turns_of_many,
+    fallback_counts,
+    alerts,
+    rotation,
+    cache,
+    seal
+);
 criterion_main!(benches);

@@ -1,17 +1,18 @@
-//! Deletes what is kept no longer: calls with their turns, messages with their audio.
+//! Deletes what is kept no longer: calls with their turns, messages with their audio, notifications with their deliveries.
 //!
 //! A record is kept for `retentionDays` times 24 hours after its call began or its message was left, whether somebody
 //! has dealt with it or not, and is gone within the hour after. It is kept for a day at least, whatever the settings
 //! say, 0 included: until then the same webhook must get the same answer again. A company that is deleted keeps its
-//! records for as long as it did; where that is not known, for the usual time. Of all processes that use the store one
-//! deletes; where it is another one than before, within a minute.
+//! records for as long as it did; where that is not known, for the usual time. A notification is kept
+//! for `notifications.retention_days` after it was resolved. Of all processes that use the store one deletes; where it is
+//! another one than before, within a minute.
 
 use std::{sync::Arc, time::Duration};
 
 use frontdesk_domain::{clock::Clock, documents::company::DEFAULT_RETENTION_DAYS, time::Timestamp};
 use frontdesk_store::{
     leader::Leadership,
-    ports::{Backend, Purged, StoreError},
+    ports::{Backend, Purged, PurgedNotices, StoreError},
     tasks::{Stopping, TaskSet},
 };
 use tokio::time::{self, Instant};
@@ -34,6 +35,8 @@ pub struct Retention {
     pub clock: Arc<dyn Clock>,
     /// Whether this process deletes.
     pub leadership: Leadership,
+    /// For how many days notifications are kept after they were resolved.
+    pub notification_days: u16,
 }
 
 impl Retention {
@@ -65,6 +68,24 @@ impl Retention {
                         );
                     }
                 }
+                match self.purge_notices(&stopping).await {
+                    Ok(PurgedNotices { notifications: 0, .. }) => {}
+                    Ok(PurgedNotices {
+                        notifications,
+                        deliveries,
+                    }) => {
+                        info!(
+                            notifications,
+                            deliveries, "notifications whose retention has ended were deleted"
+                        );
+                    }
+                    Err(error) => {
+                        warn!(
+                            error = &error as &dyn std::error::Error,
+                            "notifications whose retention has ended could not be deleted; the next try is in an hour"
+                        );
+                    }
+                }
             }
         });
     }
@@ -93,6 +114,22 @@ impl Retention {
         Ok(all)
     }
 
+    /// The same for notifications that were resolved long ago.
+    async fn purge_notices(&self, stopping: &Stopping) -> Result<PurgedNotices, StoreError> {
+        let before = kept_since(self.clock.now(), self.notification_days);
+        let mut all = PurgedNotices::default();
+        while self.goes_on(stopping) {
+            let batch = self.store.purge_notices(before).await?;
+            if batch == PurgedNotices::default() {
+                break;
+            }
+            all.notifications += batch.notifications;
+            all.deliveries += batch.deliveries;
+            time::sleep(PAUSE).await;
+        }
+        Ok(all)
+    }
+
     fn goes_on(&self, stopping: &Stopping) -> bool {
         !stopping.is_set() && self.leadership.is_held()
     }
@@ -109,6 +146,7 @@ mod tests {
     use std::sync::Mutex;
 
     use frontdesk_domain::{
+        alert::{Alert, AlertCode},
         documents::{
             Mode, Parsed,
             company::{Company, CompanyDocument, CompanySecrets},
@@ -120,7 +158,7 @@ mod tests {
         leader,
         ports::{
             Audio, AudioStore as _, CallEnd, CallLog as _, CompanyStore as _, CompanyWrite, MessageStore as _,
-            RetentionStore as _, TurnLog as _,
+            NotificationFilter, NotificationStore as _, Page, RaisedAlert, RetentionStore as _, TurnLog as _,
         },
         seal::Sealer,
         sqlite::{SqliteOptions, SqliteStore},
@@ -214,6 +252,7 @@ mod tests {
             store: store.clone(),
             clock: clock.clone(),
             leadership: leader::start(store.clone(), "work", &tasks),
+            notification_days: 365,
         };
         *clock.0.lock().unwrap() = start + Duration::from_hours(24 * 365);
         let purged = retention.purge(&tasks.stopping()).await.unwrap();
@@ -250,6 +289,58 @@ mod tests {
         assert_eq!(left_after(90 * 24).await, [3, 5]);
         assert_eq!(left_after(90 * 24 + 1).await, Vec::<u32>::new(), "the usual time");
         assert!(!store.purge_leftovers().await.unwrap(), "nothing is left over");
+    }
+
+    #[tokio::test]
+    async fn notifications_are_deleted_so_long_after_they_were_resolved() {
+        let start: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+        let clock = Arc::new(TestClock(Mutex::new(start)));
+        let folder = tempfile::tempdir().unwrap();
+        let key = Arc::new(Sealer::from_key([7; 32]));
+        let file = folder.path().join("frontdesk.db");
+        let store = Arc::new(SqliteStore::open(&file, key, clock.clone(), SqliteOptions::default()).unwrap());
+        for (number, code) in [(1, AlertCode::LlmDown), (2, AlertCode::DatabaseError)] {
+            let alert = Alert {
+                code,
+                company: None,
+                message: "it is down".into(),
+                details: json!({}),
+            };
+            let raised = RaisedAlert {
+                id: id(number),
+                alert,
+                count: 1,
+                first_at: start,
+                last_at: start,
+                told: Vec::new(),
+            };
+            store.raise(vec![raised]).await.unwrap();
+        }
+        store.resolve_open(AlertCode::LlmDown, None, start).await.unwrap();
+        let tasks = TaskSet::new();
+        let retention = Retention {
+            store: store.clone(),
+            clock: clock.clone(),
+            leadership: leader::start(store.clone(), "work", &tasks),
+            notification_days: 100,
+        };
+        while !retention.leadership.is_held() {
+            time::sleep(Duration::from_millis(1)).await;
+        }
+        let left_after = async |hours: u64| {
+            *clock.0.lock().unwrap() = start + Duration::from_hours(hours);
+            retention.purge_notices(&tasks.stopping()).await.unwrap();
+            let all = NotificationFilter::default();
+            let listed = store.notifications(&all, Page { after: None, limit: 9 }).await.unwrap();
+            listed.iter().map(|one| one.code).collect::<Vec<_>>()
+        };
+        assert_eq!(left_after(100 * 24).await.len(), 2);
+        assert_eq!(left_after(100 * 24 + 1).await, [AlertCode::DatabaseError]);
+        assert_eq!(
+            left_after(1_000 * 24).await,
+            [AlertCode::DatabaseError],
+            "it is not over"
+        );
     }
 
     #[test]

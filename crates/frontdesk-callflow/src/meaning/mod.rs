@@ -4,6 +4,7 @@
 //! words alone decide there is none, and they are judged at once, as rules are. Heads are learnt by [`training`], which no
 //! turn waits for; until a company has one, tier 2 is skipped.
 
+mod beside;
 pub(crate) mod ladder;
 mod pool;
 mod training;
@@ -16,7 +17,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::available_parallelism,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use frontdesk_domain::{
@@ -34,6 +35,7 @@ use frontdesk_store::{blobs::BlobCache, cache::bounded::Bounded};
 use tracing::error;
 
 use self::{
+    beside::Beside,
     pool::{NotComputed, Pool},
     training::Trainer,
 };
@@ -135,6 +137,7 @@ pub struct Meanings(Option<Running>);
 struct Running {
     trainer: Arc<Trainer>,
     pool: Pool,
+    beside: Beside,
     heard: Arc<Bounded<Box<str>, Embedding>>,
     /// Meanings that could not be computed.
     failed: AtomicU64,
@@ -153,6 +156,7 @@ impl Meanings {
         Ok(Self(Some(Running {
             trainer: Trainer::start(load, cache)?,
             pool: Pool::start(threads, PLACES * threads, NICENESS)?,
+            beside: Beside::start()?,
             heard: Arc::new(Bounded::new(HEARD)),
             failed: AtomicU64::new(0),
             late: AtomicU64::new(0),
@@ -172,6 +176,14 @@ impl Meanings {
             Some(_) => Matcher::Semantic,
             None => Matcher::Lexical,
         }
+    }
+
+    /// The embeddings of texts that somebody looks at, computed beside the calls; `None` for a text without words. Nothing
+    /// if there is no encoder, or they are not all there within `wait`: then they go on being computed, for the next time.
+    pub async fn embeddings(&self, texts: &[Box<str>], wait: Duration) -> Option<Vec<Arc<Option<Embedding>>>> {
+        let running = self.0.as_ref()?;
+        let encoder = running.trainer.encoder()?;
+        running.beside.embeddings(encoder, texts, wait).await
     }
 
     /// How many meanings could not be computed so far, and how many came too late or had no place to wait in.

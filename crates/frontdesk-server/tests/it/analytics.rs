@@ -185,6 +185,7 @@ async fn what_nothing_matched_is_grouped_and_priced_and_weighed() {
     let path = scene(&app).await;
     let shown = app.get(&format!("{path}/analytics")).await.ok(200);
     assert_eq!((&shown["turnsKept"], &shown["isComplete"]), (&json!(5), &json!(true)));
+    assert_eq!(shown["groupedBy"], "words", "there is no encoder");
     let unmatched = &shown["unmatched"];
     assert_eq!(
         (

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use frontdesk_domain::analytics::{Rollup, Slot, TurnFacts};
+use frontdesk_domain::{
+    analytics::{Rollup, Slot, TurnFacts},
+    ids::CompanyId,
+};
 
-use crate::ports::RollupScope;
+use crate::ports::{FallbackCount, RollupScope};
 
 /// What turns add to the roll-ups, those of companies first.
 #[derive(Debug, Default)]
@@ -28,5 +31,29 @@ impl Additions {
             platform.add(&rollup.without_answers());
         }
         self.companies.into_iter().chain(self.platform)
+    }
+}
+
+/// How often callers of each company heard a fallback.
+#[derive(Debug, Default)]
+pub(crate) struct FallbackCounts(BTreeMap<CompanyId, (i64, i64)>);
+
+impl FallbackCounts {
+    /// Adds a roll-up of a company.
+    pub(crate) fn add(&mut self, company: CompanyId, rollup: &Rollup) {
+        let (asked, fallbacks) = self.0.entry(company).or_default();
+        *asked += rollup.asked();
+        *fallbacks += rollup.fallbacks();
+    }
+
+    /// The companies of which at least so many turns were counted.
+    pub(crate) fn finish(self, turns: u64) -> Vec<FallbackCount> {
+        let number = |count| u64::try_from(count).unwrap_or(0);
+        let counts = self.0.into_iter().map(|(company, (asked, fallbacks))| FallbackCount {
+            company,
+            turns: number(asked),
+            fallbacks: number(fallbacks),
+        });
+        counts.filter(|count| count.turns >= turns).collect()
     }
 }

@@ -4,7 +4,6 @@ pub(crate) mod analytics;
 pub(crate) mod audit;
 pub(crate) mod bills;
 pub(crate) mod changed;
-pub(crate) mod counted;
 pub(crate) mod documents;
 pub(crate) mod messages;
 pub(crate) mod notices;

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use frontdesk_domain::{
-    analytics::{AnswerKey, AnswerKind, Answers, Miss, Rollup, Slot, TurnFacts},
+    analytics::{AnswerKey, AnswerKind, Answers, Counter, Miss, Rollup, Slot, TurnFacts},
+    decision::Source,
     ids::CompanyId,
     money::PicoUsd,
     time::Timestamp,
@@ -190,7 +191,34 @@ pub(super) fn rollup_document(scope: RollupScope, slot: Slot, rollup: &Rollup) -
     doc! { "scope": scope_of(scope), "slot": slot.number(), "counts": counts, "answers": answers }
 }
 
+/// What is read of a roll-up for the fallback rate.
+fn rate_alone() -> Document {
+    let counters = [
+        Counter::Turns,
+        Counter::Source(Source::Conversation),
+        Counter::Source(Source::Fallback),
+    ];
+    let names = counters.map(|counter| (format!("counts.{}", count_name(counter.code())), 1_i32.into()));
+    let mut fields = doc! { "scope": 1 };
+    fields.extend(names);
+    fields
+}
+
 impl MongoStore {
+    /// Shows of each company's roll-ups of the quarters from `from` on how many turns were asked and how many fell back.
+    pub(super) async fn each_company(
+        &self,
+        from: Slot,
+        mut show: impl FnMut(CompanyId, &Rollup),
+    ) -> Result<(), Trouble> {
+        let wanted = doc! { "slot": { "$gte": from.number() }, "scope": { "$ne": Bson::Null } };
+        let mut found = self.collection(ROLLUPS).find(wanted).projection(rate_alone()).await?;
+        while let Some(rollup) = found.try_next().await? {
+            show(rollup.id("scope", WHAT)?, &read_rollup(&rollup)?.rollup);
+        }
+        Ok(())
+    }
+
     /// Counts turns that the filter lets through and that are not counted yet, until there are none left.
     pub(super) async fn count(&self, filter: &Document) -> Result<(), StoreError> {
         loop {

@@ -22,7 +22,6 @@ use super::{
     MongoStore,
     analytics::UNCOUNTED,
     failure::{Trouble, damaged, is_taken, within},
-    health,
     revisions::limit,
     rotations,
     schema::{CALLS, TURNS},
@@ -120,9 +119,6 @@ fn turn_document(turn: &TurnRecord) -> Result<Document, Trouble> {
         values::to_document(turn, "a turn record")?,
         turn.document.as_deref(),
     );
-    if let Some(counted) = health::counted(turn) {
-        document.insert("counted", counted);
-    }
     document.insert(UNCOUNTED, true);
     Ok(document)
 }

@@ -1,7 +1,7 @@
 //! The history of checks, the instances, and what checks look at.
 
 use async_trait::async_trait;
-use frontdesk_domain::{alert::AlertCode, ids::HealthEntryId, record::TurnRecord, time::Timestamp};
+use frontdesk_domain::{alert::AlertCode, analytics::Slot, ids::HealthEntryId, time::Timestamp};
 use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
 
@@ -9,13 +9,14 @@ use super::{
     MongoStore,
     failure::{Trouble, damaged, is_taken, within},
     revisions::limit,
-    schema::{HEALTH_HISTORY, HEALTH_INSTANCES, NOTIFICATIONS, TURNS},
+    schema::{HEALTH_HISTORY, HEALTH_INSTANCES, NOTIFICATIONS},
     values::{self, Fields as _, date, int, object_id, word},
 };
 use crate::{
-    common::counted,
+    common::analytics::FallbackCounts,
     ports::{
-        FallbackCount, HealthEntry, HealthFilter, HealthStore, InstanceHealth, Page, PartHealth, StoreError, Unresolved,
+        AnalyticsStore as _, FallbackCount, HealthEntry, HealthFilter, HealthStore, InstanceHealth, Page, PartHealth,
+        StoreError, Unresolved,
     },
 };
 
@@ -24,11 +25,6 @@ const INSTANCE: &str = "an instance";
 
 /// So many entries are deleted at once.
 const BATCH: i64 = 1_000;
-
-/// What stands in a turn's document for the fallback rate: nothing for a greeting, 1 for an answer, 2 for a fallback.
-pub(super) fn counted(turn: &TurnRecord) -> Option<i32> {
-    counted::is_fallback(turn).map(|is_fallback| 1 + i32::from(is_fallback))
-}
 
 fn document(entry: &HealthEntry) -> Document {
     doc! {
@@ -194,27 +190,13 @@ impl HealthStore for MongoStore {
         .await
     }
 
-    async fn fallback_counts(&self, since: Timestamp, turns: u64) -> Result<Vec<FallbackCount>, StoreError> {
+    async fn fallback_counts(&self, from: Slot, turns: u64) -> Result<Vec<FallbackCount>, StoreError> {
+        self.count_turns().await?;
         within("count fallbacks", self.options.operator_deadline, async {
-            let is_fallback = doc! { "$cond": [{ "$eq": ["$counted", 2_i32] }, 1_i64, 0_i64] };
-            let stages = [
-                doc! { "$match": { "at": { "$gte": date(since) }, "counted": { "$gt": 0_i32 } } },
-                doc! { "$group": {
-                    "_id": "$companyId", "turns": { "$sum": 1_i64 }, "fallbacks": { "$sum": is_fallback },
-                } },
-                doc! { "$match": { "turns": { "$gte": int(turns) } } },
-                doc! { "$sort": { "_id": 1 } },
-            ];
-            let found = self.collection(TURNS).aggregate(stages).await?;
-            let found: Vec<Document> = found.try_collect().await?;
-            let counts = found.iter().map(|group| {
-                Ok(FallbackCount {
-                    company: group.id("_id", "the company of a turn")?,
-                    turns: group.count("turns", "a count of turns")?,
-                    fallbacks: group.count("fallbacks", "a count of turns")?,
-                })
-            });
-            counts.collect()
+            let mut counts = FallbackCounts::default();
+            self.each_company(from, |company, rollup| counts.add(company, rollup))
+                .await?;
+            Ok(counts.finish(turns))
         })
         .await
     }

@@ -10,11 +10,11 @@ use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
 use super::{
     MongoStore,
     failure::{Trouble, damaged, within},
-    schema::{AUDIO_PARTS, CALLS, COMPANIES, DELETED_COMPANIES, MESSAGES, MISSES, TURNS},
+    schema::{AUDIO_PARTS, CALLS, COMPANIES, DELETED_COMPANIES, MESSAGES, MISSES, NOTIFICATIONS, OUTBOX, TURNS},
     transaction::Transaction,
     values::{Fields as _, date, object_id},
 };
-use crate::ports::{Purged, RecordKeeper, RetentionStore, StoreError};
+use crate::ports::{Purged, PurgedNotices, RecordKeeper, RetentionStore, StoreError};
 
 /// So many calls, and as many messages, are deleted at once.
 const BATCH: i64 = 25;
@@ -107,6 +107,28 @@ impl MongoStore {
         self.delete(MESSAGES, doc! { "_id": { "$in": ids } }).await
     }
 
+    async fn purge_old_notices(&self, before: &Bson) -> Result<PurgedNotices, Trouble> {
+        // Those of an earlier version have no time of their last change.
+        let old = doc! {
+            "state": "resolved", "lastAt": { "$lt": before }, "changedAt": { "$not": { "$gte": before } },
+        };
+        let mut purged = PurgedNotices::default();
+        for notification in self.first(NOTIFICATIONS, old).await? {
+            let of_it = doc! { "notificationId": notification.get("_id") };
+            let mut pending = of_it.clone();
+            pending.insert("state", "pending");
+            if self.any(OUTBOX, pending).await? {
+                continue;
+            }
+            // It goes last: until then its deliveries can be found. If it is reopened meanwhile, it stays, and
+            // whoever is told of it anew is told in another round.
+            purged.deliveries += self.delete(OUTBOX, of_it).await?;
+            let same = doc! { "_id": notification.get("_id"), "rev": notification.get("rev") };
+            purged.notifications += self.delete(NOTIFICATIONS, same).await?;
+        }
+        Ok(purged)
+    }
+
     /// Deletes audio whose message is no more; whether there was any.
     async fn purge_audio(&self) -> Result<bool, Trouble> {
         let with_audio: Vec<Bson> = self
@@ -179,6 +201,15 @@ impl RetentionStore for MongoStore {
                 let messages = self.purge_messages(&object_id(company), &before).await?;
                 Ok(Purged { calls, turns, messages })
             },
+        )
+        .await
+    }
+
+    async fn purge_notices(&self, before: Timestamp) -> Result<PurgedNotices, StoreError> {
+        within(
+            "delete notifications whose retention has ended",
+            self.options.operator_deadline,
+            async { self.purge_old_notices(&date(before)).await },
         )
         .await
     }

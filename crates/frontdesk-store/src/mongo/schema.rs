@@ -53,6 +53,10 @@ const TEXT_IDS: i64 = 4;
 /// So many documents are read at once when their ids are written anew.
 const CONVERTED_AT_ONCE: i64 = 500;
 
+/// Indexes of earlier versions that nobody reads any more, by collection. What only they were for stays in the documents
+/// of then: to take it away would write each of them again.
+const OUTDATED: [(&str, &str); 1] = [(TURNS, "at_1_counted_1_companyId_1")];
+
 /// The collections without an index of their own; the others are made with theirs. All are there before the first
 /// transaction, so that none has to make one.
 const PLAIN: [&str; 13] = [
@@ -115,12 +119,12 @@ fn indexes() -> Vec<Index> {
         Index::on(CALLS, doc! { "companyId": 1, "startedAt": -1, "callId": -1 }),
         Index::on(CALLS, doc! { "startedAt": -1, "_id": -1 }),
         Index::on(TURNS, doc! { "companyId": 1, "callId": 1, "turn": 1 }),
-        // The fallback rate reads no turn, but this index alone.
-        Index::on(TURNS, doc! { "at": 1, "counted": 1, "companyId": 1 }).of(doc! { "counted": { "$exists": true } }),
         Index::on(HEALTH_HISTORY, doc! { "check": 1, "_id": -1 }),
         Index::on(HEALTH_HISTORY, doc! { "at": 1 }),
         Index::on(TURNS, doc! { "uncounted": 1 }).of(doc! { "uncounted": { "$exists": true } }),
         Index::on(ROLLUPS, doc! { "scope": 1, "slot": 1 }),
+        // For the fallback rate of all companies. A roll-up's quarter never changes, so only a new one costs something.
+        Index::on(ROLLUPS, doc! { "slot": 1 }),
         Index::on(MISSES, doc! { "companyId": 1, "at": -1 }),
         Index::on(MISSES, doc! { "companyId": 1, "callId": 1 }),
         Index::on(MESSAGES, doc! { "companyId": 1, "at": -1, "_id": -1 }),
@@ -211,6 +215,13 @@ async fn make(database: &Database) -> Result<(), Trouble> {
         let collection = database.collection::<Document>(collection);
         collection.create_indexes(indexes).await?;
     }
+    for (collection, index) in OUTDATED {
+        let dropped = database.collection::<Document>(collection).drop_index(index).await;
+        match dropped {
+            Err(error) if !is_gone_already(&error) => return Err(error.into()),
+            _ => {}
+        }
+    }
     let counter = doc! { "$setOnInsert": { "seq": 0_i64, "transactions": 0_i64 } };
     upsert(database, COUNTERS, changes::COUNTER, counter).await
 }
@@ -277,6 +288,11 @@ async fn upsert(database: &Database, collection: &str, id: &str, update: Documen
 fn is_there_already(error: &mongodb::error::Error) -> bool {
     const NAMESPACE_EXISTS: i32 = 48;
     matches!(&*error.kind, ErrorKind::Command(error) if error.code == NAMESPACE_EXISTS)
+}
+
+fn is_gone_already(error: &mongodb::error::Error) -> bool {
+    const INDEX_NOT_FOUND: i32 = 27;
+    matches!(&*error.kind, ErrorKind::Command(error) if error.code == INDEX_NOT_FOUND)
 }
 
 /// Whether the server takes transactions: a replica set does, if only of one member; a single server does not.

@@ -116,6 +116,7 @@ macro_rules! forward {
         $crate::forward!(@@RetentionStore, $type, $field, {
             record_keepers() -> Result<Vec<RecordKeeper>, StoreError>;
             purge(company: CompanyId, before: Timestamp) -> Result<Purged, StoreError>;
+            purge_notices(before: Timestamp) -> Result<PurgedNotices, StoreError>;
             purge_leftovers() -> Result<bool, StoreError>;
         });
     };
@@ -186,7 +187,7 @@ macro_rules! forward {
             put_instance(health: InstanceHealth) -> Result<(), StoreError>;
             remove_instance(instance: &str) -> Result<(), StoreError>;
             instances(since: Timestamp) -> Result<Vec<InstanceHealth>, StoreError>;
-            fallback_counts(since: Timestamp, turns: u64) -> Result<Vec<FallbackCount>, StoreError>;
+            fallback_counts(from: Slot, turns: u64) -> Result<Vec<FallbackCount>, StoreError>;
             unresolved(codes: &[AlertCode]) -> Result<Vec<Unresolved>, StoreError>;
             store_time() -> Result<Option<Timestamp>, StoreError>;
         });

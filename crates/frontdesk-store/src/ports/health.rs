@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use frontdesk_domain::{
     alert::AlertCode,
+    analytics::Slot,
     health::HealthState,
     ids::{CompanyId, HealthEntryId},
     time::Timestamp,
@@ -80,7 +81,7 @@ pub struct InstanceHealth {
 pub struct FallbackCount {
     /// Which company.
     pub company: CompanyId,
-    /// Its turns; greetings are none.
+    /// Its turns that were to be answered from what it knows ([`Rollup::asked`](frontdesk_domain::analytics::Rollup::asked)).
     pub turns: u64,
     /// Of these, those that a fallback answered.
     pub fallbacks: u64,
@@ -118,8 +119,9 @@ pub trait HealthStore: Send + Sync {
     async fn remove_instance(&self, instance: &str) -> Result<(), StoreError>;
     /// The instances that have written since, in the order of their names.
     async fn instances(&self, since: Timestamp) -> Result<Vec<InstanceHealth>, StoreError>;
-    /// The fallbacks since then of every company that had at least so many turns, in the order of the companies.
-    async fn fallback_counts(&self, since: Timestamp, turns: u64) -> Result<Vec<FallbackCount>, StoreError>;
+    /// The fallbacks of every company that had at least so many turns in the quarters from `from` on, in the order of the
+    /// companies: from the roll-ups, so that no turn is read and none costs more to store.
+    async fn fallback_counts(&self, from: Slot, turns: u64) -> Result<Vec<FallbackCount>, StoreError>;
     /// The notifications of these codes that are not resolved.
     async fn unresolved(&self, codes: &[AlertCode]) -> Result<Vec<Unresolved>, StoreError>;
     /// What time it is by the store's own clock; none where that is this machine's.

@@ -128,6 +128,15 @@ pub struct Purged {
     pub messages: u64,
 }
 
+/// What one batch of a purge of notifications has deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PurgedNotices {
+    /// Notifications.
+    pub notifications: u64,
+    /// Their deliveries: those that were sent, and those that were given up.
+    pub deliveries: u64,
+}
+
 /// Deletes records whose retention has ended.
 #[async_trait]
 pub trait RetentionStore: Send + Sync {
@@ -136,6 +145,10 @@ pub trait RetentionStore: Send + Sync {
     /// Deletes a company's calls that began before `before`, with their turns, and its messages left before, with their
     /// audio: one batch that keeps no other write waiting for long. Nothing deleted means that nothing is left.
     async fn purge(&self, company: CompanyId, before: Timestamp) -> Result<Purged, StoreError>;
+    /// Deletes a batch of the notifications that are resolved and to which nothing has happened since `before`, with
+    /// their deliveries. One of which something is still to be sent stays, and so does each delivery of one that is not
+    /// resolved: it says whom not to tell again. Nothing deleted means that nothing is left.
+    async fn purge_notices(&self, before: Timestamp) -> Result<PurgedNotices, StoreError>;
     /// Deletes a batch of what no record refers to any more; whether there was any.
     async fn purge_leftovers(&self) -> Result<bool, StoreError>;
 }

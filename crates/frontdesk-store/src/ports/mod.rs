@@ -32,7 +32,8 @@ pub use health::{FallbackCount, HealthEntry, HealthFilter, HealthStore, Instance
 pub use leases::{Fence, Lease, LeaseStore};
 pub use ledger::{Audit, Bill, Drift, Hold, LedgerFilter, LedgerStore, Reserved};
 pub use messages::{
-    Audio, AudioStore, DueAudio, FoundAudio, MessageFilter, MessageStore, Purged, RecordKeeper, RetentionStore,
+    Audio, AudioStore, DueAudio, FoundAudio, MessageFilter, MessageStore, Purged, PurgedNotices, RecordKeeper,
+    RetentionStore,
 };
 pub use notices::{
     ContactStore, ContactWrite, DeliveryFilter, DueNotification, NewDelivery, NotificationChange, NotificationChanged,

@@ -6,7 +6,7 @@ use frontdesk_domain::{
     ids::CompanyId,
     time::Timestamp,
 };
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{ADMIN, SqliteStore, erasure, failure::damaged, rows};
 use crate::{
@@ -67,6 +67,41 @@ fn put_miss(connection: &Connection, turn: i64, company: CompanyId, miss: &Miss)
     ])
 }
 
+/// The companies that have roll-ups: one step in the index for each.
+const COMPANIES: &str = "WITH RECURSIVE scopes (scope) AS (
+        SELECT min(scope) FROM rollups
+        UNION ALL
+        SELECT (SELECT min(scope) FROM rollups WHERE scope > scopes.scope) FROM scopes
+        WHERE scopes.scope IS NOT NULL
+    )
+    SELECT scope FROM scopes WHERE scope <> ''";
+
+fn company(row: &Row<'_>) -> rusqlite::Result<CompanyId> {
+    let company = row.get_ref(0)?.as_str()?.parse();
+    company.map_err(|error| damaged("the company of a roll-up", error))
+}
+
+/// Shows each company's roll-ups of the quarters from `from` on.
+pub(super) fn each_company(
+    connection: &Connection,
+    from: Slot,
+    mut show: impl FnMut(CompanyId, &Rollup),
+) -> rusqlite::Result<()> {
+    let mut companies = connection.prepare_cached(COMPANIES)?;
+    let mut recent = connection.prepare_cached("SELECT counts FROM rollups WHERE scope = ?1 AND slot >= ?2")?;
+    let mut companies = companies.query([])?;
+    while let Some(row) = companies.next()? {
+        let company = company(row)?;
+        let mut rollups = recent.query(params![row.get_ref(0)?.as_str()?, from.number()])?;
+        while let Some(row) = rollups.next()? {
+            let mut rollup = Rollup::default();
+            add_row(&mut rollup, row.get_ref(0)?.as_blob()?)?;
+            show(company, &rollup);
+        }
+    }
+    Ok(())
+}
+
 /// Notes that some of the turns that these roll-ups count are about to be deleted: the turns of a call.
 pub(super) fn thin(connection: &Connection, company: &str, call: i64) -> rusqlite::Result<()> {
     let sql = "UPDATE rollups SET thinned = 1
@@ -107,20 +142,7 @@ impl AnalyticsStore for SqliteStore {
 
     async fn counted_companies(&self) -> Result<Vec<CompanyId>, StoreError> {
         self.read("list the companies that have roll-ups", |connection| {
-            // One step in the index for each.
-            let sql = "WITH RECURSIVE scopes (scope) AS (
-                    SELECT min(scope) FROM rollups
-                    UNION ALL
-                    SELECT (SELECT min(scope) FROM rollups WHERE scope > scopes.scope) FROM scopes
-                    WHERE scopes.scope IS NOT NULL
-                )
-                SELECT scope FROM scopes WHERE scope <> ''";
-            let mut statement = connection.prepare_cached(sql)?;
-            let companies = statement.query_map([], |row| {
-                let company = row.get_ref(0)?.as_str()?.parse();
-                company.map_err(|error| damaged("the company of a roll-up", error))
-            })?;
-            companies.collect()
+            connection.prepare_cached(COMPANIES)?.query_map([], company)?.collect()
         })
         .await
     }

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params, params_fr
 use super::{
     ADMIN, SqliteStore, analytics,
     failure::damaged,
-    health, rotations,
+    rotations,
     rows::{self, Bound, Conditions, limit},
 };
 use crate::ports::{
@@ -24,8 +24,8 @@ use crate::ports::{
 };
 
 fn append(connection: &Connection, turns: &[TurnRecord]) -> rusqlite::Result<()> {
-    let sql = "INSERT OR IGNORE INTO turns (call, turn_id, turn, at, words, record, document, counted)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let sql = "INSERT OR IGNORE INTO turns (call, turn_id, turn, at, words, record, document)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let mut statement = connection.prepare_cached(sql)?;
     let mut json = Vec::with_capacity(4_096);
     let mut stored = Vec::with_capacity(turns.len());
@@ -52,7 +52,6 @@ fn append(connection: &Connection, turns: &[TurnRecord]) -> rusqlite::Result<()>
                 searchable([&decision.utterance, &decision.response]),
                 record,
                 document,
-                health::counted(turn),
             ])?;
             // What is there already is counted already.
             if inserted > 0 {

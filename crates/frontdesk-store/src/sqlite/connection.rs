@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0006-notices.sql"),
     include_str!("../../migrations/0007-health.sql"),
     include_str!("../../migrations/0008-analytics.sql"),
+    include_str!("../../migrations/0009-one-source.sql"),
 ];
 
 /// How long opening waits for another process that opens the same file.

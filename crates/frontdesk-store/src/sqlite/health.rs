@@ -1,26 +1,21 @@
 //! The history of checks, the instances, and what checks look at.
 
 use async_trait::async_trait;
-use frontdesk_domain::{alert::AlertCode, ids::HealthEntryId, record::TurnRecord, time::Timestamp};
+use frontdesk_domain::{alert::AlertCode, analytics::Slot, ids::HealthEntryId, time::Timestamp};
 use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::{
-    ADMIN, CALL_PATH, SqliteStore,
+    ADMIN, CALL_PATH, SqliteStore, analytics,
     failure::damaged,
     rows::{self, Bound, Conditions, limit},
 };
 use crate::{
-    common::counted,
+    common::analytics::FallbackCounts,
     ports::{FallbackCount, HealthEntry, HealthFilter, HealthStore, InstanceHealth, Page, StoreError, Unresolved},
 };
 
 /// So many entries are deleted at once.
 const BATCH: i64 = 1_000;
-
-/// What stands in a turn's row for the fallback rate.
-pub(super) fn counted(turn: &TurnRecord) -> i64 {
-    counted::is_fallback(turn).map_or(0, |is_fallback| 1 + i64::from(is_fallback))
-}
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<HealthEntry> {
     Ok(HealthEntry {
@@ -59,18 +54,6 @@ fn instance(row: &Row<'_>) -> rusqlite::Result<InstanceHealth> {
         beat: row.get(1)?,
         at: rows::time(row.get(2)?)?,
         parts: rows::from_json(row.get_ref(3)?.as_str()?, "the parts of an instance")?,
-    })
-}
-
-fn count(row: &Row<'_>) -> rusqlite::Result<FallbackCount> {
-    Ok(FallbackCount {
-        company: row
-            .get_ref(0)?
-            .as_str()?
-            .parse()
-            .map_err(|error| damaged("a company's id", error))?,
-        turns: row.get(1)?,
-        fallbacks: row.get(2)?,
     })
 }
 
@@ -166,16 +149,11 @@ impl HealthStore for SqliteStore {
         .await
     }
 
-    async fn fallback_counts(&self, since: Timestamp, turns: u64) -> Result<Vec<FallbackCount>, StoreError> {
+    async fn fallback_counts(&self, from: Slot, turns: u64) -> Result<Vec<FallbackCount>, StoreError> {
         self.read("count fallbacks", move |connection| {
-            let sql = "SELECT calls.company_id, count(*) AS turns, sum(turns.counted = 2)
-                FROM turns CROSS JOIN calls ON calls.number = turns.call
-                WHERE turns.at >= ?1 AND turns.counted > 0
-                GROUP BY calls.company_id HAVING count(*) >= ?2 ORDER BY calls.company_id";
-            connection
-                .prepare_cached(sql)?
-                .query_map(params![since.as_microsecond(), turns], count)?
-                .collect()
+            let mut counts = FallbackCounts::default();
+            analytics::each_company(connection, from, |company, rollup| counts.add(company, rollup))?;
+            Ok(counts.finish(turns))
         })
         .await
     }

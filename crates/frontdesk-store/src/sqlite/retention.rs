@@ -5,7 +5,7 @@ use frontdesk_domain::{ids::CompanyId, time::Timestamp};
 use rusqlite::{Connection, params};
 
 use super::{ADMIN, SqliteStore, analytics, failure::damaged};
-use crate::ports::{Purged, RecordKeeper, RetentionStore, StoreError};
+use crate::ports::{Purged, PurgedNotices, RecordKeeper, RetentionStore, StoreError};
 
 /// So many calls, and as many messages, are deleted at once.
 const BATCH: i64 = 25;
@@ -73,6 +73,27 @@ fn purge(connection: &Connection, company: &str, before: i64) -> rusqlite::Resul
     Ok(purged)
 }
 
+/// Who notes what changed writes the time too; a file of an earlier version has none, and the newest alert stands for it.
+const OLD_NOTIFICATIONS: &str = "SELECT id FROM notifications
+    WHERE changed_at < ?1 AND last_at < ?1 AND state = 'resolved' AND NOT EXISTS
+        (SELECT 1 FROM outbox WHERE outbox.notification_id = notifications.id AND outbox.state = 'pending')
+    LIMIT ?2";
+
+fn purge_notices(connection: &Connection, before: i64) -> rusqlite::Result<PurgedNotices> {
+    let mut purged = PurgedNotices::default();
+    let old: Vec<String> = connection
+        .prepare_cached(OLD_NOTIFICATIONS)?
+        .query_map(params![before, BATCH], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for notification in old {
+        let mut statement = connection.prepare_cached("DELETE FROM outbox WHERE notification_id = ?1")?;
+        purged.deliveries += statement.execute([&notification])? as u64;
+        let mut statement = connection.prepare_cached("DELETE FROM notifications WHERE id = ?1")?;
+        purged.notifications += statement.execute([&notification])? as u64;
+    }
+    Ok(purged)
+}
+
 /// Parts of recordings that are no more, and companies that have no records left.
 fn leftovers(connection: &Connection) -> rusqlite::Result<(Vec<i64>, Vec<String>)> {
     let parts = "SELECT part FROM audio_parts
@@ -124,6 +145,22 @@ impl RetentionStore for SqliteStore {
         self.record("delete records whose retention has ended", ADMIN, move |connection| {
             purge(connection, &company, before)
         })
+        .await
+    }
+
+    async fn purge_notices(&self, before: Timestamp) -> Result<PurgedNotices, StoreError> {
+        let before = before.as_microsecond();
+        let is_due = self.read("find notifications whose retention has ended", move |connection| {
+            connection.prepare_cached(OLD_NOTIFICATIONS)?.exists(params![before, 1])
+        });
+        if !is_due.await? {
+            return Ok(PurgedNotices::default());
+        }
+        self.record(
+            "delete notifications whose retention has ended",
+            ADMIN,
+            move |connection| purge_notices(connection, before),
+        )
         .await
     }
 

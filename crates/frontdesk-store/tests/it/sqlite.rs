@@ -472,3 +472,16 @@ async fn reads_when_asked() {
     assert!(store.company_snapshot(id(1)).await.unwrap().company.is_some());
     assert!(matches!(store.ping().await, Err(StoreError::Unavailable { .. })));
 }
+
+#[tokio::test]
+async fn no_index_of_turns_is_for_counting_alone() {
+    let place = Place::new();
+    let _store = place.open();
+    let raw = rusqlite::Connection::open(place.path()).unwrap();
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'turns' ORDER BY name";
+    let mut statement = raw.prepare(sql).unwrap();
+    let names = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let names: Vec<String> = names.map(Result::unwrap).collect();
+    // That of the key, by which a turn is stored once and found.
+    assert_eq!(names, ["sqlite_autoindex_turns_1"]);
+}

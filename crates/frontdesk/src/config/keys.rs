@@ -6,7 +6,7 @@ use frontdesk_domain::documents::nearest;
 pub(super) const PREFIX: &str = "FRONTDESK_";
 
 /// The keys of this version, as `section.key`.
-pub(super) const KEYS: [&str; 30] = [
+pub(super) const KEYS: [&str; 31] = [
     "admin.token",
     "cache.url",
     "delivery.allow_plain_http",
@@ -29,6 +29,7 @@ pub(super) const KEYS: [&str; 30] = [
     "llm.reasoning_effort",
     "log.format",
     "model.path",
+    "notifications.retention_days",
     "secrets.key",
     "secrets.previous_key",
     "smtp.from",

@@ -14,6 +14,8 @@ pub struct NoticesConfig {
     pub channels: ChannelsOptions,
     /// Whom an operator asks when a runbook does not help.
     pub support_contact: Option<Arc<str>>,
+    /// For how many days a notification is kept after it was resolved, with what was sent of it.
+    pub retention_days: u16,
 }
 
 impl NoticesConfig {
@@ -30,6 +32,7 @@ impl NoticesConfig {
             frontdesk_delivery::channels::check_mail(&mail).map_err(|error| error.to_string())?;
             Ok(mail)
         });
+        let retention_days = layers.take("notifications.retention_days", days);
         Some(Self {
             channels: ChannelsOptions {
                 mail: url,
@@ -39,8 +42,17 @@ impl NoticesConfig {
                 },
             },
             support_contact,
+            retention_days: retention_days?,
         })
     }
+}
+
+/// The checklist looks back 90 days, and a document that says when an outage was told of is wanted for longer than that.
+fn days(setting: &Setting) -> Result<u16, String> {
+    const DAYS: std::ops::RangeInclusive<u16> = 90..=3_650;
+    let days = setting.count().and_then(|days| u16::try_from(days).ok());
+    days.filter(|days| DAYS.contains(days))
+        .ok_or_else(|| format!("should be a whole number of days, {} to {}", DAYS.start(), DAYS.end()))
 }
 
 fn text(setting: &Setting) -> Result<Arc<str>, String> {

@@ -1,7 +1,7 @@
 //! The fallback rate of each company over the last hour (DESIGN 4.9), judged by one process for all.
 //!
-//! It is counted from the stored turns, so that it is right after a restart and with several instances. What is open
-//! already stands in the store as well: whoever judges next goes on from there.
+//! It is read from the roll-ups, so that it is right after a restart and with several instances, and costs nobody who
+//! stores a turn anything. What is open already stands in the store as well: whoever judges next goes on from there.
 
 use std::{
     collections::BTreeMap,
@@ -12,6 +12,7 @@ use std::{
 use async_trait::async_trait;
 use frontdesk_domain::{
     alert::{Alert, AlertCode},
+    analytics::Slot,
     health::Hysteresis,
     ids::CompanyId,
     time::Timestamp,
@@ -25,7 +26,7 @@ use serde_json::json;
 
 use super::{JUDGED, LASTS, Surroundings, show};
 
-/// What is counted.
+/// What is counted, and what has begun of the quarter of an hour before it.
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Fewer turns than this say nothing.
@@ -113,8 +114,8 @@ impl FallbackRateCheck {
     async fn judged(&self) -> Result<Health, StoreError> {
         let around = &self.around;
         let now = around.clock.now();
-        let since = now.checked_sub(HOUR).unwrap_or(now);
-        let counts = around.store.fallback_counts(since, TURNS).await?;
+        let from = Slot::of(now.checked_sub(HOUR).unwrap_or(now));
+        let counts = around.store.fallback_counts(from, TURNS).await?;
         let open = around.store.unresolved(&[AlertCode::FallbackRateHigh]).await?;
         let open = self.known(open, now);
         for verdict in judge(&counts, &open, now) {

@@ -291,6 +291,7 @@ fn start_behind_calls(
         store: Arc::clone(store),
         clock: Arc::clone(clock),
         leadership: leadership.clone(),
+        notification_days: config.notices.retention_days,
     };
     retention.start(tasks);
     counting::start(Arc::clone(store) as _, leadership.clone(), tasks);

@@ -5,6 +5,8 @@ mod cache_server;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod courier;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod evaluation;

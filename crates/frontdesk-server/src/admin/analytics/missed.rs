@@ -8,17 +8,15 @@ use frontdesk_domain::{
     ids::{CallId, TurnId},
     money::PicoUsd,
 };
-use frontdesk_matching::{grouping, language::Language};
 use serde::Serialize;
+
+use super::alike::{GroupedBy, Groups};
 
 /// So many groups of wordings are listed.
 const GROUPS: usize = 20;
 
 /// So many examples each has.
 const EXAMPLES: usize = 3;
-
-/// So many different wordings are grouped at most; the others, said least often, stand alone.
-const WORDINGS: usize = 4_000;
 
 /// A threshold is tried so many hundredths lower.
 const LOWER_BY: [u32; 3] = [5, 10, 15];
@@ -119,6 +117,8 @@ pub(crate) struct Missed {
     turns_kept: usize,
     /// False if there were more than are read at once: the newest were.
     is_complete: bool,
+    /// By what wordings were put together.
+    grouped_by: GroupedBy,
     unmatched: Vec<Unmatched>,
     spend_by_missing_scenario: Vec<Spent>,
     what_if: Vec<WhatIf>,
@@ -129,34 +129,19 @@ pub(crate) struct Missed {
 
 impl Missed {
     /// Reads these turns, the newest first.
-    pub(super) fn of(misses: &[Miss], language: &str, is_complete: bool) -> Self {
-        let groups = groups(misses, Language::of_tag(language));
+    pub(super) fn of(misses: &[Miss], groups: &Groups, is_complete: bool) -> Self {
+        let numbers = groups.of_misses(misses);
         Self {
             turns_kept: misses.len(),
             is_complete,
-            unmatched: unmatched(misses, &groups),
-            spend_by_missing_scenario: spent(misses, &groups),
+            grouped_by: groups.by,
+            unmatched: unmatched(misses, &numbers),
+            spend_by_missing_scenario: spent(misses, &numbers),
             what_if: what_if(misses),
             fallback_variations: variations(misses),
             fallbacks_without_llm: without_llm(misses),
         }
     }
-}
-
-/// The number of each turn's group.
-fn groups(misses: &[Miss], language: &Language) -> Vec<usize> {
-    let mut said: BTreeMap<&str, usize> = BTreeMap::new();
-    for miss in misses {
-        *said.entry(&miss.normalized).or_default() += 1;
-    }
-    let mut wordings: Vec<(&str, usize)> = said.into_iter().collect();
-    wordings.sort_by_key(|(_, turns)| std::cmp::Reverse(*turns));
-    let texts: Vec<&str> = wordings.iter().take(WORDINGS).map(|(text, _)| *text).collect();
-    let mut numbers = grouping::by_meaning(&texts, language);
-    numbers.extend(numbers.len()..wordings.len());
-    let numbers: BTreeMap<&str, usize> = wordings.iter().map(|(text, _)| *text).zip(numbers).collect();
-    let number = |miss: &Miss| numbers.get(&*miss.normalized).copied().unwrap_or_default();
-    misses.iter().map(number).collect()
 }
 
 /// Turns of one group.

@@ -19,9 +19,11 @@ use crate::{
     state::App,
 };
 
+mod alike;
 mod counts;
 mod missed;
 
+use alike::Groups;
 use counts::Counts;
 use missed::Missed;
 
@@ -88,13 +90,19 @@ pub(crate) async fn show_analytics(
     let language = field("voice").and_then(|voice| voice.get("language"));
     let language = language.and_then(Value::as_str).unwrap_or_default().to_owned();
     let timezone = field("timezone").and_then(Value::as_str).map(str::to_owned);
+    let grouped = off_thread(move || {
+        let groups = Groups::by_words(&misses, &language);
+        (misses, groups)
+    });
+    let (misses, groups) = grouped.await?;
+    let groups = groups.joined(app.flow.meanings()).await;
     let analytics = off_thread(move || CompanyAnalytics {
         company_id: scope.id,
         from: range.from,
         to: range.to,
         timezone,
         counts: Counts::of(&rollups, &range),
-        missed: Missed::of(&misses, &language, misses.len() < MISSES),
+        missed: Missed::of(&misses, &groups, misses.len() < MISSES),
     });
     Ok(Json(analytics.await?))
 }

@@ -14,7 +14,8 @@ use frontdesk_domain::{
     time::Timestamp,
 };
 use frontdesk_store::ports::{
-    ContactWrite, DeliveryFilter, NewDelivery, NotificationChange, Outcome, Page, Plan, RaisedAlert, Told, WriteError,
+    ContactWrite, DeliveryFilter, NewDelivery, NotificationChange, Outcome, Page, Plan, PurgedNotices, RaisedAlert,
+    Told, WriteError,
 };
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -277,4 +278,52 @@ pub(crate) async fn deliveries_to_a_deleted_contact_are_given_up(given: &Given) 
         .unwrap();
     assert_eq!(dead.state, DeliveryState::Dead);
     assert!(dead.attempts[0].error.as_ref().unwrap().contains("deleted"));
+}
+
+pub(crate) async fn what_is_over_for_long_is_deleted_with_its_deliveries(given: &Given) {
+    let store = &given.store;
+    let codes = [CODE, AlertCode::DatabaseError, AlertCode::EmergencyCall];
+    for (number, code) in (1..).zip(codes) {
+        raise(given, number, code, None, 1).await;
+    }
+    tell(given, "0:opened").await;
+    let ended = |error: Option<&str>| Attempt {
+        at: now(),
+        error: error.map(Into::into),
+    };
+    let of = |told: &[Delivery], number: u32| {
+        let found = told.iter().find(|told| told.notification_id == id(number));
+        found.unwrap().id
+    };
+    let told = claim(given, now()).await;
+    for number in [1, 2] {
+        let is_noted = store.end_delivery(of(&told, number), ended(None), Outcome::Sent).await;
+        assert!(is_noted.unwrap());
+    }
+    for number in [1, 3] {
+        changed(given, number, NotificationChange::Resolve).await;
+    }
+    let purge = async |before: &str| store.purge_notices(at(before)).await.unwrap();
+    let one = PurgedNotices {
+        notifications: 1,
+        deliveries: 1,
+    };
+    assert_eq!(purge("2026-11-15T11:00:00Z").await, PurgedNotices::default());
+    assert_eq!(
+        purge("2026-11-16T11:00:00Z").await,
+        one,
+        "not what is open or still to be sent"
+    );
+    assert!(store.notification(id(1)).await.unwrap().is_none());
+    let open = store.notification(id(2)).await.unwrap().unwrap();
+    assert_eq!(open.deliveries.len(), 1, "it says whom not to tell again");
+    assert!(store.notification(id(3)).await.unwrap().is_some());
+    let given_up = store.end_delivery(of(&told, 3), ended(Some("no such mailbox")), Outcome::Dead);
+    assert!(given_up.await.unwrap());
+    assert_eq!(purge("2026-11-16T11:00:00Z").await, one);
+    let page = Page { after: None, limit: 9 };
+    let left = store.deliveries(DeliveryFilter::default(), page).await.unwrap();
+    let left: Vec<NotificationId> = left.iter().map(|left| left.notification_id).collect();
+    assert_eq!(left, [id(2)]);
+    assert_eq!(purge("2026-11-16T11:00:00Z").await, PurgedNotices::default());
 }

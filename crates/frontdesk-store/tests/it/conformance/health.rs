@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use frontdesk_domain::{
     alert::AlertCode::{DatabaseError, LlmDown},
+    analytics::Slot,
     clock::Clock as _,
     decision::Source,
     health::HealthState::{self, Degraded, Down, Ok as Well},
@@ -161,17 +162,21 @@ pub(crate) async fn fallbacks_are_counted_by_company_over_the_last_turns(given: 
         turns,
         fallbacks,
     };
-    let counts = async |since, least| given.store.fallback_counts(since, least).await.unwrap();
-    let second = turns[1].at;
-    assert_eq!(counts(second, 1).await, [of(1, 3, 2), of(2, 2, 0), of(3, 1, 1)]);
+    let counts = async |from, least| given.store.fallback_counts(from, least).await.unwrap();
+    let first = Slot::of(turns[0].at);
+    assert_eq!(counts(first, 1).await, [of(1, 3, 2), of(2, 2, 0), of(3, 1, 1)]);
     assert_eq!(
-        counts(second, 2).await,
+        counts(first, 2).await,
         [of(1, 3, 2), of(2, 2, 0)],
         "too few turns say nothing"
     );
-    let third = turns[2].at;
-    assert_eq!(counts(third, 1).await, [of(1, 2, 2), of(2, 1, 0), of(3, 1, 1)]);
-    assert_eq!(counts(third + Duration::from_hours(1), 1).await, []);
+    let mut later = answer(1, 5);
+    later.at += Duration::from_mins(15);
+    given.store.append_turns(Arc::new(vec![later])).await.unwrap();
+    assert_eq!(counts(first, 1).await, [of(1, 4, 2), of(2, 2, 0), of(3, 1, 1)]);
+    let second = Slot::from_number(first.number() + 1);
+    assert_eq!(counts(second, 1).await, [of(1, 1, 0)]);
+    assert_eq!(counts(Slot::from_number(first.number() + 2), 1).await, []);
 }
 
 pub(crate) async fn what_is_not_resolved_is_listed_by_code(given: &Given) {

@@ -76,6 +76,7 @@ macro_rules! run_all {
                 a_contact_is_read_as_it_was_written, a_stale_contact_is_not_written, it_is_decided_once_whom_to_tell,
                 a_snoozed_notification_is_due_when_it_is_raised_again, a_delivery_is_tried_until_it_is_sent_or_given_up,
                 who_was_told_without_the_store_is_not_told_again, deliveries_to_a_deleted_contact_are_given_up,
+                what_is_over_for_long_is_deleted_with_its_deliveries,
             ],
             recordings: [
                 messages_are_filtered, words_are_found_page_by_page, a_recording_is_due_until_it_is_kept,

@@ -8,7 +8,7 @@ use frontdesk_domain::{
 };
 use frontdesk_store::{
     mongo::MongoStore,
-    ports::{AnalyticsStore as _, Backend, LedgerStore as _, Reserved, RollupScope, TurnLog as _},
+    ports::{AnalyticsStore as _, Backend, HealthStore as _, LedgerStore as _, Reserved, RollupScope, TurnLog as _},
 };
 use mongodb::bson::{Bson, Document, doc};
 
@@ -188,5 +188,33 @@ async fn turns_that_are_not_counted_yet_are_counted_once_by_whoever_comes() {
     count.unwrap();
     assert_eq!((one, other), (3, 3));
     assert_eq!(uncounted().await, 0);
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn the_index_that_turns_had_for_the_fallback_rate_is_dropped() {
+    let Some(place) = Place::new() else { return };
+    place.open().await;
+    let raw = place.raw().await;
+    let turns = raw.collection::<Document>("turns");
+    let keys = doc! { "at": 1, "counted": 1, "companyId": 1 };
+    let of_then = mongodb::IndexModel::builder().keys(keys).build();
+    turns.create_index(of_then).await.unwrap();
+    let older = doc! { "$set": { "version": 3_i64 } };
+    raw.collection::<Document>("schema")
+        .update_one(doc! {}, older)
+        .await
+        .unwrap();
+    let has_it = async || {
+        let names = turns.list_index_names().await.unwrap();
+        names.iter().any(|name| name.contains("counted_1_companyId"))
+    };
+    assert!(has_it().await);
+    let store = place.open().await;
+    assert!(!has_it().await);
+    // A turn is stored and counted as before.
+    store.append_turns(vec![turn(1, "CA1", 1, "one")].into()).await.unwrap();
+    let counts = store.fallback_counts(Slot::from_number(0), 1).await.unwrap();
+    assert_eq!(counts.len(), 1);
     place.remove().await;
 }
