@@ -7,7 +7,11 @@ mod cli;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod database_server;
+#[cfg(test)]
 mod evaluation;
+#[cfg(test)]
+mod existing;
 #[cfg(test)]
 mod health;
 #[cfg(test)]
