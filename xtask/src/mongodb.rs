@@ -19,6 +19,9 @@ use crate::{
 /// The address of a server, for the tests.
 pub(crate) const URI: &str = "FRONTDESK_TEST_MONGODB_URI";
 
+/// The path of the program that tests start which kill their server.
+pub(crate) const PROGRAM: &str = "FRONTDESK_TEST_MONGODB_PROGRAM";
+
 /// It listens within so long.
 const START: Duration = Duration::from_mins(1);
 

@@ -43,6 +43,8 @@ pub(crate) fn all() -> Result<ExitCode> {
     if let Some(server) = &server {
         tests.env(mongodb::URI, &server.uri);
     }
+    // Tests that kill their server start one of their own.
+    tests.env(mongodb::PROGRAM, tools::secantusd()?);
     must("testing every crate", &mut tests)?;
     drop(server);
     must(

@@ -9,6 +9,7 @@ use crate::{
     mongodb::{self, Server},
     step::{build_release, command, must, target_directory},
     test::{ORACLE, TOKENIZER_ORACLE},
+    tools::{self, ensure_redis},
 };
 
 /// The signature oracle of the Node SDK, and the reader of documents with the Python SDK.
@@ -99,6 +100,16 @@ pub(crate) fn all(fuzz_seconds: u64) -> Result<ExitCode> {
     must(
         "racing turns for a budget, killing servers that hold money, hanging the provider",
         command(money).arg("--frontdesk").arg(&frontdesk),
+    )?;
+    let instances = build_release("frontdesk-testkit", "instances")?;
+    ensure_redis()?;
+    must(
+        "keeping three hundred calls in progress over three instances while parts of the deployment fail",
+        command(instances)
+            .arg("--frontdesk")
+            .arg(&frontdesk)
+            .env(mongodb::PROGRAM, tools::secantusd()?)
+            .env("CI", "true"),
     )?;
     let analytics = build_release("frontdesk-testkit", "analytics")?;
     must(

@@ -11,6 +11,8 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
 
+use crate::signal;
+
 /// The path of `redis-server`; without it the one on `PATH`.
 const PROGRAM: &str = "FRONTDESK_TEST_REDIS_PROGRAM";
 
@@ -131,15 +133,7 @@ impl RedisServer {
     }
 
     fn signal(&self, name: &str) -> Result<()> {
-        let id = self.child.as_ref().context("it does not run")?.id().to_string();
-        // The shell's own `kill`: a small system has no other.
-        let sent = Command::new("sh")
-            .args(["-c", "kill -s \"$0\" \"$1\"", name, &id])
-            .status()?;
-        if !sent.success() {
-            bail!("the signal {name} cannot be sent");
-        }
-        Ok(())
+        signal::send(self.child.as_ref().context("it does not run")?.id(), name)
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use http::Method;
 
-use crate::{connection::Connection, operator::Operator};
+use crate::{connection::Connection, operator::Operator, signal};
 
 /// The URL under which Twilio would reach the server; it is signed, never connected to.
 pub const PUBLIC_URL: &str = "https://fd.example.test";
@@ -71,6 +71,13 @@ impl Server {
     #[must_use]
     pub fn with_setting(mut self, name: &str, value: impl Into<String>) -> Self {
         self.settings.push((format!("FRONTDESK_{name}"), value.into()));
+        self
+    }
+
+    /// Takes this admin token, which several servers may share.
+    #[must_use]
+    pub fn with_token(mut self, token: &str) -> Self {
+        token.clone_into(&mut self.token);
         self
     }
 
@@ -235,15 +242,7 @@ impl Server {
     /// # Errors
     /// It does not run, or the signal cannot be sent.
     pub fn signal(&self, name: &str) -> Result<()> {
-        let id = self.id().context("the server does not run")?.to_string();
-        // The shell's own `kill`: a small system has no other.
-        let sent = Command::new("sh")
-            .args(["-c", "kill -s \"$0\" \"$1\"", name, &id])
-            .status()?;
-        if !sent.success() {
-            bail!("SIG{name} cannot be sent to process {id}");
-        }
-        Ok(())
+        signal::send(self.id().context("the server does not run")?, name)
     }
 
     /// Asks the process to end (SIGTERM), as a service manager would. Gives the time that it took.

@@ -5,9 +5,10 @@ mod bench;
 mod budget;
 mod evaluation;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand};
+use frontdesk_store::mongo_url::{MongoUrl, NotMongoUrl};
 
 pub use analytics::{AnalyticsArguments, AnalyticsCommand, RebuildArguments, ReportArguments};
 pub use bench::{BenchArguments, BenchModel};
@@ -89,7 +90,11 @@ are recognised. Documents are matched by id: what is there is replaced.
 
 Examples:
   frontdesk import companies.jsonl templates.jsonl
-  mongoexport --collection companies | frontdesk import -")]
+  mongoexport --collection companies | frontdesk import -
+
+From the system that Frontdesk takes over from (docs/operations.md), with a report on every field that has no place here:
+  frontdesk import --from-existing mongodb://host/database --dry-run
+  frontdesk import --from-existing exported/ --report remarks.jsonl")]
     Import(ImportArguments),
     /// Writes all documents as JSON lines, without secrets.
     #[command(after_help = "\
@@ -297,8 +302,44 @@ pub struct ImportArguments {
     #[command(flatten)]
     pub server: ServerArguments,
     /// Files, imported together; `-` is the standard input
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(
+        required_unless_present = "from_existing",
+        conflicts_with = "from_existing",
+        value_name = "FILE"
+    )]
     pub files: Vec<PathBuf>,
+    /// What Frontdesk takes over from: a database, or a folder of files that mongoexport wrote
+    #[arg(long, value_name = "URL|DIR")]
+    pub from_existing: Option<ExistingSource>,
+    /// Says what would become of it, and imports nothing
+    #[arg(long, requires = "from_existing")]
+    pub dry_run: bool,
+    /// Takes the rest over when some documents cannot be
+    #[arg(long, requires = "from_existing")]
+    pub skip_refused: bool,
+    /// Writes every remark there, one JSON object a line
+    #[arg(long, requires = "from_existing", value_name = "FILE")]
+    pub report: Option<PathBuf>,
+}
+
+/// A deployment of the system that Frontdesk takes over from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExistingSource {
+    /// Its database.
+    Database(MongoUrl),
+    /// A folder with a file for each collection, or one such file.
+    Files(PathBuf),
+}
+
+impl FromStr for ExistingSource {
+    type Err = NotMongoUrl;
+
+    fn from_str(text: &str) -> Result<Self, NotMongoUrl> {
+        if text.starts_with("mongodb:") || text.starts_with("mongodb+srv:") {
+            return MongoUrl::parse(text).map(Self::Database);
+        }
+        Ok(Self::Files(text.into()))
+    }
 }
 
 /// Arguments of `export`.

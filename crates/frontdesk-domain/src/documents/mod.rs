@@ -13,6 +13,7 @@ use reader::unwrap;
 
 pub mod company;
 pub mod contact;
+pub mod existing;
 pub mod import;
 mod merge;
 mod nearest;

@@ -88,7 +88,7 @@ pub(super) fn is_passing(error: &mongodb::error::Error) -> bool {
 ///
 /// A log holds no phone number, and the server names the value of a key that is taken.
 #[derive(Debug)]
-struct Unquoted(String);
+pub(super) struct Unquoted(String);
 
 impl fmt::Display for Unquoted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -98,7 +98,7 @@ impl fmt::Display for Unquoted {
 
 impl Error for Unquoted {}
 
-fn unquoted(error: &mongodb::error::Error) -> Unquoted {
+pub(super) fn unquoted(error: &mongodb::error::Error) -> Unquoted {
     let of_code = |code: i32, name: &str| match name {
         "" => format!("the server refuses with code {code}"),
         name => format!("the server refuses with code {code} ({name})"),

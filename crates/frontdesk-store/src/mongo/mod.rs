@@ -29,6 +29,8 @@ mod changes;
 mod companies;
 mod contacts;
 mod erasure;
+mod examine;
+mod existing;
 mod failure;
 mod health;
 mod import;
@@ -50,6 +52,8 @@ mod transfer;
 mod updates;
 mod values;
 
+pub use examine::{MongoExamination, Unusable, examine};
+pub use existing::ExistingDatabase;
 use failure::{Trouble, within};
 
 /// What an import waits for: the server ends a transaction after a minute.
@@ -73,6 +77,24 @@ fn durable() -> WriteConcern {
         .w(Acknowledgment::Majority)
         .journal(true)
         .build()
+}
+
+/// How the driver is used, whatever the address says of it.
+async fn client_options(url: &MongoUrl) -> Result<ClientOptions, OpenError> {
+    // The driver's own words may quote the address, and with it the password.
+    let mut options = ClientOptions::parse(url.expose())
+        .await
+        .map_err(|_| OpenError::Address(url.clone()))?;
+    options.app_name.get_or_insert_with(|| "frontdesk".to_owned());
+    options.server_selection_timeout = Some(SELECTION);
+    options.connect_timeout = Some(CONNECT);
+    options.max_pool_size.get_or_insert(POOL);
+    // Read is what a majority has: nothing that an election may take back.
+    options.read_concern = Some(ReadConcern::majority());
+    options.write_concern = Some(durable());
+    options.retry_reads = Some(true);
+    options.retry_writes = Some(true);
+    Ok(options)
 }
 
 /// Why the database cannot be used.
@@ -184,19 +206,7 @@ impl MongoStore {
         own: MongoOptions,
     ) -> Result<Self, OpenError> {
         let name = url.database();
-        // The driver's own words may quote the address, and with it the password.
-        let mut options = ClientOptions::parse(url.expose())
-            .await
-            .map_err(|_| OpenError::Address(url.clone()))?;
-        options.app_name.get_or_insert_with(|| "frontdesk".to_owned());
-        options.server_selection_timeout = Some(SELECTION);
-        options.connect_timeout = Some(CONNECT);
-        options.max_pool_size.get_or_insert(POOL);
-        // Read is what a majority has: nothing that an election may take back.
-        options.read_concern = Some(ReadConcern::majority());
-        options.write_concern = Some(durable());
-        options.retry_reads = Some(true);
-        options.retry_writes = Some(true);
+        let options = client_options(url).await?;
         let failed = |error: mongodb::error::Error| OpenError::failed(name, error.into());
         let client = Client::with_options(options).map_err(failed)?;
         let database = client.database(name);

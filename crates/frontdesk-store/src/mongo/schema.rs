@@ -42,10 +42,14 @@ pub(super) const LEASES: &str = "leases";
 pub(super) const HEALTH_HISTORY: &str = "health_history";
 pub(super) const HEALTH_INSTANCES: &str = "health_instances";
 pub(super) const PINGS: &str = "pings";
-const SCHEMA: &str = "schema";
+pub(super) const SCHEMA: &str = "schema";
 
 /// The newest version that this build knows, and makes.
-const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 4;
+
+/// The oldest version whose builds read and write what this one writes, without loss. Raise it with [`VERSION`] only for
+/// a change that they would break: builds of both work side by side while instances are updated one after the other.
+const OLDEST_READER: i64 = 4;
 
 /// Since this version every id is a value of one field.
 const TEXT_IDS: i64 = 4;
@@ -161,8 +165,8 @@ fn indexes() -> Vec<Index> {
 /// Brings collections and indexes up to date. Any number of processes may do so at once: each step may be done twice.
 pub(super) async fn prepare(client: &Client, database: &Database, name: &str) -> Result<(), OpenError> {
     let failed = |source: Trouble| OpenError::failed(name, source);
-    let found = version(database).await.map_err(failed)?;
-    if found > VERSION {
+    let (found, oldest_reader) = version(database).await.map_err(failed)?;
+    if found > VERSION && oldest_reader > VERSION {
         return Err(OpenError::Newer {
             database: name.to_owned(),
             found,
@@ -182,14 +186,21 @@ pub(super) async fn prepare(client: &Client, database: &Database, name: &str) ->
     Ok(())
 }
 
-async fn version(database: &Database) -> Result<i64, Trouble> {
+/// The version of what is there, and the oldest one whose builds may use it.
+async fn version(database: &Database) -> Result<(i64, i64), Trouble> {
     let found = database
         .collection::<Document>(SCHEMA)
         .find_one(doc! { "_id": "schema" })
         .await?;
-    found.map_or(Ok(0), |found| {
-        found.number("version", "the version of the store's schema")
-    })
+    let Some(found) = found else { return Ok((0, 0)) };
+    let version = found.number("version", "the version of the store's schema")?;
+    // Versions before this one did not say: who is older than they are may not.
+    let oldest_reader = if found.contains_key("oldestReader") {
+        found.number("oldestReader", "the oldest version that reads the store")?
+    } else {
+        version
+    };
+    Ok((version, oldest_reader))
 }
 
 async fn make(database: &Database) -> Result<(), Trouble> {
@@ -228,7 +239,8 @@ async fn make(database: &Database) -> Result<(), Trouble> {
 
 /// Last, so that a start that broke off is done again.
 async fn note_version(database: &Database) -> Result<(), Trouble> {
-    upsert(database, SCHEMA, "schema", doc! { "$max": { "version": VERSION } }).await
+    let versions = doc! { "$max": { "version": VERSION, "oldestReader": OLDEST_READER } };
+    upsert(database, SCHEMA, "schema", versions).await
 }
 
 /// Before version 4 some ids were documents. The texts that they are now hold the same, in the same order.

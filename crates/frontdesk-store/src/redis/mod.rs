@@ -26,8 +26,10 @@ use crate::{
     tasks::{Stopping, TaskSet},
 };
 
+mod examine;
 mod subscription;
 
+pub use examine::{RedisExamination, Unusable, examine};
 pub use subscription::Subscription;
 
 /// Nobody waits longer for an answer of the cache server.

@@ -98,6 +98,14 @@ impl Office {
             server.start().await?;
             servers.push(server);
         }
+        Self::of(servers, provider, folder).await
+    }
+
+    /// An office of processes that run already, on one store that has nothing of it; `folder` is removed with it.
+    ///
+    /// # Errors
+    /// One refuses the template.
+    pub async fn of(servers: Vec<Server>, provider: Double, folder: TempDir) -> Result<Self> {
         let template = hex(24);
         let scenarios = SCENARIOS.map(|(id, trigger, reply)| json!({ "id": id, "name": id, "status": "live", "triggers": [trigger], "fullReplies": [reply] }));
         let document = json!({

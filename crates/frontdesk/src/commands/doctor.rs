@@ -1,15 +1,15 @@
 //! `frontdesk doctor`: what is missing, and what to do about it.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path};
 
 use anyhow::{Result, bail};
 
 use frontdesk_domain::{clock::Clock as _, time::TimeZone};
 use frontdesk_encoder::files;
 use frontdesk_llm::prices::PriceTable;
-use frontdesk_store::{redis::Redis, system::SystemClock, tasks::TaskSet};
+use frontdesk_store::{mongo_url::MongoUrl, system::SystemClock};
 
-use super::{Context, admin_of, doctor_calls, doctor_twilio, runtime};
+use super::{Context, admin_of, doctor_calls, doctor_servers, doctor_twilio, runtime};
 use crate::{
     admin::{AdminError, text},
     cli::DoctorArguments,
@@ -54,16 +54,20 @@ pub(super) fn run(context: &Context, doctor: &DoctorArguments) -> Result<()> {
         report(output, &mut worst, &[unseen])?;
     }
     report(output, &mut worst, &[encoder(&config), llm(&config)])?;
-    report(output, &mut worst, runtime.block_on(cache(&config)).as_slice())?;
+    if let Some(url) = &config.cache {
+        report(output, &mut worst, &runtime.block_on(doctor_servers::cache(url)))?;
+    }
     report(output, &mut worst, open_files::inspect().as_slice())?;
     let is_there = match &config.store {
         StoreUrl::Sqlite(path) => {
             report(output, &mut worst, &files(&config, path))?;
             path.exists()
         }
-        StoreUrl::Mongo(_) => {
+        StoreUrl::Mongo(url) => {
             report(output, &mut worst, &shared_secrets(&config))?;
-            true
+            let found = runtime.block_on(database(url));
+            report(output, &mut worst, &found)?;
+            doctor_servers::is_usable(&found)
         }
     };
     if is_there {
@@ -141,25 +145,6 @@ fn llm(config: &Config) -> Finding {
         );
     }
     Finding::fine(format!("tier 3 asks {} at {}", llm.model, llm.endpoint))
-}
-
-/// Whether the cache server that instances share answers; nothing where none is configured.
-async fn cache(config: &Config) -> Option<Finding> {
-    let url = config.cache.as_ref()?;
-    let tasks = TaskSet::new();
-    let is_here = match Redis::start(url, &tasks).await {
-        Ok(redis) => redis.is_here(),
-        Err(_) => false,
-    };
-    tasks.shutdown(Duration::from_secs(1)).await;
-    Some(if is_here {
-        Finding::fine(format!("the cache server {url} answers"))
-    } else {
-        Finding::warning(
-            format!("the cache server {url} does not answer: each instance would keep to itself"),
-            "start it, or correct FRONTDESK_CACHE__URL: its user, password and database too",
-        )
-    })
 }
 
 fn public_url(config: &Config) -> Vec<Finding> {
@@ -324,6 +309,16 @@ fn shared_secrets(config: &Config) -> Vec<Finding> {
         ));
     }
     found
+}
+
+#[cfg(feature = "mongo")]
+async fn database(url: &MongoUrl) -> Vec<Finding> {
+    doctor_servers::database(url).await
+}
+
+#[cfg(not(feature = "mongo"))]
+async fn database(_: &MongoUrl) -> Vec<Finding> {
+    Vec::new()
 }
 
 /// The store, and each company in it.

@@ -9,13 +9,16 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use super::{Context, runtime};
+use super::{Context, import_existing, runtime};
 use crate::{
     admin::{AdminError, text},
     cli::ImportArguments,
 };
 
 pub(super) fn run(context: &Context, arguments: &ImportArguments) -> Result<()> {
+    if let Some(source) = &arguments.from_existing {
+        return import_existing::run(context, arguments, source);
+    }
     let admin = context.admin(&arguments.server)?;
     let files = arguments.files.iter().map(|path| Ok((name(path), read(path)?)));
     let files = files.collect::<Result<Vec<_>>>()?;
@@ -48,7 +51,7 @@ pub(super) fn run(context: &Context, arguments: &ImportArguments) -> Result<()> 
 }
 
 /// How many documents of a kind, in words.
-fn counted(count: u64, kind: &str) -> String {
+pub(super) fn counted(count: u64, kind: &str) -> String {
     let (one, several) = match kind {
         "company" => ("company", "companies"),
         "template" => ("template", "templates"),

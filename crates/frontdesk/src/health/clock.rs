@@ -20,10 +20,10 @@ use super::Surroundings;
 const EVERY: Duration = Duration::from_secs(10);
 
 /// A clock that goes apart by more seconds than this is told.
-const APART: f64 = 5.0;
+pub(crate) const APART: f64 = 5.0;
 
 /// One that goes apart by more seconds than this is raised: half the lease of a hold.
-const FAR_APART: f64 = 30.0;
+pub(crate) const FAR_APART: f64 = 30.0;
 
 /// An instance writes every ten seconds and is looked at as often: what it wrote may be so old, in seconds.
 const ON_THE_WAY: f64 = 15.0;

@@ -11,6 +11,7 @@ mod clock;
 mod disk;
 mod fallbacks;
 
+pub(crate) use self::clock::{APART as CLOCK_APART, FAR_APART as CLOCK_FAR_APART};
 use self::{budgets::BudgetCheck, clock::ClockCheck, disk::DiskCheck, fallbacks::FallbackRateCheck};
 
 /// How often one process judges the companies for all.

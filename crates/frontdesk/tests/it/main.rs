@@ -9,7 +9,11 @@ mod courier;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod database_server;
+#[cfg(test)]
 mod evaluation;
+#[cfg(test)]
+mod existing;
 #[cfg(test)]
 mod health;
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod secret_fields;
 pub(super) mod shapes;
 
 pub(super) use extended::unwrap;
+pub(super) use secret_fields::LOOKS_LIKE_A_SECRET;
 
 /// What a shape makes of a value: its meaning and its canonical JSON; nothing if it is faulty.
 pub(super) type Read<T> = Option<(T, Value)>;

@@ -4,6 +4,9 @@ use serde_json::Value;
 
 use super::{Place, push_escaped, unwrap};
 
+/// How such a fault begins.
+pub(in crate::documents) const LOOKS_LIKE_A_SECRET: &str = "looks like a secret";
+
 /// What names of secrets have in them, without case, underscores and dashes.
 const NAMES: [&str; 4] = ["token", "secret", "password", "apikey"];
 
@@ -50,8 +53,10 @@ fn refuse_texts(value: &Value, below: &str, may_be_a_count: bool, place: &mut Pl
         Value::String(text) if text.is_empty() => {}
         Value::Number(_) | Value::String(_) => place.fault_below(
             below,
-            "looks like a secret, and what is unknown here is kept and shown in clear; leave it out. Twilio's secrets \
-             belong in `twilio` of the company: `authToken`, `previousAuthToken` and `secret` of `sharedKeys`",
+            format!(
+                "{LOOKS_LIKE_A_SECRET}, and what is unknown here is kept and shown in clear; leave it out. Twilio's secrets \
+                 belong in `twilio` of the company: `authToken`, `previousAuthToken` and `secret` of `sharedKeys`"
+            ),
         ),
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {

@@ -20,6 +20,7 @@ use crate::{
 mod races;
 mod repairs;
 pub(crate) mod server;
+mod versions;
 
 use server::Place;
 
@@ -79,7 +80,7 @@ async fn a_database_of_a_newer_version_is_refused_in_words() {
     place.open().await;
     let schema = place.raw().await.collection::<Document>("schema");
     schema
-        .update_one(doc! {}, doc! { "$set": { "version": 99_i64 } })
+        .update_one(doc! {}, doc! { "$set": { "version": 99_i64, "oldestReader": 99_i64 } })
         .await
         .unwrap();
     let sealer = Arc::new(Sealer::from_key([7; 32]));
