@@ -16,7 +16,7 @@ use frontdesk_domain::ids::{CallId, CompanyId, TurnId};
 use rapidhash::quality::RandomState;
 use tokio::sync::watch;
 
-use crate::{elsewhere::Held, seen::Seen};
+use crate::{other_instances::SharedClaim, seen::Seen};
 
 /// So many answers are kept although the store has them.
 const KEPT: usize = 512;
@@ -203,12 +203,12 @@ pub(crate) struct Claim<'a> {
     turn: TurnKey,
     sender: watch::Sender<Option<Given>>,
     /// The same among instances, where there are others.
-    held: Option<Held>,
+    held: Option<SharedClaim>,
 }
 
 impl Claim<'_> {
     /// Notes that no other instance answers.
-    pub(crate) fn hold(&mut self, held: Held) {
+    pub(crate) fn hold(&mut self, held: SharedClaim) {
         self.held = Some(held);
     }
 

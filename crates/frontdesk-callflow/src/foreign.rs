@@ -118,7 +118,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// What another trade's template says of an utterance.
 #[derive(Debug, Default)]
-pub(crate) struct Claim {
+pub(crate) struct ForeignMatch {
     /// Whether it is that trade's business.
     pub(crate) holds: bool,
     /// The scenario that says so, for the trace.
@@ -131,9 +131,9 @@ pub(crate) struct Claim {
 ///
 /// A template belongs to another trade if this company does not use it, its trade is none of the company's, and
 /// nobody uses it who lacks its trade: a template that companies share across trades says nothing about a trade.
-pub(crate) async fn claims(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, own_best: Confidence) -> Claim {
+pub(crate) async fn claims(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, own_best: Confidence) -> ForeignMatch {
     if turn.normalized().is_empty() {
-        return Claim::default();
+        return ForeignMatch::default();
     }
     let language = Language::of_tag(&tenant.settings.company.voice.language);
     let foreign = match timeout(settings::CACHE_DEADLINE, flow.companies().foreign(language)).await {
@@ -146,12 +146,12 @@ pub(crate) async fn claims(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, ow
         Err(_) => flow.companies().foreign_as_last_known(language),
     };
     let Some(foreign) = foreign else {
-        return Claim::default();
+        return ForeignMatch::default();
     };
     let findings = catch_unwind(AssertUnwindSafe(|| foreign.knowledge.decide(turn.normalized())));
     let Ok(findings) = findings else {
         error!(company.id = %tenant.id(), call.id = %turn.call, "other trades' rules failed on an utterance");
-        return Claim::default();
+        return ForeignMatch::default();
     };
     let best = findings.equal.first().or_else(|| findings.of(Source::Template).first());
     let claiming = best.filter(|best| best.confidence > own_best && is_another_trades(&foreign, tenant, best));
@@ -165,7 +165,7 @@ pub(crate) async fn claims(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, ow
             }),
             Target::Qna(_) => None,
         });
-    Claim {
+    ForeignMatch {
         holds: claiming.is_some(),
         candidates: candidates.collect(),
         catalogue: Some(foreign.catalogue.version()),

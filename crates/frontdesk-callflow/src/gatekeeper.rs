@@ -9,7 +9,7 @@ use crate::{
     flow::CallFlow,
     llm::{self, Consulted},
     meaning,
-    rules::{Asked, Verdict},
+    rules::{RuleFindings, Verdict},
     settings,
     trace::Trace,
     turn::Turn,
@@ -66,7 +66,7 @@ pub(crate) async fn answer(
     flow: &CallFlow,
     tenant: &Tenant,
     turn: &Turn<'_>,
-    asked: &Asked<'_>,
+    asked: &RuleFindings<'_>,
     mut miss: Miss,
     trace: &mut Trace,
 ) -> Result<Answer, Miss> {
@@ -82,7 +82,7 @@ pub(crate) async fn above_rules(
     flow: &CallFlow,
     tenant: &Tenant,
     turn: &Turn<'_>,
-    asked: &Asked<'_>,
+    asked: &RuleFindings<'_>,
     mut miss: Miss,
     trace: &mut Trace,
 ) -> Result<Answer, Miss> {

@@ -5,12 +5,12 @@ use frontdesk_matching::knowledge::Source;
 use crate::{
     answer::Answer,
     gatekeeper::Miss,
-    rules::{Asked, Verdict},
+    rules::{RuleFindings, Verdict},
     trace::Trace,
 };
 
 /// The answer of a Q&A that is sure enough.
-pub(crate) fn answer(asked: &Asked<'_>, trace: &mut Trace) -> Result<Answer, Miss> {
+pub(crate) fn answer(asked: &RuleFindings<'_>, trace: &mut Trace) -> Result<Answer, Miss> {
     let mut miss = Miss::default();
     for source in [Source::CompanyQna, Source::TradeQna] {
         match asked.best(source, trace) {

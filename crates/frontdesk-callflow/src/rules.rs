@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// What rules found for a turn.
-pub(crate) struct Asked<'t> {
+pub(crate) struct RuleFindings<'t> {
     tenant: &'t Tenant,
     turn: &'t Turn<'t>,
     findings: Findings,
@@ -55,7 +55,7 @@ impl Verdict {
     }
 }
 
-impl<'t> Asked<'t> {
+impl<'t> RuleFindings<'t> {
     /// Asks the rules. A panic in a matcher costs this tier, not the call.
     pub(crate) fn ask(tenant: &'t Tenant, turn: &'t Turn<'t>) -> Result<Self, RulesFailed> {
         let findings = guarded(tenant, turn, |knowledge| knowledge.decide(turn.normalized()))?;
@@ -106,7 +106,7 @@ impl<'t> Asked<'t> {
     }
 
     /// The same by meaning.
-    pub(crate) fn best_meant(&self, asked: &meaning::Asked, source: Source, trace: &mut Trace) -> Verdict {
+    pub(crate) fn best_meant(&self, asked: &meaning::MeaningFindings, source: Source, trace: &mut Trace) -> Verdict {
         let meant = asked.meant.of(source);
         let (verdict, decisive) = self.first_sure(meant.iter().map(|meant| &meant.candidate), Tier::Semantic);
         let knowledge = &self.tenant.knowledge;
@@ -294,7 +294,7 @@ impl<'t> Asked<'t> {
 /// Whether a Q&A or scenario of the company answers this turn by rules.
 pub(crate) fn would_answer(tenant: &Tenant, turn: &Turn<'_>) -> bool {
     let mut trace = Trace::new();
-    let Ok(asked) = Asked::ask(tenant, turn) else {
+    let Ok(asked) = RuleFindings::ask(tenant, turn) else {
         return false;
     };
     if asked.equal(&mut trace).is_some() {

@@ -23,7 +23,7 @@ use crate::{
     limits,
     llm::Consulted,
     priority,
-    rules::{Asked, RulesFailed},
+    rules::{RuleFindings, RulesFailed},
     safety, status,
     trace::{Found, Trace},
     webhook::{Dialled, turn_id},
@@ -154,7 +154,7 @@ pub(crate) async fn handle_turn(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_
 
 /// Looks the utterance up: what equals it; by rules company Q&A, trade Q&A, templates; then by meaning in the same order.
 async fn look_up(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, trace: &mut Trace) -> Result<Answer, Miss> {
-    let asked = match Asked::ask(tenant, turn) {
+    let asked = match RuleFindings::ask(tenant, turn) {
         Ok(asked) => asked,
         Err(RulesFailed) => return without_rules(flow, tenant, turn, trace).await,
     };
@@ -183,7 +183,7 @@ async fn without_rules(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, trace:
         failed: true,
         ..Miss::default()
     };
-    gatekeeper::above_rules(flow, tenant, turn, &Asked::of_nothing(tenant, turn), miss, trace).await
+    gatekeeper::above_rules(flow, tenant, turn, &RuleFindings::of_nothing(tenant, turn), miss, trace).await
 }
 
 /// The decision that an answer makes.

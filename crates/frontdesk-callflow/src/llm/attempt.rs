@@ -311,7 +311,7 @@ fn is_worth_a_retry(running: &Running, outcome: &Outcome, wait: Instant) -> bool
 }
 
 /// A hold that was granted.
-pub(super) struct Held {
+pub(super) struct Reservation {
     pub(super) id: LedgerEntryId,
     amount: PicoUsd,
     spend: Spend,
@@ -319,7 +319,7 @@ pub(super) struct Held {
     lease_ends: Instant,
 }
 
-impl Held {
+impl Reservation {
     /// Until then a request for it must have ended.
     pub(super) fn must_end(&self) -> Instant {
         self.lease_ends
@@ -348,7 +348,7 @@ async fn cap(running: &Running, order: &Order) -> PicoUsd {
     overruns.iter().fold(cap, |sum, overrun| sum + overrun.amount)
 }
 
-pub(super) async fn hold(running: &Running, order: &Order, attempt: u32) -> Result<Held, Failure> {
+pub(super) async fn hold(running: &Running, order: &Order, attempt: u32) -> Result<Reservation, Failure> {
     let (amount, price) = order.worst();
     let id = LedgerEntryId::from(running.ids.make());
     let at = running.parts.clock.now();
@@ -377,7 +377,7 @@ pub(super) async fn hold(running: &Running, order: &Order, attempt: u32) -> Resu
         None => timeout_at(until, reserving).await,
     };
     match reserved {
-        Ok(Ok(Reserved::Granted(spend, limit))) => Ok(Held {
+        Ok(Ok(Reserved::Granted(spend, limit))) => Ok(Reservation {
             id,
             amount,
             spend,
@@ -407,7 +407,7 @@ pub(super) async fn hold(running: &Running, order: &Order, attempt: u32) -> Resu
 }
 
 /// What a request costs that may have been billed, as the turn hears it and as the ledger does.
-pub(super) fn priced(running: &Running, order: &Order, held: &Held, outcome: Outcome) -> (Report, Bill) {
+pub(super) fn priced(running: &Running, order: &Order, held: &Reservation, outcome: Outcome) -> (Report, Bill) {
     let usage = match &outcome {
         Outcome::Answered(completion) => completion.usage,
         _ => None,
@@ -439,7 +439,7 @@ pub(super) fn priced(running: &Running, order: &Order, held: &Held, outcome: Out
 }
 
 /// The provider bills more than it can have used: nobody can say what the next call costs.
-fn overran(running: &Running, order: &Order, held: &Held, overrun: PicoUsd) {
+fn overran(running: &Running, order: &Order, held: &Reservation, overrun: PicoUsd) {
     running.health.switch_off();
     let model = &running.parts.style.model;
     let message = format!(
@@ -460,7 +460,7 @@ fn overran(running: &Running, order: &Order, held: &Held, overrun: PicoUsd) {
 
 /// Settles until it is settled; after the lease the reaper charges the hold in full, and what was billed beyond it is
 /// still to be noted.
-pub(super) async fn settle(running: &Running, held: &Held, bill: Bill) {
+pub(super) async fn settle(running: &Running, held: &Reservation, bill: Bill) {
     let until = if bill.overrun > PicoUsd::ZERO {
         held.lease_ends + FOR_AN_OVERRUN
     } else {
@@ -473,7 +473,7 @@ pub(super) async fn settle(running: &Running, held: &Held, bill: Bill) {
 }
 
 /// Lets a hold go, likewise.
-pub(super) async fn void(running: &Running, held: &Held) {
+pub(super) async fn void(running: &Running, held: &Reservation) {
     let now = running.parts.clock.now();
     until_closed(held, held.lease_ends, "let go", || {
         running.parts.store.void(held.id, now)
@@ -481,7 +481,7 @@ pub(super) async fn void(running: &Running, held: &Held) {
     .await;
 }
 
-async fn until_closed<F>(held: &Held, until: Instant, what: &'static str, close: impl Fn() -> F)
+async fn until_closed<F>(held: &Reservation, until: Instant, what: &'static str, close: impl Fn() -> F)
 where
     F: Future<Output = Result<bool, StoreError>>,
 {

@@ -53,7 +53,7 @@ use crate::{
     flow::CallFlow,
     gatekeeper::Miss,
     meaning,
-    rules::{Asked, named},
+    rules::{RuleFindings, named},
     safety, settings,
     trace::{Found, Trace},
     turn::Turn,
@@ -187,8 +187,8 @@ pub(crate) async fn answer(
     flow: &CallFlow,
     tenant: &Tenant,
     turn: &Turn<'_>,
-    asked: &Asked<'_>,
-    meant: Option<&meaning::Asked>,
+    asked: &RuleFindings<'_>,
+    meant: Option<&meaning::MeaningFindings>,
     miss: &mut Miss,
     trace: &mut Trace,
 ) -> Option<Answer> {
@@ -266,7 +266,7 @@ impl Places {
 struct Scene<'s> {
     tenant: &'s Tenant,
     turn: &'s Turn<'s>,
-    asked: &'s Asked<'s>,
+    asked: &'s RuleFindings<'s>,
     model: Arc<str>,
 }
 

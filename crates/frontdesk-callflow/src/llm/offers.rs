@@ -12,7 +12,7 @@ use frontdesk_llm::question::{NONE, Offered, OfferedKind, Question, Request};
 use frontdesk_matching::{Target, rules::Candidate};
 use tracing::error;
 
-use crate::{company::Tenant, meaning, rules::Asked, settings, turn::Turn};
+use crate::{company::Tenant, meaning, rules::RuleFindings, settings, turn::Turn};
 
 /// So many characters of an utterance are sent at most: who says more says it again.
 const UTTERANCE: usize = 2_000;
@@ -33,7 +33,12 @@ pub(super) enum Entry<'t> {
 
 impl<'t> Offers<'t> {
     /// What may be chosen for this utterance. Empty if its words cannot be judged: then nothing is known to be possible.
-    pub(super) fn of(tenant: &'t Tenant, turn: &Turn<'_>, asked: &Asked<'_>, meant: Option<&meaning::Asked>) -> Self {
+    pub(super) fn of(
+        tenant: &'t Tenant,
+        turn: &Turn<'_>,
+        asked: &RuleFindings<'_>,
+        meant: Option<&meaning::MeaningFindings>,
+    ) -> Self {
         let found = catch_unwind(AssertUnwindSafe(|| {
             let answers = best(tenant, turn, asked, meant).into_iter().map(Entry::Answer);
             let dangers = dangers(tenant, turn).into_iter().map(Entry::Danger);
@@ -115,7 +120,12 @@ fn gist(scenario: &Scenario) -> &str {
 }
 
 /// The best answers, the likeliest first: by meaning, by rules, then in the company's order.
-fn best(tenant: &Tenant, turn: &Turn<'_>, asked: &Asked<'_>, meant: Option<&meaning::Asked>) -> Vec<Candidate> {
+fn best(
+    tenant: &Tenant,
+    turn: &Turn<'_>,
+    asked: &RuleFindings<'_>,
+    meant: Option<&meaning::MeaningFindings>,
+) -> Vec<Candidate> {
     let mut likely: Vec<Candidate> = meant
         .iter()
         .flat_map(|asked| asked.meant.all())

@@ -6,13 +6,13 @@ use frontdesk_domain::{
 };
 use frontdesk_matching::knowledge::Source;
 
-use super::{Asked as Meaning, NotAsked};
+use super::{MeaningFindings, NotAsked};
 use crate::{
     answer::Answer,
     company::Tenant,
     flow::CallFlow,
     gatekeeper::Miss,
-    rules::{Asked, Verdict, step},
+    rules::{RuleFindings, Verdict, step},
     safety,
     trace::{Found, Trace},
     turn::Turn,
@@ -23,10 +23,10 @@ pub(crate) async fn answer(
     flow: &CallFlow,
     tenant: &Tenant,
     turn: &Turn<'_>,
-    asked: &Asked<'_>,
+    asked: &RuleFindings<'_>,
     miss: &mut Miss,
     trace: &mut Trace,
-) -> Result<Answer, Option<Meaning>> {
+) -> Result<Answer, Option<MeaningFindings>> {
     let meaning = match flow.meanings().ask(tenant, turn.utterance(), turn.normalized()).await {
         Ok(meaning) => meaning,
         Err(why) => {
@@ -44,8 +44,8 @@ pub(crate) async fn answer(
 
 fn by_source(
     tenant: &Tenant,
-    asked: &Asked<'_>,
-    meaning: &Meaning,
+    asked: &RuleFindings<'_>,
+    meaning: &MeaningFindings,
     miss: &mut Miss,
     trace: &mut Trace,
 ) -> Option<Answer> {

@@ -107,7 +107,7 @@ impl fmt::Debug for LearntDangers {
 }
 
 /// What an utterance may mean, and what that was asked of.
-pub(crate) struct Asked {
+pub(crate) struct MeaningFindings {
     pub(crate) meaning: Arc<Meaning>,
     pub(crate) meant: Meant,
     /// A danger that the rules have no words for.
@@ -222,7 +222,12 @@ impl Meanings {
     }
 
     /// What an utterance may mean to a company. `normalized` is what words are compared by, `utterance` what is embedded.
-    pub(crate) async fn ask(&self, tenant: &Tenant, utterance: &str, normalized: &str) -> Result<Asked, NotAsked> {
+    pub(crate) async fn ask(
+        &self,
+        tenant: &Tenant,
+        utterance: &str,
+        normalized: &str,
+    ) -> Result<MeaningFindings, NotAsked> {
         if normalized.is_empty() {
             return Err(NotAsked::Skipped(SkipReason::NoWords));
         }
@@ -238,7 +243,7 @@ impl Meanings {
             let words = || meaning.ask(&tenant.knowledge, normalized, None);
             let meant = catch_unwind(AssertUnwindSafe(words)).map_err(|_| NotAsked::Failed)?;
             let danger = None;
-            return Ok(Asked { meaning, meant, danger });
+            return Ok(MeaningFindings { meaning, meant, danger });
         };
         let question = Question {
             meaning: Arc::clone(&meaning),
@@ -259,7 +264,7 @@ impl Meanings {
             Err(NotComputed::Busy | NotComputed::Late) => _ = running.late.fetch_add(1, Ordering::Relaxed),
         }
         match computed {
-            Ok(Ok((meant, danger))) => Ok(Asked { meaning, meant, danger }),
+            Ok(Ok((meant, danger))) => Ok(MeaningFindings { meaning, meant, danger }),
             Ok(Err(EncoderError::Empty { .. })) => Err(NotAsked::Skipped(SkipReason::NoWords)),
             Ok(Err(failure)) => {
                 error!(

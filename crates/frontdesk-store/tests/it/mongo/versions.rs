@@ -2,10 +2,16 @@
 
 use std::sync::Arc;
 
-use frontdesk_domain::ids::CallId;
+use frontdesk_domain::{
+    decision::FallbackKind,
+    ids::{CallId, ObjectId, TurnId},
+};
 use frontdesk_store::{
     mongo::{MongoStore, OpenError},
-    ports::{CallLog as _, CompanyStore as _, LedgerStore as _, Reserved, TemplateStore as _, TurnLog as _},
+    ports::{
+        CallLog as _, CompanyStore as _, LedgerStore as _, Reserved, RotationStore as _, TemplateStore as _,
+        TurnLog as _,
+    },
     seal::Sealer,
 };
 use mongodb::bson::{Document, doc};
@@ -14,7 +20,7 @@ use serde_json::json;
 use super::server::{PATIENT, Place};
 use crate::{
     conformance::ledger::{NOVEMBER, bill, hold, month, set_limit, spent},
-    support::{TestClock, company, company_document, id, template, turn, write_of},
+    support::{TestClock, at, company, company_document, id, template, turn, write_of},
 };
 
 async fn open(place: &Place) -> Result<MongoStore, OpenError> {
@@ -131,5 +137,55 @@ async fn fields_that_a_newer_version_wrote_are_read_over_and_kept() {
         account.await.unwrap().is_some(),
         "what it does not know is left where it is"
     );
+    place.remove().await;
+}
+
+/// Writes a document under an id of several fields, as it was before version 4.
+async fn rename(place: &Place, collection: &str, old: Document) {
+    let collection = place.raw().await.collection::<Document>(collection);
+    let mut document = collection.find_one_and_delete(doc! {}).await.unwrap().unwrap();
+    document.insert("_id", old);
+    collection.insert_one(document).await.unwrap();
+}
+
+#[tokio::test]
+async fn ids_of_several_fields_are_written_anew_once() {
+    let Some(place) = Place::new() else { return };
+    let store = open(&place).await.unwrap();
+    store
+        .append_turns(vec![turn(1, "CA1", 1, "hello")].into())
+        .await
+        .unwrap();
+    let (kind, company) = (FallbackKind::ALL[0], id::<ObjectId>(1).to_string());
+    assert_eq!(store.take_rotations(id(1), kind, 5).await.unwrap(), 0);
+    let owner = mongodb::bson::oid::ObjectId::parse_str(&company).unwrap();
+    rename(&place, "calls", doc! { "company": owner, "call": "CA1" }).await;
+    rename(
+        &place,
+        "turns",
+        doc! { "company": owner, "call": "CA1", "turn": "CA1-1" },
+    )
+    .await;
+    rename(&place, "rotations", doc! { "company": owner, "kind": kind.as_str() }).await;
+    let call = CallId::new("CA1");
+    assert!(
+        store.call(id(1), &call).await.unwrap().is_none(),
+        "it is not looked for there"
+    );
+    let schema = place.raw().await.collection::<Document>("schema");
+    let before = doc! { "$set": { "version": 3_i64 } };
+    schema.update_one(doc! { "_id": "schema" }, before).await.unwrap();
+    for _ in 0..2 {
+        let store = open(&place).await.unwrap();
+        assert_eq!(store.call(id(1), &call).await.unwrap().unwrap().turns.len(), 1);
+        let since = at("2026-11-15T12:00:00Z");
+        let recalled = store.recall(id(1), &call, &TurnId::new("CA1-1"), since).await.unwrap();
+        assert!(recalled.unwrap().answer.is_some());
+        assert_eq!(store.peek_rotation(id(1), kind).await.unwrap(), 5);
+        for name in ["calls", "turns", "rotations"] {
+            let raw = place.raw().await.collection::<Document>(name);
+            assert_eq!(raw.count_documents(doc! {}).await.unwrap(), 1, "{name}");
+        }
+    }
     place.remove().await;
 }

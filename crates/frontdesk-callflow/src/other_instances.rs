@@ -26,13 +26,13 @@ const LOOKS_PER_RECALL: u32 = 15;
 const STORED: Duration = Duration::from_secs(2);
 
 /// A turn that this instance has taken before all others. Given back when it is dropped unanswered.
-pub(crate) struct Held {
+pub(crate) struct SharedClaim {
     instances: Arc<dyn Instances>,
     place: Option<TurnPlace>,
     turns: TurnQueue,
 }
 
-impl Held {
+impl SharedClaim {
     /// Keeps the answer for the others; that of a turn with a record once the store has the record. Until then they wait:
     /// if this process dies before, the same webhook is answered and recorded anew.
     pub(crate) fn give(mut self, given: &Given, has_record: bool) {
@@ -58,7 +58,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for SharedClaim {
     fn drop(&mut self) {
         if let Some(place) = self.place.take() {
             self.instances.let_turn_go(place);
@@ -83,7 +83,7 @@ impl CallFlow {
             turn: turn.1.clone(),
         };
         // Before it is taken: whoever waits may be broken off meanwhile.
-        let held = Held {
+        let held = SharedClaim {
             instances: Arc::clone(instances),
             place: Some(place.clone()),
             turns: self.turns().clone(),
