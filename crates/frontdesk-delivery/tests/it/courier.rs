@@ -261,11 +261,22 @@ async fn an_alert_is_told_within_five_seconds_and_its_end_too() {
 
 #[tokio::test]
 async fn ten_thousand_alerts_are_one_notification_and_at_most_five_messages() {
+    let occasions = storm(AlertCode::RoutingError).await;
+    assert_eq!(occasions.last().unwrap(), "0:count-10000");
+}
+
+#[tokio::test]
+async fn ten_thousand_events_are_one_notification_and_at_most_five_messages() {
+    storm(AlertCode::EmergencyCall).await;
+}
+
+/// Why contacts were told of ten thousand alerts, before it was over.
+async fn storm(code: AlertCode) -> Vec<String> {
     let scene = Scene::new().await;
     scene.start();
     for _ in 0..100 {
         for _ in 0..100 {
-            scene.raise(AlertCode::RoutingError);
+            scene.raise(code);
         }
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
@@ -274,7 +285,6 @@ async fn ten_thousand_alerts_are_one_notification_and_at_most_five_messages() {
     let occasions = scene.occasions();
     assert!((1..=4).contains(&occasions.len()), "{occasions:?}");
     assert_eq!(occasions[0], "0:after-0");
-    assert_eq!(occasions.last().unwrap(), "0:count-10000");
     let change = scene
         .store
         .change_notification(told.id, NotificationChange::Resolve)
@@ -287,6 +297,7 @@ async fn ten_thousand_alerts_are_one_notification_and_at_most_five_messages() {
         })
         .await;
     assert!(scene.sink.got().len() <= 5);
+    occasions
 }
 
 #[tokio::test]
@@ -388,6 +399,31 @@ async fn steps_are_taken_until_somebody_acknowledges() {
     scene.clock.goes_on_by(Duration::from_mins(15));
     settle().await;
     assert_eq!(scene.occasions(), ["0:after-0", "0:after-15"]);
+}
+
+#[tokio::test]
+async fn the_next_caller_in_danger_is_told_whoever_has_acknowledged_the_first() {
+    let scene = Scene::new().await;
+    scene.start();
+    scene.raise(AlertCode::EmergencyCall);
+    let told = scene.notification(|found| all_sent(&found.deliveries, 1)).await;
+    scene
+        .store
+        .change_notification(told.id, NotificationChange::Acknowledge)
+        .await
+        .unwrap();
+    scene.raise(AlertCode::EmergencyCall);
+    let opened = scene.notification(|found| found.count == 2).await;
+    assert_eq!(opened.state, NotificationState::Open);
+    scene.clock.goes_on_by(Duration::from_mins(1));
+    scene.sink.wait_for(2).await;
+    // Nobody has acknowledged this one.
+    scene.raise(AlertCode::EmergencyCall);
+    scene.notification(|found| found.count == 3).await;
+    scene.clock.goes_on_by(Duration::from_mins(1));
+    scene.sink.wait_for(3).await;
+    settle().await;
+    assert_eq!(scene.occasions(), ["0:after-0", "1:after-0", "1:count-3"]);
 }
 
 #[tokio::test]

@@ -110,9 +110,10 @@ impl MongoStore {
     pub(super) async fn deliveries_of(&self, id: NotificationId) -> Result<Vec<Delivery>, Trouble> {
         let collection = self.collection(OUTBOX);
         let found = collection.find(doc! { "notificationId": object_id(id) });
-        let found = found.sort(doc! { "_id": 1 }).limit(MAX_DELIVERIES);
+        let found = found.sort(doc! { "_id": -1 }).limit(MAX_DELIVERIES);
         let found: Vec<Document> = found.await?.try_collect().await?;
-        found.into_iter().map(|mut document| read(&mut document)).collect()
+        let oldest_first = found.into_iter().rev();
+        oldest_first.map(|mut document| read(&mut document)).collect()
     }
 
     /// Gives up what is on its way to a contact that is gone.

@@ -67,7 +67,7 @@ pub struct NotificationFilter {
 /// What an operator does with a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotificationChange {
-    /// It is seen: nobody is told any more. Does nothing to a resolved one.
+    /// It is seen: nobody is told any more, but of events that nobody was told of yet. Does nothing to a resolved one.
     Acknowledge,
     /// It is silent until then, and open; if it is raised after that, everybody is told anew.
     Snooze(Timestamp),
@@ -93,8 +93,9 @@ pub enum NotificationChanged {
 /// Stored notifications.
 #[async_trait]
 pub trait NotificationStore: Send + Sync {
-    /// Adds alerts to the notification of their code and company that is not resolved, or opens one. An
-    /// acknowledged one stays acknowledged. A group that is in already is not added again, so that this may be
+    /// Adds alerts to the notification of their code and company that is not resolved, or opens one. An event opens an
+    /// acknowledged one again, and a symptom one that was quiet for a day, and telling begins anew; with a condition it
+    /// stays as it is. A group that is in already is not added again, so that this may be
     /// repeated when its answer was lost.
     async fn raise(&self, alerts: Vec<RaisedAlert>) -> Result<(), StoreError>;
     /// Notifications, newest first.

@@ -42,9 +42,13 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Delivery> {
 }
 
 pub(super) fn of_notification(connection: &Connection, id: NotificationId) -> rusqlite::Result<Vec<Delivery>> {
-    let sql = format!("SELECT {COLUMNS} FROM outbox WHERE notification_id = ?1 ORDER BY id LIMIT {MAX_DELIVERIES}");
+    let sql =
+        format!("SELECT {COLUMNS} FROM outbox WHERE notification_id = ?1 ORDER BY id DESC LIMIT {MAX_DELIVERIES}");
     let mut statement = connection.prepare_cached(&sql)?;
-    statement.query_map([id.to_string()], read)?.collect()
+    let newest = statement.query_map([id.to_string()], read)?;
+    let mut deliveries: Vec<Delivery> = newest.collect::<rusqlite::Result<_>>()?;
+    deliveries.reverse();
+    Ok(deliveries)
 }
 
 /// Notes that somebody was told without the store.
