@@ -20,7 +20,7 @@ use crate::{
     company::Tenant,
     conversation, emergency,
     flow::CallFlow,
-    foreign::{self, Claim},
+    foreign::{self, ForeignMatch},
     gatekeeper::Miss,
     settings,
     shares::within,
@@ -81,7 +81,7 @@ pub(crate) async fn choose(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, mi
 }
 
 /// The kind follows from scores alone.
-const fn kind_of(miss: &Miss, claim: &Claim) -> FallbackKind {
+const fn kind_of(miss: &Miss, claim: &ForeignMatch) -> FallbackKind {
     if miss.failed {
         FallbackKind::TechnicalIssue
     } else if claim.holds || miss.out_of_scope {

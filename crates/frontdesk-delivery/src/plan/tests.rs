@@ -196,3 +196,108 @@ fn who_was_told_hears_once_that_it_is_over() {
     gone.0.notification.state = NotificationState::Resolved;
     assert!(gone.decide(&[], 1).0.is_empty());
 }
+
+/// Of a caller in danger.
+fn emergency(count: u64) -> Kept {
+    let mut kept = Kept::new(count);
+    kept.0.notification.code = AlertCode::EmergencyCall;
+    kept
+}
+
+#[test]
+fn each_event_is_told_but_at_most_once_a_minute() {
+    let contacts = [contact(1, &json!([{ "afterMinutes": 0, "channels": ["email"] }]))];
+    let mut kept = emergency(1);
+    assert_eq!(kept.decide(&contacts, 0).0, ["1 email 0:after-0"]);
+    kept.0.notification.count = 3;
+    assert_eq!(kept.decide(&contacts, 0), (vec![], Some(minute(1))), "not yet");
+    kept.0.notification.count = 4;
+    assert_eq!(kept.decide(&contacts, 0), (vec![], Some(minute(1))));
+    assert_eq!(kept.decide(&contacts, 1), (vec!["1 email 0:count-4".to_owned()], None));
+    assert_eq!(kept.decide(&contacts, 9), (vec![], None), "once");
+    kept.0.notification.count = 5;
+    assert_eq!(kept.decide(&contacts, 9).0, ["1 email 0:count-5"]);
+}
+
+#[test]
+fn an_event_is_told_anew_to_whom_the_last_one_was_told_a_minute_ago() {
+    let contacts = [contact(1, &json!([{ "afterMinutes": 0, "channels": ["email"] }]))];
+    let mut kept = emergency(1);
+    kept.decide(&contacts, 0);
+    // It was acknowledged, and opened by the next one.
+    kept.0.notification.count = 2;
+    kept.0.round = 1;
+    assert_eq!(kept.decide(&contacts, 0), (vec![], Some(minute(1))));
+    assert_eq!(kept.decide(&contacts, 1).0, ["1 email 1:after-0"]);
+    assert_eq!(kept.decide(&contacts, 5), (vec![], None));
+}
+
+#[test]
+fn who_acknowledges_does_not_silence_the_event_that_nobody_was_told_of() {
+    let contacts = [contact(1, &json!([{ "afterMinutes": 0 }, { "afterMinutes": 1 }]))];
+    let mut kept = emergency(1);
+    kept.decide(&contacts, 0);
+    kept.0.notification.count = 2;
+    kept.decide(&contacts, 0);
+    kept.0.notification.state = NotificationState::Acknowledged;
+    assert_eq!(
+        kept.decide(&contacts, 1),
+        (
+            vec!["1 email 0:count-2".to_owned(), "1 slack 0:count-2".to_owned()],
+            None
+        ),
+        "and no step is taken"
+    );
+    assert_eq!(kept.decide(&contacts, 2), (vec![], None));
+}
+
+#[test]
+fn a_channel_that_is_still_to_hear_of_one_event_hears_of_the_next_with_it() {
+    let contacts = [contact(1, &json!([{ "afterMinutes": 0, "channels": ["email"] }]))];
+    let mut kept = emergency(1);
+    kept.decide(&contacts, 0);
+    kept.0.notification.deliveries[0].state = DeliveryState::Pending;
+    kept.0.notification.count = 2;
+    assert_eq!(kept.decide(&contacts, 7), (vec![], Some(minute(8))));
+    kept.0.notification.deliveries[0].state = DeliveryState::Sent;
+    assert_eq!(
+        kept.decide(&contacts, 8).0,
+        ["1 email 0:count-2"],
+        "unless it was too late for that"
+    );
+}
+
+#[test]
+fn events_are_told_on_however_many_deliveries_there_were() {
+    let contacts = [contact(1, &json!([{ "afterMinutes": 0, "channels": ["email"] }]))];
+    let mut kept = emergency(1);
+    for count in 1..700 {
+        kept.0.notification.count = count;
+        assert_eq!(
+            kept.decide(&contacts, i64::try_from(count).unwrap()).0.len(),
+            1,
+            "{count}"
+        );
+        // A store gives the newest.
+        let surplus = kept.0.notification.deliveries.len().saturating_sub(500);
+        kept.0.notification.deliveries.drain(..surplus);
+    }
+}
+
+#[test]
+fn ten_thousand_events_in_a_minute_are_at_most_three_messages_a_channel() {
+    let contacts = [contact(1, &json!([{ "afterMinutes": 0, "channels": ["email"] }]))];
+    let mut kept = emergency(1);
+    let mut told = Vec::new();
+    for count in 1..=10_000 {
+        kept.0.notification.count = count;
+        told.extend(kept.decide(&contacts, 0).0);
+    }
+    told.extend(kept.decide(&contacts, 1).0);
+    kept.0.notification.state = NotificationState::Resolved;
+    told.extend(kept.decide(&contacts, 2).0);
+    assert_eq!(
+        told,
+        ["1 email 0:after-0", "1 email 0:count-10000", "1 email 0:resolved"]
+    );
+}

@@ -3,10 +3,12 @@
 use std::error::Error;
 
 use frontdesk_domain::{
+    alert::{AlertCode, AlertKind, QUIET},
     documents::contact::ContactSecrets,
     ids::ContactId,
     notice::{Attempt, Delivery, DeliveryState, REMEMBERED_ATTEMPTS},
     record::{Notification, NotificationState},
+    time::Timestamp,
 };
 
 use crate::seal::Sealer;
@@ -14,8 +16,40 @@ use crate::seal::Sealer;
 /// So many groups of alerts are remembered, so that none is added twice.
 pub(crate) const REMEMBERED_GROUPS: i64 = 20;
 
-/// A notification is read with so many deliveries at most: the first ones.
+/// A notification is read with so many deliveries at most: the newest.
 pub(crate) const MAX_DELIVERIES: i64 = 500;
+
+/// When an alert makes a notification begin anew: opens it again if it is acknowledged, and tells everybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Anew {
+    /// An acknowledged one begins anew if no alert came after that; none: it does not.
+    pub(crate) acknowledged: Option<Timestamp>,
+    /// And an open one that is not snoozed.
+    pub(crate) open: Option<Timestamp>,
+}
+
+impl Anew {
+    /// With an alert of this code that came then.
+    pub(crate) fn with(code: AlertCode, at: Timestamp) -> Self {
+        match code.kind() {
+            AlertKind::Event => Self {
+                acknowledged: Some(Timestamp::MAX),
+                open: None,
+            },
+            AlertKind::Symptom => {
+                let quiet = at.checked_sub(QUIET).ok();
+                Self {
+                    acknowledged: quiet,
+                    open: quiet,
+                }
+            }
+            AlertKind::Condition => Self {
+                acknowledged: None,
+                open: None,
+            },
+        }
+    }
+}
 
 /// What a contact's secrets are sealed for.
 fn context(id: ContactId) -> String {
@@ -100,7 +134,6 @@ pub(crate) fn is_still_to_be_told(notification: &Notification) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use frontdesk_domain::time::Timestamp;
     use serde_json::{Value, json};
 
     use super::*;

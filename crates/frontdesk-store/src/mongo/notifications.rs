@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use frontdesk_domain::{
-    alert::AlertCode,
+    alert::{AlertCode, AlertKind},
     ids::{CompanyId, NotificationId},
     record::{Notification, NotificationState},
     time::Timestamp,
 };
-use futures_util::TryStreamExt as _;
 use mongodb::{
     bson::{Bson, Document, doc},
     options::ReturnDocument,
@@ -17,13 +16,12 @@ use mongodb::{
 
 use super::{
     MongoStore,
-    failure::{Trouble, is_taken, within},
-    revisions::limit,
+    failure::{Trouble, all_readable, batch, is_taken, within},
     schema::NOTIFICATIONS,
     values::{self, Fields as _, date, int, object_id, word, word_of},
 };
 use crate::{
-    common::notices::{REMEMBERED_GROUPS, bounded},
+    common::notices::{Anew, REMEMBERED_GROUPS, bounded},
     ports::{
         NotificationChange, NotificationChanged, NotificationFilter, NotificationStore, Page, RaisedAlert, StoreError,
     },
@@ -60,6 +58,23 @@ fn key(code: AlertCode, company: Option<CompanyId>) -> String {
     format!("{} {}", code.as_str(), company.unwrap_or_default())
 }
 
+/// Whether a notification begins anew with an alert that came then.
+fn anew(code: AlertCode, at: Timestamp) -> Document {
+    let Anew { acknowledged, open } = Anew::with(code, at);
+    let acknowledged = acknowledged.map(|since| {
+        doc! { "$and": [{ "$eq": ["$state", "acknowledged"] }, { "$lte": ["$lastAt", date(since)] }] }
+    });
+    let open = open.map(|since| {
+        doc! { "$and": [
+            { "$eq": ["$state", "open"] },
+            { "$lte": ["$lastAt", date(since)] },
+            { "$lte": [{ "$ifNull": ["$snoozedUntil", "$lastAt"] }, "$lastAt"] },
+        ] }
+    });
+    let either: Vec<Document> = acknowledged.into_iter().chain(open).collect();
+    doc! { "$or": either }
+}
+
 /// What alerts make of the notification of their code and company, be there one or not.
 fn joined(raised: &RaisedAlert, group: &Bson, now: Timestamp) -> Result<Document, Trouble> {
     let RaisedAlert {
@@ -76,13 +91,17 @@ fn joined(raised: &RaisedAlert, group: &Bson, now: Timestamp) -> Result<Document
     };
     let counted = doc! { "$add": [{ "$ifNull": ["$count", 0_i64] }, int(*count)] };
     let never = date(Timestamp::MAX);
-    let is_due = doc! { "$and": [
+    let is_due = doc! { "$or": [anew(alert.code, *last_at), { "$and": [
         { "$eq": [{ "$ifNull": ["$state", "open"] }, "open"] },
         { "$or": [
             { "$gte": [counted.clone(), { "$ifNull": ["$nextCount", 1_i64] }] },
             { "$lte": [{ "$ifNull": ["$snoozedUntil", never] }, date(*last_at)] },
         ] },
-    ] };
+    ] }] };
+    let anew = anew(alert.code, *last_at);
+    let either = |yes: Bson, no: Bson| doc! { "$cond": [anew.clone(), yes, no] };
+    let round = doc! { "$ifNull": ["$round", 0_i64] };
+    let state = doc! { "$ifNull": ["$state", "open"] };
     let due_at = if told.is_empty() { now } else { now + TOLD };
     Ok(doc! {
         "_id": { "$ifNull": ["$_id", object_id(id)] },
@@ -94,11 +113,11 @@ fn joined(raised: &RaisedAlert, group: &Bson, now: Timestamp) -> Result<Document
         "count": counted,
         "firstAt": { "$min": ["$firstAt", date(*first_at)] },
         "lastAt": { "$max": ["$lastAt", date(*last_at)] },
-        "state": { "$ifNull": ["$state", "open"] },
+        "state": either("open".into(), state.into()),
         "changedAt": date(now),
         "rev": { "$add": [{ "$ifNull": ["$rev", 0_i64] }, 1_i64] },
-        "round": { "$ifNull": ["$round", 0_i64] },
-        "roundAt": { "$ifNull": ["$roundAt", date(*first_at)] },
+        "round": either(doc! { "$add": [round.clone(), 1_i64] }.into(), round.into()),
+        "roundAt": either(date(now), doc! { "$ifNull": ["$roundAt", date(*first_at)] }.into()),
         "nextCount": { "$ifNull": ["$nextCount", 1_i64] },
         "dueAt": { "$cond": [is_due, date(due_at), { "$ifNull": ["$dueAt", Bson::Null] }] },
         "groups": { "$slice": [
@@ -187,11 +206,10 @@ impl MongoStore {
         let now = date(self.now());
         let round = |at: Bson| doc! { "$inc": { "rev": 1_i64, "round": 1_i64 }, "$set": { "roundAt": at } };
         let (filter, mut update, set) = match change {
-            NotificationChange::Acknowledge => (
-                doc! { "state": "open" },
-                doc! { "$inc": { "rev": 1_i64 } },
-                doc! { "state": "acknowledged", "dueAt": Bson::Null },
-            ),
+            NotificationChange::Acknowledge => {
+                self.acknowledge(&found, now).await?;
+                return self.as_changed(id).await;
+            }
             NotificationChange::Snooze(_) if is_resolved => return Ok(NotificationChanged::IsResolved),
             NotificationChange::Snooze(until) => (
                 doc! { "state": { "$ne": "resolved" } },
@@ -223,10 +241,33 @@ impl MongoStore {
             Err(error) if is_taken(&error) => return Ok(NotificationChanged::AnotherIsOpen),
             done => drop(done?),
         }
+        self.as_changed(id).await
+    }
+
+    async fn as_changed(&self, id: NotificationId) -> Result<NotificationChanged, Trouble> {
         let changed = self.found_notification(id).await?;
         Ok(changed.map_or(NotificationChanged::NotFound, |changed| {
             NotificationChanged::Done(Box::new(changed))
         }))
+    }
+
+    async fn acknowledge(&self, found: &Notification, now: Bson) -> Result<(), Trouble> {
+        // What came since it was last told cannot be meant.
+        let is_untold = doc! { "$and": [
+            found.code.kind() == AlertKind::Event,
+            { "$gt": ["$count", 1_i64] },
+            { "$gte": ["$count", "$nextCount"] },
+        ] };
+        let set = doc! {
+            "state": "acknowledged",
+            "dueAt": { "$cond": [is_untold, "$dueAt", Bson::Null] },
+            "changedAt": now,
+            "rev": { "$add": [{ "$ifNull": ["$rev", 0_i64] }, 1_i64] },
+        };
+        let open = doc! { "_id": object_id(found.id), "state": "open" };
+        let notifications = self.collection(NOTIFICATIONS);
+        notifications.update_one(open, vec![doc! { "$set": set }]).await?;
+        Ok(())
     }
 }
 
@@ -258,10 +299,11 @@ impl NotificationStore for MongoStore {
             };
             let collection = self.collection(NOTIFICATIONS);
             let found = collection.find(wanted).sort(doc! { "_id": -1 });
-            let found: Vec<Document> = found.limit(limit(page.limit)).await?.try_collect().await?;
+            let found = found.batch_size(batch(page.limit)).await?;
+            let found = all_readable(found, page.limit, WHAT, read).await?;
             let mut listed = Vec::with_capacity(found.len());
-            for mut document in found {
-                listed.push(self.with_deliveries(read(&mut document)?).await?);
+            for notification in found {
+                listed.push(self.with_deliveries(notification).await?);
             }
             Ok(listed)
         })
@@ -284,12 +326,14 @@ impl NotificationStore for MongoStore {
             async {
                 let collection = self.collection(NOTIFICATIONS);
                 let found = collection.find(doc! { "changedAt": { "$gte": date(since) } });
-                let found = found.sort(doc! { "changedAt": 1, "_id": 1 }).limit(limit(count));
-                let found: Vec<Document> = found.await?.try_collect().await?;
+                let found = found.sort(doc! { "changedAt": 1, "_id": 1 }).batch_size(batch(count));
+                let found = all_readable(found.await?, count, WHAT, |document| {
+                    Ok((document.time("changedAt", WHAT)?, read(document)?))
+                });
+                let found = found.await?;
                 let mut changed = Vec::with_capacity(found.len());
-                for mut document in found {
-                    let at = document.time("changedAt", WHAT)?;
-                    changed.push((at, self.with_deliveries(read(&mut document)?).await?));
+                for (at, notification) in found {
+                    changed.push((at, self.with_deliveries(notification).await?));
                 }
                 Ok(changed)
             },

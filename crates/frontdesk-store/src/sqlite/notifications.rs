@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use frontdesk_domain::{
-    alert::AlertCode,
+    alert::{AlertCode, AlertKind},
     ids::{CompanyId, NotificationId, ObjectId},
     record::{Notification, NotificationState},
     time::Timestamp,
@@ -13,15 +13,17 @@ use super::{
     ADMIN, SqliteStore,
     failure::damaged,
     outbox,
-    rows::{self, Bound, Conditions, limit},
+    rows::{self, Bound, Conditions},
 };
 use crate::{
-    common::notices::{REMEMBERED_GROUPS, bounded},
+    common::notices::{Anew, REMEMBERED_GROUPS, bounded},
     ports::{
         NotificationChange, NotificationChanged, NotificationFilter, NotificationStore, Page, RaisedAlert, StoreError,
     },
     system::ObjectIds,
 };
+
+const WHAT: &str = "a notification";
 
 pub(super) const COLUMNS: &str = "id, code, severity, company_id, message, details, count, first_at, last_at, state, \
     snoozed_until";
@@ -84,11 +86,16 @@ fn is_stored(connection: &Connection, raised: &RaisedAlert) -> rusqlite::Result<
     ])
 }
 
+/// Whether a notification begins anew, by the parts of [`Anew`].
+const ANEW: &str = "(state = 'acknowledged' AND last_at <= ?12
+    OR state = 'open' AND last_at <= ?13 AND ifnull(snoozed_until, last_at) <= last_at)";
+
 fn raise(connection: &Connection, raised: &RaisedAlert, now: i64, ids: &ObjectIds) -> rusqlite::Result<()> {
     if is_stored(connection, raised)? {
         return Ok(());
     }
-    let sql = "INSERT INTO notifications
+    let sql = format!(
+        "INSERT INTO notifications
             (id, code, severity, company_id, message, details, count, first_at, last_at, state, changed_at, round_at,
                 due_at, groups)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'open', ?10, ?8, ?10, json_array(?1))
@@ -100,11 +107,16 @@ fn raise(connection: &Connection, raised: &RaisedAlert, now: i64, ids: &ObjectId
             last_at = max(last_at, excluded.last_at),
             changed_at = excluded.changed_at,
             rev = rev + 1,
-            due_at = iif(state = 'open' AND (count + excluded.count >= next_count OR snoozed_until <= excluded.last_at),
+            state = iif({ANEW}, 'open', state),
+            round = iif({ANEW}, round + 1, round),
+            round_at = iif({ANEW}, excluded.due_at, round_at),
+            due_at = iif({ANEW} OR state = 'open'
+                    AND (count + excluded.count >= next_count OR snoozed_until <= excluded.last_at),
                 excluded.due_at, due_at),
             groups = json_insert(
                 iif(json_array_length(groups) < ?11, groups, json_remove(groups, '$[0]')), '$[#]', excluded.id)
-        RETURNING id";
+        RETURNING id"
+    );
     let RaisedAlert {
         id,
         alert,
@@ -113,7 +125,8 @@ fn raise(connection: &Connection, raised: &RaisedAlert, now: i64, ids: &ObjectId
         last_at,
         told,
     } = raised;
-    let notification: String = connection.prepare_cached(sql)?.query_row(
+    let anew = Anew::with(alert.code, *last_at);
+    let notification: String = connection.prepare_cached(&sql)?.query_row(
         params![
             id.to_string(),
             alert.code.as_str(),
@@ -126,6 +139,8 @@ fn raise(connection: &Connection, raised: &RaisedAlert, now: i64, ids: &ObjectId
             last_at.as_microsecond(),
             now,
             REMEMBERED_GROUPS,
+            anew.acknowledged.map(Timestamp::as_microsecond),
+            anew.open.map(Timestamp::as_microsecond),
         ],
         |row| row.get(0),
     )?;
@@ -180,9 +195,12 @@ fn change(
     let id = id.to_string();
     match change {
         NotificationChange::Acknowledge => {
-            let sql = "UPDATE notifications SET state = 'acknowledged', due_at = NULL, changed_at = ?2, rev = rev + 1
+            // What came since it was last told cannot be meant.
+            let sql = "UPDATE notifications SET state = 'acknowledged',
+                due_at = iif(?3 AND count > 1 AND count >= next_count, due_at, NULL), changed_at = ?2, rev = rev + 1
                 WHERE id = ?1 AND state = 'open'";
-            connection.prepare_cached(sql)?.execute(params![id, now])?;
+            let is_event = found.code.kind() == AlertKind::Event;
+            connection.prepare_cached(sql)?.execute(params![id, now, is_event])?;
         }
         NotificationChange::Snooze(_) if is_resolved => return Ok(NotificationChanged::IsResolved),
         NotificationChange::Snooze(until) => {
@@ -241,16 +259,12 @@ impl NotificationStore for SqliteStore {
             let mut all = conditions(&filter)?;
             all.and("id < ?", [Box::new(before) as Bound]);
             let sql = format!(
-                "SELECT {COLUMNS} FROM notifications WHERE true{} ORDER BY id DESC LIMIT {}",
-                all.sql,
-                limit(page.limit)
+                "SELECT {COLUMNS} FROM notifications WHERE true{} ORDER BY id DESC",
+                all.sql
             );
-            let found: Vec<Notification> = connection
-                .prepare_cached(&sql)?
-                .query_map(rusqlite::params_from_iter(all.values()), read)?
-                .collect::<rusqlite::Result<_>>()?;
-            let found = found.into_iter();
-            found.map(|found| with_deliveries(connection, found)).collect()
+            let mut statement = connection.prepare_cached(&sql)?;
+            let found = statement.query(rusqlite::params_from_iter(all.values()))?;
+            rows::readable(found, page.limit, WHAT, |row| with_deliveries(connection, read(row)?))
         })
         .await
     }
@@ -267,18 +281,14 @@ impl NotificationStore for SqliteStore {
     ) -> Result<Vec<(Timestamp, Notification)>, StoreError> {
         self.read("find out which notifications changed", move |connection| {
             let sql = format!(
-                "SELECT {COLUMNS}, changed_at FROM notifications WHERE changed_at >= ?1 ORDER BY changed_at, id LIMIT ?2"
+                "SELECT {COLUMNS}, changed_at FROM notifications WHERE changed_at >= ?1 ORDER BY changed_at, id"
             );
-            let found: Vec<(i64, Notification)> = connection
-                .prepare_cached(&sql)?
-                .query_map(params![since.as_microsecond(), limit(count)], |row| {
-                    Ok((row.get(11)?, read(row)?))
-                })?
-                .collect::<rusqlite::Result<_>>()?;
-            let found = found.into_iter();
-            found
-                .map(|(at, found)| Ok((rows::time(at)?, with_deliveries(connection, found)?)))
-                .collect()
+            let mut statement = connection.prepare_cached(&sql)?;
+            let found = statement.query([since.as_microsecond()])?;
+            rows::readable(found, count, WHAT, |row| {
+                let at = rows::time(row.get(11)?)?;
+                Ok((at, with_deliveries(connection, read(row)?)?))
+            })
         })
         .await
     }

@@ -14,8 +14,8 @@ use frontdesk_domain::{
     time::Timestamp,
 };
 use frontdesk_store::ports::{
-    ContactWrite, DeliveryFilter, NewDelivery, NotificationChange, Outcome, Page, Plan, PurgedNotices, RaisedAlert,
-    Told, WriteError,
+    Busy, ContactWrite, DeliveryFilter, NewDelivery, NotificationChange, Outcome, Page, Plan, PurgedNotices,
+    RaisedAlert, Told, WriteError,
 };
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -43,11 +43,11 @@ pub(crate) fn contact(number: u32, name: &str) -> ContactWrite {
     }
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     at("2026-11-15T14:00:00Z")
 }
 
-fn to(contact: u32, occasion: &str) -> NewDelivery {
+pub(crate) fn to(contact: u32, occasion: &str) -> NewDelivery {
     NewDelivery {
         contact_id: id(contact),
         channel_id: "webhook".into(),
@@ -57,7 +57,7 @@ fn to(contact: u32, occasion: &str) -> NewDelivery {
 }
 
 /// Decides for every due notification that contact 1 is told on this occasion.
-async fn tell(given: &Given, occasion: &str) {
+pub(crate) async fn tell(given: &Given, occasion: &str) {
     for due in given.store.due_notifications(now(), 9).await.unwrap() {
         let plan = Plan {
             deliveries: vec![to(1, occasion)],
@@ -68,14 +68,16 @@ async fn tell(given: &Given, occasion: &str) {
     }
 }
 
-async fn due(given: &Given, now: Timestamp) -> Vec<NotificationId> {
+pub(crate) async fn due(given: &Given, now: Timestamp) -> Vec<NotificationId> {
     let due = given.store.due_notifications(now, 9).await.unwrap();
     due.iter().map(|due| due.notification.id).collect()
 }
 
-async fn claim(given: &Given, now: Timestamp) -> Vec<Delivery> {
+pub(crate) async fn claim(given: &Given, now: Timestamp) -> Vec<Delivery> {
     let again = now + Duration::from_secs(30);
-    given.store.claim_deliveries(now, again, 9).await.unwrap()
+    let due = given.store.due_deliveries(now, Busy::default(), 9).await.unwrap();
+    let ids = due.iter().map(|due| due.id).collect();
+    given.store.claim_deliveries(ids, now, again).await.unwrap()
 }
 
 pub(crate) async fn a_contact_is_read_as_it_was_written(given: &Given) {

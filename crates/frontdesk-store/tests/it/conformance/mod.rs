@@ -20,6 +20,7 @@ pub(crate) mod ledger;
 pub(crate) mod notices;
 pub(crate) mod recordings;
 pub(crate) mod snapshots;
+pub(crate) mod telling;
 
 /// A store to be tried.
 pub(crate) struct Given {
@@ -77,6 +78,12 @@ macro_rules! run_all {
                 a_snoozed_notification_is_due_when_it_is_raised_again, a_delivery_is_tried_until_it_is_sent_or_given_up,
                 who_was_told_without_the_store_is_not_told_again, deliveries_to_a_deleted_contact_are_given_up,
                 what_is_over_for_long_is_deleted_with_its_deliveries,
+            ],
+            telling: [
+                an_event_opens_an_acknowledged_notification_again, a_condition_leaves_an_acknowledged_notification_alone,
+                a_symptom_that_comes_back_after_a_quiet_day_begins_anew,
+                who_acknowledges_does_not_silence_events_that_nobody_was_told_of,
+                the_most_severe_goes_first_past_what_is_busy,
             ],
             recordings: [
                 messages_are_filtered, words_are_found_page_by_page, a_recording_is_due_until_it_is_kept,

@@ -162,13 +162,13 @@ pub(crate) async fn alerts_of_one_kind_are_one_notification(given: &Given) {
 pub(crate) async fn an_acknowledged_notification_counts_on(given: &Given) {
     let store = &given.store;
     store
-        .raise(vec![raised(1, AlertCode::EmergencyCall, Some(1), 1)])
+        .raise(vec![raised(1, AlertCode::LlmDown, Some(1), 1)])
         .await
         .unwrap();
     let acknowledged = changed(given, 1, NotificationChange::Acknowledge).await;
     assert_eq!(acknowledged.state, NotificationState::Acknowledged);
     store
-        .raise(vec![raised(2, AlertCode::EmergencyCall, Some(1), 1)])
+        .raise(vec![raised(2, AlertCode::LlmDown, Some(1), 1)])
         .await
         .unwrap();
     let listed = store
