@@ -22,7 +22,7 @@ use frontdesk_domain::{
     },
     ids::{CompanyId, NotificationId},
     notice::{Delivery, DeliveryState},
-    record::{Notification, NotificationState},
+    record::Notification,
     time::Timestamp,
 };
 use frontdesk_store::{

@@ -1,10 +1,11 @@
 //! What fails while calls are in progress.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 use super::{Cluster, INSTANCES};
+use crate::server::Server;
 
 /// How long a part is away.
 const AWAY: Duration = Duration::from_secs(10);
@@ -14,6 +15,9 @@ const CALM: Duration = Duration::from_secs(8);
 
 /// A process is given so long to end by itself.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// So often a service is started until it runs.
+const STARTS: u32 = 4;
 
 /// What a slow database server keeps each answer back.
 const SLOW: Duration = Duration::from_millis(500);
@@ -92,7 +96,7 @@ impl Fault {
                     };
                     let took = server.stop(DRAIN).await?;
                     tell(format!("instance {number} drained in {:.1} s", took.as_secs_f64()));
-                    let took = server.start().await?;
+                    let took = start(server).await?;
                     tell(format!("instance {number} ready after {:.1} s", took.as_secs_f64()));
                     tokio::time::sleep(Duration::from_secs(3)).await;
                 }
@@ -105,7 +109,7 @@ impl Fault {
                     server.kill()?;
                     tell(format!("instance {number} killed"));
                     tokio::time::sleep(Duration::from_secs(3)).await;
-                    let took = server.start().await?;
+                    let took = start(server).await?;
                     tell(format!("instance {number} ready after {:.1} s", took.as_secs_f64()));
                     tokio::time::sleep(Duration::from_secs(3)).await;
                 }
@@ -160,4 +164,17 @@ impl Fault {
         tokio::time::sleep(CALM).await;
         Ok(())
     }
+}
+
+/// Starts an instance, again if it ends at its start: whoever looks after services does so.
+async fn start(server: &mut Server) -> Result<Duration> {
+    let began = Instant::now();
+    for _ in 1..STARTS {
+        if server.start().await.is_ok() {
+            return Ok(began.elapsed());
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    server.start().await?;
+    Ok(began.elapsed())
 }

@@ -130,13 +130,12 @@ async fn fields_that_a_newer_version_wrote_are_read_over_and_kept() {
             .unwrap(),
         spent(20, 60)
     );
-    let account = raw
-        .collection::<Document>("ledger_accounts")
-        .find_one(doc! { "addedLater": { "$exists": true } });
-    assert!(
-        account.await.unwrap().is_some(),
-        "what it does not know is left where it is"
-    );
+    let accounts = raw.collection::<Document>("ledger_accounts");
+    let kept = accounts
+        .find_one(doc! { "addedLater": { "$exists": true } })
+        .await
+        .unwrap();
+    assert!(kept.is_some(), "what it does not know is left where it is");
     place.remove().await;
 }
 
