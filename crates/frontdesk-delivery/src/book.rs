@@ -68,7 +68,11 @@ impl Book {
         loop {
             let page = self.store.contacts(Page { after, limit: PAGE }).await?;
             let is_last = page.len() < PAGE;
+            let before = after;
             for stored in page {
+                // The next page begins after it, whether it can be read or not.
+                let id = stored.document.json.get("id").and_then(Value::as_str);
+                after = id.and_then(|id| id.parse().ok()).or(after);
                 // What got in is read whatever is allowed now; what is sent is checked again.
                 let all = Reach {
                     private: true,
@@ -78,7 +82,6 @@ impl Book {
                 match parsed {
                     Ok(parsed) => {
                         let contact = parsed.value.contact;
-                        after = Some(contact.id);
                         known.secrets.push((contact.id, stored.secrets));
                         known.contacts.push(contact);
                     }
@@ -88,11 +91,76 @@ impl Book {
                     ),
                 }
             }
-            if is_last {
+            if is_last || after == before {
                 break;
             }
         }
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = (Arc::new(known), Some(begun));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use frontdesk_domain::time::Timestamp;
+    use frontdesk_store::ports::{ContactWrite, Rev, Stored, StoredContact, WriteError};
+    use serde_json::json;
+
+    use super::*;
+
+    /// Contacts by number, of which only the last can be read.
+    struct Mostly(u32);
+
+    fn stored(number: u32, last: u32) -> StoredContact {
+        let channels = if number == last {
+            json!([{ "id": "email", "kind": "email", "address": "oncall@example.com" }])
+        } else {
+            json!("of a newer version")
+        };
+        let json = json!({ "id": format!("{number:024}"), "name": "On call", "channels": channels });
+        StoredContact {
+            document: Stored {
+                json: json.as_object().unwrap().clone(),
+                rev: 1,
+                created_at: Timestamp::UNIX_EPOCH,
+                updated_at: Timestamp::UNIX_EPOCH,
+            },
+            secrets: ContactSecrets::default(),
+        }
+    }
+
+    #[async_trait::async_trait]
+    impl ContactStore for Mostly {
+        async fn contact(&self, _: ContactId) -> Result<Option<StoredContact>, StoreError> {
+            Ok(None)
+        }
+
+        async fn contacts(&self, page: Page<ContactId>) -> Result<Vec<StoredContact>, StoreError> {
+            let after = page.after.map(|id| id.to_string()).unwrap_or_default();
+            let all = (1..=self.0).filter(|number| format!("{number:024}") > after);
+            Ok(all.take(page.limit).map(|number| stored(number, self.0)).collect())
+        }
+
+        async fn insert_contact(&self, _: ContactWrite) -> Result<Stored, WriteError> {
+            Err(WriteError::NotFound)
+        }
+
+        async fn replace_contact(&self, _: ContactWrite, _: Rev) -> Result<Stored, WriteError> {
+            Err(WriteError::NotFound)
+        }
+
+        async fn delete_contact(&self, _: ContactId, _: Rev) -> Result<(), WriteError> {
+            Err(WriteError::NotFound)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_of_contacts_that_cannot_be_read_hides_none_of_the_next() {
+        let book = Book::new(Arc::new(Mostly(2 * 200 + 1)));
+        let read = tokio::time::timeout(Duration::from_secs(20), book.refresh()).await;
+        read.unwrap().unwrap();
+        let known = book.known();
+        assert_eq!(known.contacts.len(), 1);
+        assert_eq!(known.contacts[0].id.to_string(), format!("{:024}", 401));
     }
 }

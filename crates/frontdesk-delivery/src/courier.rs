@@ -1,33 +1,33 @@
 //! Decides whom to tell, and tells them: the work of one process for all, and of each while the store is away.
 
-use std::{collections::HashSet, error::Error, fmt, sync::Arc, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use frontdesk_domain::{
     alert::AlertCode,
     clock::Clock,
-    ids::{CompanyId, DeliveryId},
+    ids::DeliveryId,
     notice::{Attempt, Delivery},
     record::{Notification, NotificationState},
     time::Timestamp,
 };
 use frontdesk_store::{
     leader::Leadership,
-    ports::{Backend, Outcome, RaisedAlert, StoreError, Told},
+    ports::{Backend, Outcome, RaisedAlert, StoreError},
     queue::AlertQueue,
     system::ObjectIds,
-    tasks::{Stopping, TaskSet},
+    tasks::TaskSet,
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time,
-};
-use tracing::{error, info, warn};
+use tokio::time::{self, Instant};
+use tracing::warn;
 
 use crate::{
-    book::{Book, Known},
+    book::Book,
     channels::{Channels, Message, NotSent},
+    lanes::{Lane, Lanes},
     plan::plan,
 };
+
+mod direct;
 
 /// How often it is looked for what is due.
 const LOOK: Duration = Duration::from_millis(300);
@@ -41,8 +41,8 @@ const DECIDED: usize = 200;
 /// So many decisions are written at once.
 const AT_ONCE: usize = 25;
 
-/// So many messages are on their way at once: one that hangs holds up no other.
-const SENDERS: usize = 16;
+/// So many deliveries are looked at at once.
+const DUE: usize = 100;
 
 /// Whoever has taken a delivery has so long to say how it went: longer than an attempt takes.
 const HELD: Duration = Duration::from_secs(30);
@@ -52,15 +52,6 @@ const GIVE_UP: Duration = Duration::from_hours(24);
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-
-/// Alerts that could not be stored for so long are told without the store.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Whom it could not tell without the store is tried again after that.
-const AGAIN: Duration = Duration::from_secs(10);
-
-/// Without the store, so many kinds of alerts are told of at most.
-const DIRECT: usize = 200;
 
 /// What is the same in all messages.
 #[derive(Debug, Clone, Default)]
@@ -84,7 +75,7 @@ struct Inner {
     alerts: AlertQueue,
     letterhead: Letterhead,
     ids: ObjectIds,
-    senders: Arc<Semaphore>,
+    lanes: Lanes,
 }
 
 impl fmt::Debug for Courier {
@@ -113,7 +104,7 @@ impl Courier {
             leadership,
             alerts,
             letterhead,
-            senders: Arc::new(Semaphore::new(SENDERS)),
+            lanes: Lanes::default(),
         }))
     }
 
@@ -143,17 +134,17 @@ impl Inner {
     async fn work(self: Arc<Self>, tasks: TaskSet) {
         let mut stopping = tasks.stopping();
         let mut is_failing = false;
-        let mut pause = LOOK;
+        let mut next_look = Instant::now() + LOOK;
         loop {
-            tokio::select! {
+            let looked = tokio::select! {
                 () = stopping.wait() => return,
-                () = time::sleep(pause) => {}
-            }
-            let looked = self.look(&tasks).await;
-            pause = if matches!(looked, Ok(Left::More)) {
-                BRIEFLY
-            } else {
-                LOOK
+                () = time::sleep_until(next_look) => {
+                    let looked = self.look(&tasks).await;
+                    let is_more = matches!(looked, Ok(Left::More));
+                    next_look = Instant::now() + if is_more { BRIEFLY } else { LOOK };
+                    looked.map(drop)
+                }
+                () = self.lanes.freed() => self.send_due(&tasks).await,
             };
             match looked {
                 Err(failure) if !is_failing => {
@@ -164,7 +155,7 @@ impl Inner {
                     );
                 }
                 Err(_) => {}
-                Ok(_) => is_failing = false,
+                Ok(()) => is_failing = false,
             }
         }
     }
@@ -178,7 +169,7 @@ impl Inner {
         let now = self.clock.now();
         let known = self.book.known();
         let due = self.store.due_notifications(now, DECIDED).await?;
-        let mut left = if due.len() < DECIDED { Left::Nothing } else { Left::More };
+        let left = if due.len() < DECIDED { Left::Nothing } else { Left::More };
         // Together, because a store writes many at once as quickly as one.
         for some in due.chunks(AT_ONCE) {
             let planned = some.iter().map(|due| {
@@ -187,25 +178,36 @@ impl Inner {
             });
             futures_util::future::try_join_all(planned).await?;
         }
-        let mut places = Vec::new();
-        while let Ok(place) = Arc::clone(&self.senders).try_acquire_owned() {
-            places.push(place);
-        }
-        if places.is_empty() {
-            return Ok(Left::More);
-        }
-        let claimed = self.store.claim_deliveries(now, now + HELD, places.len()).await?;
-        if claimed.len() == places.len() {
-            left = Left::More;
-        }
-        for (delivery, place) in claimed.into_iter().zip(places) {
-            tasks.spawn("tell a contact", Arc::clone(self).deliver(delivery, place));
-        }
+        self.send_due(tasks).await?;
         Ok(left)
     }
 
+    /// Begins attempts while there are lanes for them: the most urgent first, past channels that are busy.
+    async fn send_due(self: &Arc<Self>, tasks: &TaskSet) -> Result<(), StoreError> {
+        while self.leadership.is_held() {
+            let now = self.clock.now();
+            let due = self.store.due_deliveries(now, self.lanes.busy(), DUE).await?;
+            let is_all = due.len() < DUE;
+            let mut lanes = self.lanes.take(due);
+            if lanes.is_empty() {
+                break;
+            }
+            let ids = lanes.keys().copied().collect();
+            for delivery in self.store.claim_deliveries(ids, now, now + HELD).await? {
+                if let Some(lane) = lanes.remove(&delivery.id) {
+                    tasks.spawn("tell a contact", Arc::clone(self).deliver(delivery, lane));
+                }
+            }
+            // What is behind a busy channel is seen without it.
+            if is_all {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes one attempt and notes how it went.
-    async fn deliver(self: Arc<Self>, delivery: Delivery, _place: OwnedSemaphorePermit) {
+    async fn deliver(self: Arc<Self>, delivery: Delivery, _lane: Lane) {
         let attempted = self.attempt(&delivery).await;
         let at = self.clock.now();
         let (outcome, error) = match attempted {
@@ -288,101 +290,7 @@ impl Inner {
         // Sent again later: at least once.
         warn!(delivery = %id, "it could not be noted how a delivery went; it may be sent again");
     }
-
-    /// Tells of alerts that cannot be stored, for as long as that lasts.
-    async fn watch(self: Arc<Self>, mut stopping: Stopping) {
-        let mut told: HashSet<(AlertCode, Option<CompanyId>)> = HashSet::new();
-        let mut tried_at: Option<time::Instant> = None;
-        loop {
-            tokio::select! {
-                () = stopping.wait() => return,
-                () = time::sleep(LOOK) => {}
-            }
-            if self.alerts.fails_for().is_none_or(|lasting| lasting < PATIENCE) {
-                if !told.is_empty() {
-                    info!(
-                        kinds = told.len(),
-                        "alerts that were told without the store are stored again"
-                    );
-                    told.clear();
-                }
-                tried_at = None;
-                continue;
-            }
-            let has_new = self
-                .alerts
-                .waiting(2 * DIRECT)
-                .into_iter()
-                .filter(|group| told.len() < DIRECT && !told.contains(&(group.alert.code, group.alert.company)))
-                .collect::<Vec<_>>();
-            if has_new.is_empty() || tried_at.is_some_and(|at| at.elapsed() < AGAIN) {
-                continue;
-            }
-            let mut all_taken = true;
-            let known = self.book.known();
-            for group in has_new {
-                let is_taken = tokio::select! {
-                    () = stopping.wait() => return,
-                    is_taken = self.tell_directly(&group, &known) => is_taken,
-                };
-                if is_taken {
-                    told.insert((group.alert.code, group.alert.company));
-                }
-                all_taken &= is_taken;
-            }
-            tried_at = (!all_taken).then(time::Instant::now);
-        }
-    }
-
-    /// Tells of one group of alerts. `false` if somebody who is to be told at once could not be.
-    async fn tell_directly(&self, group: &RaisedAlert, known: &Known) -> bool {
-        let notification = as_notification(group);
-        let mut all_taken = true;
-        for contact in &known.contacts {
-            if !contact.is_for(notification.severity, notification.company_id) {
-                continue;
-            }
-            let Some((_, secrets)) = known.contact(contact.id) else {
-                continue;
-            };
-            let at_once = contact.escalation.iter().filter(|step| step.after_minutes == 0);
-            let mut channels: Vec<_> = at_once.flat_map(|step| contact.channels_of(step)).collect();
-            channels.dedup_by(|one, other| one.id == other.id);
-            for channel in channels {
-                if group
-                    .told
-                    .iter()
-                    .any(|told| told.contact_id == contact.id && told.channel_id == channel.id)
-                {
-                    continue;
-                }
-                let id = DeliveryId::from(self.ids.make());
-                let message = self.message(id, OPENED, notification.clone());
-                match self.channels.send(channel, secrets.get(&channel.id), &message).await {
-                    Ok(()) => {
-                        let told = Told {
-                            contact_id: contact.id,
-                            channel_id: channel.id.clone(),
-                            kind: channel.target.kind(),
-                            occasion: OPENED.into(),
-                            at: self.clock.now(),
-                        };
-                        self.alerts.note_told(group.id, told);
-                        info!(code = notification.code.as_str(), contact = %contact.id, kind = channel.target.kind().as_str(), "a contact was told of an alert without the store");
-                    }
-                    Err(failure) => {
-                        all_taken = false;
-                        error!(code = notification.code.as_str(), contact = %contact.id, kind = channel.target.kind().as_str(), reason = failure.reason, "a contact could not be told of an alert, and the store does not answer");
-                    }
-                }
-            }
-        }
-        all_taken
-    }
 }
-
-/// The occasion of what is told at once, as [`plan`] names it.
-const OPENED: &str = "0:after-0";
 
 /// A group of alerts as the notification that it may become.
 fn as_notification(group: &RaisedAlert) -> Notification {

@@ -10,6 +10,7 @@ pub mod plan;
 
 mod book;
 mod guard;
+mod lanes;
 mod mail;
 mod message;
 mod posts;

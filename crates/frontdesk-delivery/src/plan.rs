@@ -18,7 +18,7 @@ const COUNTS: [u64; 3] = [100, 1_000, 10_000];
 const NEVER: u64 = i64::MAX as u64;
 
 /// Of events, a channel hears of those that came since at most so often.
-const BREATH: Duration = Duration::from_mins(1);
+pub(crate) const BREATH: Duration = Duration::from_mins(1);
 
 /// Decides who is told now, and when to decide again. Repeated with the same state it decides the same, and each occasion
 /// has a name that the outbox takes once.

@@ -2,240 +2,30 @@
 
 use std::{
     path::PathBuf,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
-use frontdesk_delivery::{
-    ChannelsOptions, Courier,
-    channels::{Channels, system},
-    courier::Letterhead,
-};
 use frontdesk_domain::{
-    alert::{Alert, AlertCode, Notifier as _},
-    clock::Clock,
-    documents::{
-        Mode,
-        contact::{Contact, ContactSecrets},
-    },
-    ids::{CompanyId, NotificationId},
-    notice::{Delivery, DeliveryState},
-    record::{Notification, NotificationState},
-    time::Timestamp,
+    alert::AlertCode,
+    clock::Clock as _,
+    documents::{Mode, contact::Contact},
+    notice::DeliveryState,
+    record::NotificationState,
 };
 use frontdesk_store::{
-    leader,
     ports::{
-        Backend, ContactStore as _, ContactWrite, NotificationChange, NotificationChanged, NotificationFilter,
-        NotificationStore, OutboxStore as _, Page, RaisedAlert, StoreError,
+        Busy, ContactStore as _, NotificationChange, NotificationChanged, NotificationStore as _, OutboxStore as _,
     },
     queue::AlertQueue,
-    seal::Sealer,
-    sqlite::{SqliteOptions, SqliteStore},
-    system::SystemClock,
     tasks::TaskSet,
 };
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::sink::{ANYWHERE, Answer, Sink};
-
-/// The machine's clock, put forward.
-#[derive(Default)]
-struct TestClock(Mutex<Duration>);
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        SystemClock.now() + *self.0.lock().unwrap()
-    }
-}
-
-impl TestClock {
-    fn goes_on_by(&self, time: Duration) {
-        *self.0.lock().unwrap() += time;
-    }
-}
-
-/// Takes alerts for a store, unless it is switched off.
-struct Switch {
-    store: Arc<SqliteStore>,
-    is_off: AtomicBool,
-}
-
-#[async_trait::async_trait]
-impl NotificationStore for Switch {
-    async fn raise(&self, alerts: Vec<RaisedAlert>) -> Result<(), StoreError> {
-        if self.is_off.load(Ordering::Relaxed) {
-            return Err(StoreError::Unavailable {
-                action: "keep alerts",
-                source: "it is switched off".into(),
-            });
-        }
-        self.store.raise(alerts).await
-    }
-
-    async fn notifications(
-        &self,
-        filter: &NotificationFilter,
-        page: Page<NotificationId>,
-    ) -> Result<Vec<Notification>, StoreError> {
-        self.store.notifications(filter, page).await
-    }
-
-    async fn notification(&self, id: NotificationId) -> Result<Option<Notification>, StoreError> {
-        self.store.notification(id).await
-    }
-
-    async fn notifications_changed(
-        &self,
-        since: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<(Timestamp, Notification)>, StoreError> {
-        self.store.notifications_changed(since, limit).await
-    }
-
-    async fn change_notification(
-        &self,
-        id: NotificationId,
-        change: NotificationChange,
-    ) -> Result<NotificationChanged, StoreError> {
-        self.store.change_notification(id, change).await
-    }
-
-    async fn resolve_open(
-        &self,
-        code: AlertCode,
-        company: Option<CompanyId>,
-        at: Timestamp,
-    ) -> Result<Option<NotificationId>, StoreError> {
-        self.store.resolve_open(code, company, at).await
-    }
-}
-
-struct Scene {
-    store: Arc<SqliteStore>,
-    switch: Arc<Switch>,
-    alerts: AlertQueue,
-    clock: Arc<TestClock>,
-    sink: Sink,
-    tasks: TaskSet,
-    folder: TempDir,
-}
-
-impl Scene {
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::<TestClock>::default();
-        let sealer = Arc::new(Sealer::from_key([7; 32]));
-        let file = folder.path().join("frontdesk.db");
-        let store = SqliteStore::open(&file, sealer, clock.clone(), SqliteOptions::default()).unwrap();
-        let store = Arc::new(store);
-        let switch = Arc::new(Switch {
-            store: store.clone(),
-            is_off: AtomicBool::new(false),
-        });
-        let sink = Sink::start(Answer::Status(200)).await;
-        let tasks = TaskSet::new();
-        let scene = Self {
-            alerts: AlertQueue::start_in(switch.clone(), clock.clone(), folder.path(), &tasks),
-            store,
-            switch,
-            clock,
-            sink,
-            tasks,
-            folder,
-        };
-        scene.contact(&Value::Null).await;
-        scene
-    }
-
-    /// A contact whose webhook is the sink.
-    async fn contact(&self, escalation: &Value) {
-        let document = json!({
-            "id": "65f123456789abcdef000007",
-            "name": "On call",
-            "minSeverity": "INFO",
-            "channels": [{ "kind": "webhook", "url": self.sink.url(), "secret": "quiet" }],
-            "escalation": escalation,
-        });
-        let parsed = Contact::parse(&document, Mode::new_document(), ANYWHERE).unwrap();
-        let (contact, secrets) = parsed.value.apply(&ContactSecrets::default()).unwrap();
-        let write = ContactWrite {
-            contact,
-            json: parsed.json,
-            secrets,
-        };
-        match self.store.contact(write.contact.id).await.unwrap() {
-            Some(old) => self.store.replace_contact(write, old.document.rev).await.unwrap(),
-            None => self.store.insert_contact(write).await.unwrap(),
-        };
-    }
-
-    /// A courier of this process, which is the only one.
-    fn start(&self) {
-        let options = ChannelsOptions {
-            mail: None,
-            reach: ANYWHERE,
-        };
-        let channels = Channels::new(&options, system(), self.clock.clone()).unwrap();
-        let store: Arc<dyn Backend> = self.store.clone();
-        let courier = Courier::new(
-            store,
-            Arc::new(channels),
-            self.clock.clone(),
-            leader::start(self.store.clone(), "background", &self.tasks),
-            self.alerts.clone(),
-            Letterhead::default(),
-        );
-        courier.start(&self.tasks);
-    }
-
-    fn raise(&self, code: AlertCode) {
-        self.alerts.raise(Alert {
-            code,
-            company: None,
-            message: "something is wrong".to_owned(),
-            details: Value::Null,
-        });
-    }
-
-    async fn notifications(&self) -> Vec<Notification> {
-        let page = Page { after: None, limit: 9 };
-        self.store
-            .notifications(&NotificationFilter::default(), page)
-            .await
-            .unwrap()
-    }
-
-    /// The only notification, once it is as wanted.
-    async fn notification(&self, is_wanted: impl Fn(&Notification) -> bool) -> Notification {
-        for _ in 0..400 {
-            if let [found] = self.notifications().await.as_slice()
-                && is_wanted(found)
-            {
-                return found.clone();
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("{:#?}", self.notifications().await);
-    }
-
-    fn occasions(&self) -> Vec<String> {
-        self.sink.got().iter().map(crate::sink::Got::occasion).collect()
-    }
-}
-
-fn all_sent(deliveries: &[Delivery], count: usize) -> bool {
-    deliveries.len() == count && deliveries.iter().all(|delivery| delivery.state == DeliveryState::Sent)
-}
-
-/// No more messages come.
-async fn settle() {
-    tokio::time::sleep(Duration::from_secs(2)).await;
-}
+use crate::{
+    scene::{Scene, all_sent, settle},
+    sink::{ANYWHERE, Answer, Sink},
+};
 
 #[tokio::test]
 async fn an_alert_is_told_within_five_seconds_and_its_end_too() {
@@ -369,7 +159,9 @@ async fn a_courier_that_is_killed_after_it_has_decided_loses_nothing_and_sends_t
     scene.store.plan(raised.id, due[0].rev, plan).await.unwrap();
     let now = scene.clock.now();
     let again = now + Duration::from_secs(30);
-    assert_eq!(scene.store.claim_deliveries(now, again, 9).await.unwrap().len(), 1);
+    let due = scene.store.due_deliveries(now, Busy::default(), 9).await.unwrap();
+    let ids = due.iter().map(|due| due.id).collect();
+    assert_eq!(scene.store.claim_deliveries(ids, now, again).await.unwrap().len(), 1);
     scene.start();
     settle().await;
     assert!(scene.sink.got().is_empty(), "it may still be on its way");
@@ -451,6 +243,74 @@ async fn while_the_store_is_down_alerts_are_told_without_it_and_once() {
     assert_eq!(spooled(&scene), 0);
 }
 
+#[tokio::test]
+async fn without_the_store_what_nobody_wants_to_hear_keeps_nothing_back() {
+    let scene = Scene::new().await;
+    let url = scene.sink.url();
+    scene
+        .put_contact(json!({
+            "id": "65f123456789abcdef000007",
+            "name": "On call",
+            "minSeverity": "CRITICAL",
+            "channels": [{ "kind": "webhook", "url": url }],
+        }))
+        .await;
+    scene.start();
+    settle().await;
+    scene.switch.is_off.store(true, Ordering::Relaxed);
+    for company in 0..450 {
+        scene.raise_of(AlertCode::MessageTaken, company);
+    }
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let begun = Instant::now();
+    scene.raise_of(AlertCode::EmergencyCall, 7);
+    let got = scene.sink.wait_for(1).await;
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(got[0].json()["notification"]["code"], "PRODUCTION_AI_EMERGENCY_CALL");
+}
+
+#[tokio::test]
+async fn without_the_store_the_most_severe_is_told_first_and_no_code_keeps_another_back() {
+    let scene = Scene::new().await;
+    scene.start();
+    settle().await;
+    scene.switch.is_off.store(true, Ordering::Relaxed);
+    for company in 0..250 {
+        scene.raise_of(AlertCode::MessageTaken, company);
+    }
+    scene.raise_of(AlertCode::EmergencyCall, 7);
+    let got = scene.sink.wait_for(201).await;
+    assert_eq!(got[0].json()["notification"]["code"], "PRODUCTION_AI_EMERGENCY_CALL");
+    settle().await;
+    assert_eq!(scene.sink.got().len(), 201, "200 companies of one code");
+    scene.raise_of(AlertCode::RoutingError, 7);
+    scene.sink.wait_for(202).await;
+}
+
+#[tokio::test]
+async fn a_webhook_that_hangs_holds_up_no_other() {
+    let scene = Scene::new().await;
+    let hanging = Sink::start(Answer::Hang).await;
+    scene
+        .put_contact(json!({
+            "id": "65f123456789abcdef000001",
+            "name": "Hangs",
+            "minSeverity": "INFO",
+            "channels": [{ "kind": "webhook", "url": hanging.url() }],
+        }))
+        .await;
+    scene.start();
+    settle().await;
+    let begun = Instant::now();
+    for company in 0..100 {
+        scene.raise_of(AlertCode::BudgetExceeded, company);
+    }
+    scene.sink.wait_for(100).await;
+    let taken = begun.elapsed();
+    assert!(taken < Duration::from_secs(5), "{taken:?}");
+    assert!(hanging.got().len() <= 8, "{}", hanging.got().len());
+}
+
 /// Files in which alerts wait.
 fn spool_files(scene: &Scene) -> Vec<PathBuf> {
     let files = std::fs::read_dir(scene.folder.path()).unwrap();
@@ -500,12 +360,7 @@ async fn five_hundred_companies_at_once_are_told_within_five_seconds() {
     settle().await;
     let begun = Instant::now();
     for number in 0..500 {
-        scene.alerts.raise(Alert {
-            code: AlertCode::BudgetExceeded,
-            company: Some(format!("{number:024}").parse().unwrap()),
-            message: "the budget is used up".to_owned(),
-            details: Value::Null,
-        });
+        scene.raise_of(AlertCode::BudgetExceeded, number);
     }
     scene.sink.wait_for(495).await;
     let taken = begun.elapsed();

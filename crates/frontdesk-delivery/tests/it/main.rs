@@ -5,6 +5,8 @@ mod courier;
 #[cfg(test)]
 mod mail;
 #[cfg(test)]
+mod scene;
+#[cfg(test)]
 mod sink;
 #[cfg(test)]
 mod webhooks;

@@ -54,7 +54,9 @@ pub(crate) async fn stream_notifications(State(app): State<App>, _: Operator, he
     let since = last.and_then(|id| id.parse().ok()).unwrap_or_else(|| app.clock.now());
     let listener = Listener {
         since,
+        newest: since,
         seen: HashMap::new(),
+        is_first: true,
         asked_at: Instant::now(),
         is_over: false,
         app,
@@ -75,12 +77,15 @@ pub(crate) async fn stream_notifications(State(app): State<App>, _: Operator, he
 /// Somebody who listens.
 struct Listener {
     app: App,
-    /// What changed before is known.
+    /// What changed before is known: since then it listens.
     since: Timestamp,
-    /// What was told of the overlap, so that it is told once.
+    /// The newest change that was told.
+    newest: Timestamp,
+    /// What is known of the overlap, so that it is told once.
     seen: HashMap<NotificationId, Timestamp>,
     /// When the store was last asked: a listener that does not read keeps this from going on.
     asked_at: Instant,
+    is_first: bool,
     is_over: bool,
     _place: OwnedSemaphorePermit,
 }
@@ -96,7 +101,7 @@ impl Listener {
         }
         time::sleep_until(self.asked_at + EVERY).await;
         self.asked_at = Instant::now();
-        let from = self.since.checked_sub(OVERLAP).unwrap_or(Timestamp::MIN);
+        let from = self.newest.checked_sub(OVERLAP).unwrap_or(Timestamp::MIN);
         // While the store is away there is no news; the heartbeat goes on.
         let Ok(changed) = self.app.store.notifications_changed(from, MOST + 1).await else {
             return Some(Vec::new());
@@ -104,18 +109,22 @@ impl Listener {
         if changed.len() > MOST {
             return Some(self.lagged());
         }
+        let now = self.app.clock.now();
         let mut events = Vec::new();
         for (at, notification) in changed {
-            let is_new = at >= self.since || self.seen.contains_key(&notification.id);
-            if !is_new || self.seen.insert(notification.id, at) == Some(at) {
+            // What is seen later than at first came later, whatever the clock says that wrote it.
+            let is_known = self.is_first && at < self.since;
+            if self.seen.insert(notification.id, at) == Some(at) || is_known {
                 continue;
             }
-            self.since = self.since.max(at);
+            // A clock that is ahead must not hide what others write meanwhile.
+            self.newest = self.newest.max(at.min(now));
             let event = Event::default().event("notification").id(at.to_string());
             // What cannot be written as JSON is none of ours.
             events.extend(event.json_data(NotificationView::from(notification)).ok());
         }
-        let oldest = self.since.checked_sub(OVERLAP).unwrap_or(Timestamp::MIN);
+        self.is_first = false;
+        let oldest = self.newest.checked_sub(OVERLAP).unwrap_or(Timestamp::MIN);
         self.seen.retain(|_, at| *at >= oldest);
         Some(events)
     }

@@ -225,9 +225,15 @@ async fn the_stream_tells_what_is_new_and_what_changes() {
     let second = event(&mut body).await;
     assert!(second.contains("\"state\":\"acknowledged\""), "{second}");
     assert!(second.contains("id: 2026-11-25T12:00:01Z"), "{second}");
+    // What another instance wrote before that, and is seen only now.
+    app.clock.set("2026-11-25T12:00:00.5Z");
+    let late = "65f123456789abcdef012346";
+    raise(&app, late, AlertCode::CacheError, 1).await;
+    let third = event(&mut body).await;
+    assert!(third.contains(late), "{third}");
     // Whoever comes back hears what was missed.
     app.clock.set("2026-11-25T12:05:00Z");
-    let mut again = listen(Some("2026-11-25T12:00:00Z")).await.into_body();
+    let mut again = listen(Some("2026-11-25T12:00:01Z")).await.into_body();
     assert!(event(&mut again).await.contains("acknowledged"));
     // A process that is about to end lets go of its listeners.
     app.lifecycle.set_draining();

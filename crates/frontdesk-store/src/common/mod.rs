@@ -9,3 +9,4 @@ pub(crate) mod documents;
 pub(crate) mod messages;
 pub(crate) mod notices;
 pub(crate) mod rotations;
+pub(crate) mod unreadable;

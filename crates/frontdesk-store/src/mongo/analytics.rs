@@ -18,7 +18,7 @@ use mongodb::bson::{Bson, Document, doc};
 
 use super::{
     MongoStore,
-    failure::{Trouble, damaged, within},
+    failure::{Trouble, damaged, readable, within},
     revisions::limit,
     schema::{MISSES, ROLLUPS, TURNS},
     transaction::{Transaction, transaction},
@@ -33,6 +33,9 @@ const WHAT: &str = "a roll-up";
 
 /// The field of a turn that is in no roll-up yet.
 pub(super) const UNCOUNTED: &str = "uncounted";
+
+/// The field of a turn that cannot be read and is in no roll-up.
+const UNCOUNTABLE: &str = "uncountable";
 
 /// So many turns are counted at once.
 const LEFT_OVER: i64 = 200;
@@ -140,6 +143,12 @@ async fn put_miss(transaction: &mut Transaction<'_>, company: CompanyId, miss: &
     transaction.upsert(MISSES, doc! { "_id": id }, new).await
 }
 
+fn facts_of(turn: &mut Document) -> Result<TurnFacts<'static>, Trouble> {
+    let record = turn.remove("record").unwrap_or_default();
+    let record = values::from_bson(record, "a turn record")?;
+    serde_json::from_value(record).map_err(|error| damaged("a turn record", error))
+}
+
 /// Counts at most [`LEFT_OVER`] turns that the filter lets through and that are not counted yet; how many there were.
 async fn count_in(transaction: &mut Transaction<'_>, filter: Document) -> Result<u64, Trouble> {
     let mut wanted = doc! { UNCOUNTED: true };
@@ -150,21 +159,29 @@ async fn count_in(transaction: &mut Transaction<'_>, filter: Document) -> Result
     let found: Vec<Document> = found.stream(&mut transaction.session).try_collect().await?;
     let mut additions = Additions::default();
     let mut ids = Vec::with_capacity(found.len());
+    let mut damaged = Vec::new();
     for mut turn in found {
-        let record = turn.remove("record").unwrap_or_default();
-        let record = values::from_bson(record, "a turn record")?;
-        let facts = serde_json::from_value::<TurnFacts<'_>>(record);
-        let facts = facts.map_err(|error| damaged("a turn record", error))?;
+        let id = turn.remove("_id");
+        let Some(facts) = readable("a turn", id.as_ref(), facts_of(&mut turn))? else {
+            damaged.extend(id);
+            continue;
+        };
         additions.count(&facts);
         if let Some(miss) = Miss::of(&facts) {
             put_miss(transaction, facts.company_id, &miss).await?;
         }
-        ids.extend(turn.remove("_id"));
+        ids.extend(id);
+    }
+    let counted = (ids.len() + damaged.len()) as u64;
+    if !damaged.is_empty() {
+        let update = doc! { "$unset": { UNCOUNTED: "" }, "$set": { UNCOUNTABLE: true } };
+        let update = turns.update_many(doc! { "_id": { "$in": damaged } }, update);
+        update.session(&mut transaction.session).await?;
     }
     if ids.is_empty() {
-        return Ok(0);
+        return Ok(counted);
     }
-    let (counted, wanted) = (ids.len() as u64, doc! { "_id": { "$in": ids } });
+    let wanted = doc! { "_id": { "$in": ids } };
     let update = turns.update_many(wanted, doc! { "$unset": { UNCOUNTED: "" } });
     update.session(&mut transaction.session).await?;
     for ((scope, slot), added) in additions.finish() {

@@ -2,13 +2,12 @@
 
 use async_trait::async_trait;
 use frontdesk_domain::ids::ContactId;
-use futures_util::TryStreamExt as _;
 use mongodb::bson::{Binary, Bson, Document, doc, spec::BinarySubtype};
 
 use super::{
     MongoStore,
-    failure::{Failure, Trouble, damaged, within, write_within},
-    revisions::{self, After, Before, expect, limit},
+    failure::{Failure, Trouble, all_readable, batch, damaged, within, write_within},
+    revisions::{self, After, Before, expect},
     schema::CONTACTS,
     values::{self, Fields as _, META, object_id},
 };
@@ -95,8 +94,12 @@ impl ContactStore for MongoStore {
             let after = page.after.map(|id| doc! { "_id": { "$gt": object_id(id) } });
             let collection = self.collection(CONTACTS);
             let found = collection.find(after.unwrap_or_default()).sort(doc! { "_id": 1 });
-            let found: Vec<Document> = found.limit(limit(page.limit)).await?.try_collect().await?;
-            found.into_iter().map(|found| read(found, &self.sealer)).collect()
+            let found = found.batch_size(batch(page.limit)).await?;
+            // Reading takes a document apart.
+            all_readable(found, page.limit, "a contact", |found| {
+                read(found.clone(), &self.sealer)
+            })
+            .await
         })
         .await
     }

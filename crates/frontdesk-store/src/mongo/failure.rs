@@ -2,10 +2,18 @@
 
 use std::{error::Error, fmt, future::Future, time::Duration};
 
-use mongodb::error::{ErrorKind, TRANSIENT_TRANSACTION_ERROR, WriteFailure};
+use futures_util::TryStreamExt as _;
+use mongodb::{
+    Cursor,
+    bson::{Bson, Document},
+    error::{ErrorKind, TRANSIENT_TRANSACTION_ERROR, WriteFailure},
+};
 use tokio::time;
 
-use crate::ports::{ImportError, StoreError, WriteError};
+use crate::{
+    common::unreadable,
+    ports::{ImportError, StoreError, WriteError},
+};
 
 /// The server refuses a second document of the same key.
 const DUPLICATE_KEY: i32 = 11_000;
@@ -34,6 +42,41 @@ pub(super) fn damaged(what: impl fmt::Display, detail: impl fmt::Display) -> Tro
         what: what.to_string(),
         detail: detail.to_string(),
     }
+}
+
+/// Leaves out what cannot be read, so that it stops nothing for all others.
+pub(super) fn readable<T>(what: &str, id: Option<&Bson>, read: Result<T, Trouble>) -> Result<Option<T>, Trouble> {
+    match read {
+        Ok(one) => Ok(Some(one)),
+        Err(Trouble::Damaged { what: part, detail }) => {
+            let id = id.map(ToString::to_string).unwrap_or_default();
+            unreadable::note(what, &id, format_args!("{part}: {detail}"));
+            Ok(None)
+        }
+        Err(trouble) => Err(trouble),
+    }
+}
+
+/// So many documents are fetched at once where so many are wanted.
+pub(super) fn batch(most: usize) -> u32 {
+    u32::try_from(most).unwrap_or(u32::MAX).clamp(1, 1_000)
+}
+
+/// Documents as they are read, at most so many of those that can be read.
+pub(super) async fn all_readable<T>(
+    mut found: Cursor<Document>,
+    most: usize,
+    what: &str,
+    read: impl Fn(&mut Document) -> Result<T, Trouble>,
+) -> Result<Vec<T>, Trouble> {
+    let mut all = Vec::new();
+    while all.len() < most
+        && let Some(mut document) = found.try_next().await?
+    {
+        let one = read(&mut document);
+        all.extend(readable(what, document.get("_id"), one)?);
+    }
+    Ok(all)
 }
 
 /// Why a write was not done: something failed, or it was refused.

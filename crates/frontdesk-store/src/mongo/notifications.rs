@@ -9,7 +9,6 @@ use frontdesk_domain::{
     record::{Notification, NotificationState},
     time::Timestamp,
 };
-use futures_util::TryStreamExt as _;
 use mongodb::{
     bson::{Bson, Document, doc},
     options::ReturnDocument,
@@ -17,8 +16,7 @@ use mongodb::{
 
 use super::{
     MongoStore,
-    failure::{Trouble, is_taken, within},
-    revisions::limit,
+    failure::{Trouble, all_readable, batch, is_taken, within},
     schema::NOTIFICATIONS,
     values::{self, Fields as _, date, int, object_id, word, word_of},
 };
@@ -301,10 +299,11 @@ impl NotificationStore for MongoStore {
             };
             let collection = self.collection(NOTIFICATIONS);
             let found = collection.find(wanted).sort(doc! { "_id": -1 });
-            let found: Vec<Document> = found.limit(limit(page.limit)).await?.try_collect().await?;
+            let found = found.batch_size(batch(page.limit)).await?;
+            let found = all_readable(found, page.limit, WHAT, read).await?;
             let mut listed = Vec::with_capacity(found.len());
-            for mut document in found {
-                listed.push(self.with_deliveries(read(&mut document)?).await?);
+            for notification in found {
+                listed.push(self.with_deliveries(notification).await?);
             }
             Ok(listed)
         })
@@ -327,12 +326,14 @@ impl NotificationStore for MongoStore {
             async {
                 let collection = self.collection(NOTIFICATIONS);
                 let found = collection.find(doc! { "changedAt": { "$gte": date(since) } });
-                let found = found.sort(doc! { "changedAt": 1, "_id": 1 }).limit(limit(count));
-                let found: Vec<Document> = found.await?.try_collect().await?;
+                let found = found.sort(doc! { "changedAt": 1, "_id": 1 }).batch_size(batch(count));
+                let found = all_readable(found.await?, count, WHAT, |document| {
+                    Ok((document.time("changedAt", WHAT)?, read(document)?))
+                });
+                let found = found.await?;
                 let mut changed = Vec::with_capacity(found.len());
-                for mut document in found {
-                    let at = document.time("changedAt", WHAT)?;
-                    changed.push((at, self.with_deliveries(read(&mut document)?).await?));
+                for (at, notification) in found {
+                    changed.push((at, self.with_deliveries(notification).await?));
                 }
                 Ok(changed)
             },

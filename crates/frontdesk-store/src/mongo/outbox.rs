@@ -16,18 +16,22 @@ use mongodb::{
 
 use super::{
     MongoStore,
-    failure::{Trouble, damaged, is_taken, within},
+    failure::{Trouble, all_readable, batch, damaged, is_taken, readable, within},
     notifications,
-    revisions::limit,
     schema::{NOTIFICATIONS, OUTBOX},
     values::{self, Fields as _, date, int, object_id, word},
 };
 use crate::{
     common::notices::{MAX_DELIVERIES, next_attempts},
-    ports::{DeliveryFilter, DueNotification, OutboxStore, Outcome, Page, Plan, Rev, StoreError, Told},
+    ports::{
+        Busy, DeliveryFilter, DueDelivery, DueNotification, OutboxStore, Outcome, Page, Plan, Rev, StoreError, Told,
+    },
 };
 
 const WHAT: &str = "a delivery";
+
+/// The field that says how soon a delivery goes before others; those of earlier versions have none and go first.
+const URGENCY: &str = "urgency";
 
 fn read(document: &mut Document) -> Result<Delivery, Trouble> {
     let attempts = values::from_bson(document.remove("attempts").unwrap_or_default(), WHAT)?;
@@ -44,6 +48,24 @@ fn read(document: &mut Document) -> Result<Delivery, Trouble> {
         created_at: document.time("createdAt", WHAT)?,
         due_at: document.time_or_none("dueAt")?,
         direct: document.get_bool("direct").unwrap_or_default(),
+    })
+}
+
+/// A notification that is due, without its deliveries.
+fn read_due(document: &mut Document) -> Result<DueNotification, Trouble> {
+    let notification = notifications::read(document)?;
+    // Those of a version before this one have none of it.
+    let number = |name: &str| {
+        document
+            .number_or_none(name)
+            .and_then(|number| u64::try_from(number).ok())
+    };
+    Ok(DueNotification {
+        rev: number("rev").unwrap_or_default(),
+        round: u32::try_from(number("round").unwrap_or_default()).unwrap_or(u32::MAX),
+        round_at: document.time_or_none("roundAt")?.unwrap_or(notification.first_at),
+        next_count: number("nextCount").unwrap_or(1),
+        notification,
     })
 }
 
@@ -111,9 +133,9 @@ impl MongoStore {
         let collection = self.collection(OUTBOX);
         let found = collection.find(doc! { "notificationId": object_id(id) });
         let found = found.sort(doc! { "_id": -1 }).limit(MAX_DELIVERIES);
-        let found: Vec<Document> = found.await?.try_collect().await?;
-        let oldest_first = found.into_iter().rev();
-        oldest_first.map(|mut document| read(&mut document)).collect()
+        let mut deliveries = all_readable(found.await?, usize::MAX, WHAT, read).await?;
+        deliveries.reverse();
+        Ok(deliveries)
     }
 
     /// Gives up what is on its way to a contact that is gone.
@@ -153,6 +175,10 @@ impl MongoStore {
 
     async fn plan_deliveries(&self, id: NotificationId, rev: Rev, plan: &Plan) -> Result<(), Trouble> {
         let now = date(self.now());
+        let urgency = match plan.deliveries.as_slice() {
+            [] => 0,
+            _ => self.urgency_of(id).await?,
+        };
         for new in &plan.deliveries {
             let new = New {
                 notification: id,
@@ -163,6 +189,7 @@ impl MongoStore {
             };
             let pending = doc! {
                 "state": "pending", "tries": 0_i64, "attempts": [], "createdAt": now.clone(), "dueAt": now.clone(),
+                URGENCY: urgency,
             };
             self.put_delivery(&new, pending).await?;
         }
@@ -178,13 +205,26 @@ impl MongoStore {
     }
 
     /// Takes one delivery that is due, unless somebody else was faster.
-    async fn claim_delivery(&self, due: &Document, again: Timestamp) -> Result<Option<Delivery>, Trouble> {
-        let as_seen = doc! { "_id": due.get_object_id("_id").ok(), "dueAt": due.get("dueAt").cloned() };
+    async fn claim_delivery(&self, id: &Bson, now: Timestamp, again: Timestamp) -> Result<Option<Delivery>, Trouble> {
+        let due = doc! { "_id": id.clone(), "dueAt": { "$lte": date(now) } };
         let update = doc! { "$set": { "dueAt": date(again) }, "$inc": { "tries": 1_i64 } };
         let collection = self.collection(OUTBOX);
-        let claimed = collection.find_one_and_update(as_seen, update);
+        let claimed = collection.find_one_and_update(due, update);
         let claimed = claimed.return_document(ReturnDocument::After).await?;
         claimed.map(|mut claimed| read(&mut claimed)).transpose()
+    }
+
+    /// How soon deliveries of a notification go before others: 0 is first.
+    async fn urgency_of(&self, id: NotificationId) -> Result<i64, Trouble> {
+        let notifications = self.collection(NOTIFICATIONS);
+        let found = notifications.find_one(doc! { "_id": object_id(id) });
+        let found = found.projection(doc! { "severity": 1 }).await?;
+        let severity = found.as_ref().and_then(|found| found.get_str("severity").ok());
+        Ok(match severity {
+            Some("CRITICAL") => 0,
+            Some("WARNING") => 1,
+            _ => 2,
+        })
     }
 }
 
@@ -195,24 +235,12 @@ impl OutboxStore for MongoStore {
             let collection = self.collection(NOTIFICATIONS);
             let due = collection.find(doc! { "dueAt": { "$lte": date(now) } });
             // `CRITICAL` comes first in the alphabet.
-            let due = due.sort(doc! { "severity": 1, "dueAt": 1 }).limit(limit(count));
-            let due: Vec<Document> = due.await?.try_collect().await?;
+            let due = due.sort(doc! { "severity": 1, "dueAt": 1 }).batch_size(batch(count));
+            let due = all_readable(due.await?, count, "a notification", read_due).await?;
             let mut found = Vec::with_capacity(due.len());
-            for mut document in due {
-                let notification = notifications::read(&mut document)?;
-                // Those of a version before this one have none of it.
-                let number = |name: &str| {
-                    document
-                        .number_or_none(name)
-                        .and_then(|number| u64::try_from(number).ok())
-                };
-                found.push(DueNotification {
-                    rev: number("rev").unwrap_or_default(),
-                    round: u32::try_from(number("round").unwrap_or_default()).unwrap_or(u32::MAX),
-                    round_at: document.time_or_none("roundAt")?.unwrap_or(notification.first_at),
-                    next_count: number("nextCount").unwrap_or(1),
-                    notification: self.with_deliveries(notification).await?,
-                });
+            for mut due in due {
+                due.notification = self.with_deliveries(due.notification).await?;
+                found.push(due);
             }
             Ok(found)
         })
@@ -224,23 +252,51 @@ impl OutboxStore for MongoStore {
         within("decide whom to tell", self.options.operator_deadline, planned).await
     }
 
+    async fn due_deliveries(&self, now: Timestamp, busy: Busy, count: usize) -> Result<Vec<DueDelivery>, StoreError> {
+        within("find deliveries that are due", self.options.operator_deadline, async {
+            let mut wanted = doc! { "dueAt": { "$lte": date(now) } };
+            let channels = busy.channels.iter();
+            let channels: Vec<Document> = channels
+                .map(|(contact, channel)| doc! { "contactId": object_id(*contact), "channelId": &**channel })
+                .collect();
+            if !channels.is_empty() {
+                wanted.insert("$nor", channels);
+            }
+            if !busy.kinds.is_empty() {
+                let kinds: Vec<&str> = busy.kinds.iter().map(|kind| kind.as_str()).collect();
+                wanted.insert("kind", doc! { "$nin": kinds });
+            }
+            let collection = self.collection(OUTBOX);
+            let due = collection
+                .find(wanted)
+                .projection(doc! { "contactId": 1, "channelId": 1, "kind": 1 })
+                .sort(doc! { URGENCY: 1, "dueAt": 1, "_id": 1 })
+                .batch_size(batch(count));
+            all_readable(due.await?, count, WHAT, |document| {
+                Ok(DueDelivery {
+                    id: document.id("_id", WHAT)?,
+                    contact_id: document.id("contactId", WHAT)?,
+                    channel_id: document.text("channelId", WHAT)?.into(),
+                    kind: word(document.text("kind", WHAT)?, "the kind of a channel")?,
+                })
+            })
+            .await
+        })
+        .await
+    }
+
     async fn claim_deliveries(
         &self,
+        ids: Vec<DeliveryId>,
         now: Timestamp,
         again: Timestamp,
-        count: usize,
     ) -> Result<Vec<Delivery>, StoreError> {
         within("take deliveries that are due", self.options.operator_deadline, async {
-            let collection = self.collection(OUTBOX);
-            let due = collection.find(doc! { "dueAt": { "$lte": date(now) } });
-            let due = due
-                .projection(doc! { "dueAt": 1 })
-                .sort(doc! { "dueAt": 1, "_id": 1 })
-                .limit(limit(count));
-            let due: Vec<Document> = due.await?.try_collect().await?;
-            let mut claimed = Vec::with_capacity(due.len());
-            for due in &due {
-                claimed.extend(self.claim_delivery(due, again).await?);
+            let mut claimed = Vec::with_capacity(ids.len());
+            for id in ids {
+                let id = object_id(id);
+                let taken = self.claim_delivery(&id, now, again).await;
+                claimed.extend(readable(WHAT, Some(&id), taken)?.flatten());
             }
             claimed.sort_by_key(|delivery| delivery.id);
             Ok(claimed)
@@ -273,8 +329,8 @@ impl OutboxStore for MongoStore {
             }
             let collection = self.collection(OUTBOX);
             let found = collection.find(wanted).sort(doc! { "_id": -1 });
-            let found: Vec<Document> = found.limit(limit(page.limit)).await?.try_collect().await?;
-            found.into_iter().map(|mut document| read(&mut document)).collect()
+            let found = found.batch_size(batch(page.limit)).await?;
+            all_readable(found, page.limit, WHAT, read).await
         })
         .await
     }

@@ -136,7 +136,8 @@ macro_rules! forward {
         $crate::forward!(@@OutboxStore, $type, $field, {
             due_notifications(now: Timestamp, limit: usize) -> Result<Vec<DueNotification>, StoreError>;
             plan(id: NotificationId, rev: Rev, plan: Plan) -> Result<(), StoreError>;
-            claim_deliveries(now: Timestamp, again: Timestamp, limit: usize) -> Result<Vec<Delivery>, StoreError>;
+            due_deliveries(now: Timestamp, busy: Busy, limit: usize) -> Result<Vec<DueDelivery>, StoreError>;
+            claim_deliveries(ids: Vec<DeliveryId>, now: Timestamp, again: Timestamp) -> Result<Vec<Delivery>, StoreError>;
             end_delivery(id: DeliveryId, attempt: Attempt, outcome: Outcome) -> Result<bool, StoreError>;
             deliveries(filter: DeliveryFilter, page: Page<DeliveryId>) -> Result<Vec<Delivery>, StoreError>;
             resend(id: DeliveryId) -> Result<Option<Delivery>, StoreError>;

@@ -35,8 +35,9 @@ pub use messages::{
     Audio, AudioStore, DueAudio, FoundAudio, MessageFilter, MessageStore, Purged, RecordKeeper, RetentionStore,
 };
 pub use notices::{
-    ContactStore, ContactWrite, DeliveryFilter, DueNotification, NewDelivery, NotificationChange, NotificationChanged,
-    NotificationFilter, NotificationStore, OutboxStore, Outcome, Plan, RaisedAlert, StoredContact, Told,
+    Busy, ContactStore, ContactWrite, DeliveryFilter, DueDelivery, DueNotification, NewDelivery, NotificationChange,
+    NotificationChanged, NotificationFilter, NotificationStore, OutboxStore, Outcome, Plan, RaisedAlert, StoredContact,
+    Told,
 };
 pub use records::{
     CallCursor, CallEnd, CallFilter, CallLog, CallPlace, GivenAnswer, Recalled, RotationStore, StoredCall, TurnLog,

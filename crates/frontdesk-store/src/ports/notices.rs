@@ -98,7 +98,7 @@ pub trait NotificationStore: Send + Sync {
     /// stays as it is. A group that is in already is not added again, so that this may be
     /// repeated when its answer was lost.
     async fn raise(&self, alerts: Vec<RaisedAlert>) -> Result<(), StoreError>;
-    /// Notifications, newest first.
+    /// Notifications, newest first. What cannot be read is left out.
     async fn notifications(
         &self,
         filter: &NotificationFilter,
@@ -167,6 +167,28 @@ pub struct Plan {
     pub due_at: Option<Timestamp>,
 }
 
+/// What is not to be taken just now: enough attempts of it are on their way.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Busy {
+    /// Channels of contacts.
+    pub channels: Vec<(ContactId, Arc<str>)>,
+    /// All channels of a kind.
+    pub kinds: Vec<ChannelKind>,
+}
+
+/// A delivery that may be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueDelivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// To whom.
+    pub contact_id: ContactId,
+    /// To which of the contact's channels.
+    pub channel_id: Arc<str>,
+    /// By what.
+    pub kind: ChannelKind,
+}
+
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -190,21 +212,24 @@ pub struct DeliveryFilter {
 /// The outbox: what is to be sent, was sent and could not be sent.
 #[async_trait]
 pub trait OutboxStore: Send + Sync {
-    /// Notifications for which it is to be decided who is told, most urgent first.
+    /// Notifications for which it is to be decided who is told, critical ones first. What cannot be read is left out.
     async fn due_notifications(&self, now: Timestamp, limit: usize) -> Result<Vec<DueNotification>, StoreError>;
     /// Puts into the outbox what was decided for a notification as it was at `rev`. If it has changed since, it is
     /// decided again at once.
     async fn plan(&self, id: NotificationId, rev: Rev, plan: Plan) -> Result<(), StoreError>;
-    /// Takes pending deliveries that are due and counts the try; whoever takes one has until `again` to say how it ended.
+    /// Pending deliveries that are due and not busy: of the most severe notifications first, of these those due longest.
+    async fn due_deliveries(&self, now: Timestamp, busy: Busy, limit: usize) -> Result<Vec<DueDelivery>, StoreError>;
+    /// Takes those of these deliveries that are still due and counts the try; whoever takes one has until `again` to
+    /// say how it ended.
     async fn claim_deliveries(
         &self,
+        ids: Vec<DeliveryId>,
         now: Timestamp,
         again: Timestamp,
-        limit: usize,
     ) -> Result<Vec<Delivery>, StoreError>;
     /// Notes how an attempt ended. `false` if the delivery is gone or no longer pending.
     async fn end_delivery(&self, id: DeliveryId, attempt: Attempt, outcome: Outcome) -> Result<bool, StoreError>;
-    /// Deliveries, newest first.
+    /// Deliveries, newest first. What cannot be read is left out.
     async fn deliveries(&self, filter: DeliveryFilter, page: Page<DeliveryId>) -> Result<Vec<Delivery>, StoreError>;
     /// Makes a delivery pending and due now, whatever became of it.
     async fn resend(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError>;
@@ -235,7 +260,7 @@ pub struct ContactWrite {
 pub trait ContactStore: Send + Sync {
     /// One contact.
     async fn contact(&self, id: ContactId) -> Result<Option<StoredContact>, StoreError>;
-    /// Contacts in the order of their ids.
+    /// Contacts in the order of their ids. What cannot be read is left out.
     async fn contacts(&self, page: Page<ContactId>) -> Result<Vec<StoredContact>, StoreError>;
     /// Makes a contact whose id is free.
     async fn insert_contact(&self, write: ContactWrite) -> Result<Stored, WriteError>;

@@ -1,7 +1,8 @@
 //! The queue of alerts: groups what comes in, stores one notification a group.
 
 use std::{
-    collections::{HashMap, hash_map},
+    cmp::Reverse,
+    collections::{HashMap, HashSet, hash_map},
     error::Error,
     fmt,
     path::Path,
@@ -16,6 +17,7 @@ use frontdesk_domain::{
     alert::{Alert, AlertCode, Notifier},
     clock::Clock,
     ids::{CompanyId, NotificationId},
+    time::Timestamp,
 };
 use tokio::time::{self, Instant};
 use tracing::{error, info};
@@ -37,7 +39,10 @@ const MAX_GROUPS: usize = 10_000;
 /// So many groups are written at once.
 const BATCH: usize = 500;
 
-type Groups = HashMap<(AlertCode, Option<CompanyId>), RaisedAlert>;
+/// What alerts are grouped by.
+type Key = (AlertCode, Option<CompanyId>);
+
+type Groups = HashMap<Key, RaisedAlert>;
 
 /// How many alerts went through the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,6 +55,40 @@ pub struct AlertCounts {
     pub dropped: u64,
     /// Taken, and neither stored nor let go: what an end of the process would lose now.
     pub waiting: u64,
+}
+
+/// Alerts of one code and company that are not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// Of what.
+    pub code: AlertCode,
+    /// About whom.
+    pub company: Option<CompanyId>,
+    /// How many.
+    pub count: u64,
+    /// When the first came.
+    pub first_at: Timestamp,
+}
+
+impl Waiting {
+    const fn key(&self) -> Key {
+        (self.code, self.company)
+    }
+
+    fn count(all: &mut HashMap<Key, Self>, group: &RaisedAlert) {
+        let one = all.entry(key_of(group)).or_insert(Self {
+            code: group.alert.code,
+            company: group.alert.company,
+            count: 0,
+            first_at: group.first_at,
+        });
+        one.count = one.count.saturating_add(group.count);
+        one.first_at = one.first_at.min(group.first_at);
+    }
+}
+
+const fn key_of(group: &RaisedAlert) -> Key {
+    (group.alert.code, group.alert.company)
 }
 
 /// The [`Notifier`] that stores notifications: takes alerts without waiting, groups them by code and company.
@@ -124,16 +163,40 @@ impl AlertQueue {
         locked(&self.0.failing).map(|since| since.elapsed())
     }
 
-    /// Alerts that are not stored, as they will be: so many groups at most, those that wait longest first.
+    /// Alerts that are not stored, each code and company as the one group that it will be: so many at most of those that
+    /// are wanted, the most severe first, of these those that wait longest.
     #[must_use]
-    pub fn waiting(&self, limit: usize) -> Vec<RaisedAlert> {
-        let mut waiting: Vec<_> = locked(&self.0.unstored).iter().take(limit).cloned().collect();
-        let left = limit.saturating_sub(waiting.len());
-        waiting.extend(locked(&self.0.groups).values().take(left).cloned());
-        for group in &mut waiting {
-            bounded::alert(&mut group.alert);
+    pub fn waiting(&self, limit: usize, is_wanted: impl Fn(&Waiting) -> bool) -> Vec<RaisedAlert> {
+        let mut all = HashMap::new();
+        for group in &*locked(&self.0.unstored) {
+            Waiting::count(&mut all, group);
         }
-        waiting
+        for group in locked(&self.0.groups).values() {
+            Waiting::count(&mut all, group);
+        }
+        let mut wanted: Vec<Waiting> = all.into_values().filter(is_wanted).collect();
+        wanted.sort_unstable_by_key(|one| (Reverse(one.code.severity()), one.first_at, one.code, one.company));
+        wanted.truncate(limit);
+        let mut joined: HashMap<_, RaisedAlert> = HashMap::new();
+        let keys: HashSet<_> = wanted.iter().map(Waiting::key).collect();
+        let mut join = |group: &RaisedAlert| {
+            let key = key_of(group);
+            match joined.entry(key) {
+                _ if !keys.contains(&key) => {}
+                // The oldest has the id: what is noted of it is stored first.
+                hash_map::Entry::Occupied(mut found) => merge(found.get_mut(), group.clone()),
+                hash_map::Entry::Vacant(place) => _ = place.insert(group.clone()),
+            }
+        };
+        locked(&self.0.unstored).iter().for_each(&mut join);
+        locked(&self.0.groups).values().for_each(&mut join);
+        let found = wanted.iter().filter_map(|one| joined.remove(&one.key()));
+        found
+            .map(|mut group| {
+                bounded::alert(&mut group.alert);
+                group
+            })
+            .collect()
     }
 
     /// Notes that somebody was told of alerts that are not stored. Told of what is stored meanwhile, it is in vain.
@@ -186,20 +249,23 @@ impl Notifier for AlertQueue {
 /// Joins a group with those that wait. `false` if there are too many.
 fn add(groups: &mut Groups, new: RaisedAlert) -> bool {
     let full = groups.len() >= MAX_GROUPS;
-    match groups.entry((new.alert.code, new.alert.company)) {
-        hash_map::Entry::Occupied(mut waiting) => {
-            let waiting = waiting.get_mut();
-            waiting.count = waiting.count.saturating_add(new.count);
-            waiting.first_at = waiting.first_at.min(new.first_at);
-            if new.last_at >= waiting.last_at {
-                waiting.last_at = new.last_at;
-                waiting.alert = new.alert;
-            }
-        }
+    match groups.entry(key_of(&new)) {
+        hash_map::Entry::Occupied(mut waiting) => merge(waiting.get_mut(), new),
         hash_map::Entry::Vacant(_) if full => return false,
         hash_map::Entry::Vacant(place) => _ = place.insert(new),
     }
     true
+}
+
+/// Adds a group to another of the same key, whose id stays.
+fn merge(waiting: &mut RaisedAlert, new: RaisedAlert) {
+    waiting.count = waiting.count.saturating_add(new.count);
+    waiting.first_at = waiting.first_at.min(new.first_at);
+    if new.last_at >= waiting.last_at {
+        waiting.last_at = new.last_at;
+        waiting.alert = new.alert;
+    }
+    waiting.told.extend(new.told);
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -4,7 +4,7 @@ mod alerts;
 mod spool;
 mod turns;
 
-pub use alerts::{AlertCounts, AlertQueue};
+pub use alerts::{AlertCounts, AlertQueue, Waiting};
 pub use turns::{TurnCounts, TurnQueue, TurnQueueOptions};
 
 use std::time::Duration;

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{ADMIN, SqliteStore, erasure, failure::damaged, rows};
 use crate::{
-    common::analytics::Additions,
+    common::{analytics::Additions, unreadable},
     ports::{AnalyticsStore, Erased, RollupScope, SlotRollup, StoreError},
 };
 
@@ -36,12 +36,21 @@ pub(super) fn count(connection: &Connection, stored: &[(i64, TurnFacts<'_>)]) ->
         let read = "SELECT counts FROM rollups WHERE scope = ?1 AND slot = ?2";
         let mut read = connection.prepare_cached(read)?;
         let mut found = read.query(params![key, slot.number()])?;
-        if let Some(row) = found.next()? {
-            add_row(&mut rollup, row.get_ref(0)?.as_blob()?)?;
+        if let Some(row) = found.next()?
+            && let Err(error) = add_row(&mut rollup, row.get_ref(0)?.as_blob()?)
+        {
+            // The turns are stored all the same, and a recount puts it right.
+            unreadable::note("a roll-up", &id_of(&key, slot), &error);
+            continue;
         }
         write(connection, &key, slot, &rollup)?;
     }
     Ok(())
+}
+
+fn id_of(key: &str, slot: Slot) -> String {
+    let scope = if key.is_empty() { "the platform" } else { key };
+    format!("of {scope}, slot {}", slot.number())
 }
 
 fn add_row(rollup: &mut Rollup, bytes: &[u8]) -> rusqlite::Result<()> {
@@ -92,15 +101,16 @@ impl AnalyticsStore for SqliteStore {
             let mut statement = connection.prepare_cached(sql)?;
             let values = params![key_of(scope), from.number(), to.number()];
             let rollups = statement.query_map(values, |row| {
+                let slot = Slot::from_number(row.get(0)?);
                 let mut rollup = Rollup::default();
-                add_row(&mut rollup, row.get_ref(2)?.as_blob()?)?;
-                Ok(SlotRollup {
-                    slot: Slot::from_number(row.get(0)?),
-                    thinned: row.get(1)?,
-                    rollup,
-                })
+                if let Err(error) = add_row(&mut rollup, row.get_ref(2)?.as_blob()?) {
+                    unreadable::note("a roll-up", &id_of(&key_of(scope), slot), &error);
+                    return Ok(None);
+                }
+                let thinned = row.get(1)?;
+                Ok(Some(SlotRollup { slot, thinned, rollup }))
             })?;
-            rollups.collect()
+            rollups.filter_map(Result::transpose).collect()
         })
         .await
     }
@@ -160,10 +170,11 @@ impl AnalyticsStore for SqliteStore {
             let mut statement = connection.prepare_cached(sql)?;
             let found = statement.query_row(params![key, slot.number()], |row| {
                 let mut rollup = Rollup::default();
-                add_row(&mut rollup, row.get_ref(1)?.as_blob()?)?;
-                Ok((row.get::<_, bool>(0)?, rollup))
+                // One that cannot be read counts as none: nobody has seen it, and it is written over.
+                let is_read = add_row(&mut rollup, row.get_ref(1)?.as_blob()?).is_ok();
+                Ok(is_read.then_some((row.get::<_, bool>(0)?, rollup)))
             });
-            let found = found.optional()?;
+            let found = found.optional()?.flatten();
             let is_thinned = found.as_ref().is_some_and(|(thinned, _)| *thinned);
             if is_thinned || found.map(|(_, rollup)| rollup) != seen {
                 return Ok(false);

@@ -8,7 +8,7 @@ use super::{
     SqliteStore,
     failure::{Failure, damaged},
     outbox,
-    rows::{self, After, Before, expect, limit},
+    rows::{self, After, Before, expect},
 };
 use crate::{
     common::{documents, notices},
@@ -74,12 +74,11 @@ impl ContactStore for SqliteStore {
         let sealer = self.sealer.clone();
         self.read("list contacts", move |connection| {
             let sql = "SELECT json, rev, created_at, updated_at, id, secrets FROM contacts
-                WHERE id > ?1 ORDER BY id LIMIT ?2";
+                WHERE id > ?1 ORDER BY id";
             let after = page.after.map(|id| id.to_string()).unwrap_or_default();
             let mut statement = connection.prepare_cached(sql)?;
-            statement
-                .query_map(params![after, limit(page.limit)], |row| read(row, &sealer))?
-                .collect()
+            let found = statement.query([after])?;
+            rows::readable(found, page.limit, "a contact", |row| read(row, &sealer))
         })
         .await
     }

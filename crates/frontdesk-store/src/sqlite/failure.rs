@@ -44,6 +44,15 @@ pub(super) fn damaged(what: impl fmt::Display, detail: impl fmt::Display) -> rus
     rusqlite::Error::FromSqlConversionFailure(0, Type::Null, Box::new(damaged))
 }
 
+/// Whether only this row cannot be read, and others can.
+pub(super) fn is_damaged(error: &rusqlite::Error) -> bool {
+    match error {
+        rusqlite::Error::FromSqlConversionFailure(_, _, cause) => cause.is::<Damaged>(),
+        rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::IntegralValueOutOfRange(..) => true,
+        _ => false,
+    }
+}
+
 pub(super) fn store_error(action: &'static str, error: rusqlite::Error) -> StoreError {
     match error {
         rusqlite::Error::FromSqlConversionFailure(column, kind, cause) => match cause.downcast::<Damaged>() {

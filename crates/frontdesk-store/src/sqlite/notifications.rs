@@ -13,7 +13,7 @@ use super::{
     ADMIN, SqliteStore,
     failure::damaged,
     outbox,
-    rows::{self, Bound, Conditions, limit},
+    rows::{self, Bound, Conditions},
 };
 use crate::{
     common::notices::{Anew, REMEMBERED_GROUPS, bounded},
@@ -22,6 +22,8 @@ use crate::{
     },
     system::ObjectIds,
 };
+
+const WHAT: &str = "a notification";
 
 pub(super) const COLUMNS: &str = "id, code, severity, company_id, message, details, count, first_at, last_at, state, \
     snoozed_until";
@@ -257,16 +259,12 @@ impl NotificationStore for SqliteStore {
             let mut all = conditions(&filter)?;
             all.and("id < ?", [Box::new(before) as Bound]);
             let sql = format!(
-                "SELECT {COLUMNS} FROM notifications WHERE true{} ORDER BY id DESC LIMIT {}",
-                all.sql,
-                limit(page.limit)
+                "SELECT {COLUMNS} FROM notifications WHERE true{} ORDER BY id DESC",
+                all.sql
             );
-            let found: Vec<Notification> = connection
-                .prepare_cached(&sql)?
-                .query_map(rusqlite::params_from_iter(all.values()), read)?
-                .collect::<rusqlite::Result<_>>()?;
-            let found = found.into_iter();
-            found.map(|found| with_deliveries(connection, found)).collect()
+            let mut statement = connection.prepare_cached(&sql)?;
+            let found = statement.query(rusqlite::params_from_iter(all.values()))?;
+            rows::readable(found, page.limit, WHAT, |row| with_deliveries(connection, read(row)?))
         })
         .await
     }
@@ -283,18 +281,14 @@ impl NotificationStore for SqliteStore {
     ) -> Result<Vec<(Timestamp, Notification)>, StoreError> {
         self.read("find out which notifications changed", move |connection| {
             let sql = format!(
-                "SELECT {COLUMNS}, changed_at FROM notifications WHERE changed_at >= ?1 ORDER BY changed_at, id LIMIT ?2"
+                "SELECT {COLUMNS}, changed_at FROM notifications WHERE changed_at >= ?1 ORDER BY changed_at, id"
             );
-            let found: Vec<(i64, Notification)> = connection
-                .prepare_cached(&sql)?
-                .query_map(params![since.as_microsecond(), limit(count)], |row| {
-                    Ok((row.get(11)?, read(row)?))
-                })?
-                .collect::<rusqlite::Result<_>>()?;
-            let found = found.into_iter();
-            found
-                .map(|(at, found)| Ok((rows::time(at)?, with_deliveries(connection, found)?)))
-                .collect()
+            let mut statement = connection.prepare_cached(&sql)?;
+            let found = statement.query([since.as_microsecond()])?;
+            rows::readable(found, count, WHAT, |row| {
+                let at = rows::time(row.get(11)?)?;
+                Ok((at, with_deliveries(connection, read(row)?)?))
+            })
         })
         .await
     }

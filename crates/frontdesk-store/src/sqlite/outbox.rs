@@ -12,13 +12,17 @@ use super::{
     ADMIN, SqliteStore,
     failure::damaged,
     notifications,
-    rows::{self, Bound, Conditions, limit},
+    rows::{self, Bound, Conditions},
 };
 use crate::{
     common::notices::{MAX_DELIVERIES, next_attempts},
-    ports::{DeliveryFilter, DueNotification, OutboxStore, Outcome, Page, Plan, Rev, StoreError, Told},
+    ports::{
+        Busy, DeliveryFilter, DueDelivery, DueNotification, OutboxStore, Outcome, Page, Plan, Rev, StoreError, Told,
+    },
     system::ObjectIds,
 };
+
+const WHAT: &str = "a delivery";
 
 const COLUMNS: &str = "id, notification_id, contact_id, channel_id, kind, occasion, state, tries, attempts, created_at, \
     due_at, direct";
@@ -45,8 +49,8 @@ pub(super) fn of_notification(connection: &Connection, id: NotificationId) -> ru
     let sql =
         format!("SELECT {COLUMNS} FROM outbox WHERE notification_id = ?1 ORDER BY id DESC LIMIT {MAX_DELIVERIES}");
     let mut statement = connection.prepare_cached(&sql)?;
-    let newest = statement.query_map([id.to_string()], read)?;
-    let mut deliveries: Vec<Delivery> = newest.collect::<rusqlite::Result<_>>()?;
+    let newest = statement.query([id.to_string()])?;
+    let mut deliveries = rows::readable(newest, usize::MAX, WHAT, read)?;
     deliveries.reverse();
     Ok(deliveries)
 }
@@ -165,11 +169,12 @@ impl OutboxStore for SqliteStore {
         self.read("find out whom to tell", move |connection| {
             let sql = format!(
                 "SELECT {}, rev, round, round_at, next_count FROM notifications WHERE due_at <= ?1
-                    ORDER BY severity <> 'CRITICAL', due_at LIMIT ?2",
+                    ORDER BY severity <> 'CRITICAL', due_at",
                 notifications::COLUMNS
             );
             let mut statement = connection.prepare_cached(&sql)?;
-            let due = statement.query_map(params![now.as_microsecond(), limit(count)], |row| {
+            let due = statement.query([now.as_microsecond()])?;
+            rows::readable(due, count, "a notification", |row| {
                 Ok(DueNotification {
                     notification: notifications::with_deliveries(connection, notifications::read(row)?)?,
                     rev: row.get(11)?,
@@ -177,8 +182,7 @@ impl OutboxStore for SqliteStore {
                     round_at: rows::time(row.get(13)?)?,
                     next_count: row.get(14)?,
                 })
-            })?;
-            due.collect()
+            })
         })
         .await
     }
@@ -192,22 +196,47 @@ impl OutboxStore for SqliteStore {
         .await
     }
 
+    async fn due_deliveries(&self, now: Timestamp, busy: Busy, count: usize) -> Result<Vec<DueDelivery>, StoreError> {
+        self.read("find deliveries that are due", move |connection| {
+            let sql = "SELECT outbox.id, contact_id, channel_id, kind FROM outbox
+                LEFT JOIN notifications ON notifications.id = notification_id
+                WHERE outbox.due_at <= ?1
+                    AND contact_id || ' ' || channel_id NOT IN (SELECT value FROM json_each(?2))
+                    AND kind NOT IN (SELECT value FROM json_each(?3))
+                ORDER BY CASE severity WHEN 'CRITICAL' THEN 0 WHEN 'WARNING' THEN 1 ELSE 2 END, outbox.due_at, outbox.id";
+            let channels = busy.channels.iter();
+            let channels: Vec<String> = channels.map(|(contact, channel)| format!("{contact} {channel}")).collect();
+            let values = params![now.as_microsecond(), rows::to_json(&channels)?, rows::to_json(&busy.kinds)?];
+            let mut statement = connection.prepare_cached(sql)?;
+            let due = statement.query(values)?;
+            rows::readable(due, count, WHAT, |row| {
+                let bad = |error| damaged("an id in the outbox", error);
+                Ok(DueDelivery {
+                    id: row.get_ref(0)?.as_str()?.parse().map_err(bad)?,
+                    contact_id: row.get_ref(1)?.as_str()?.parse().map_err(bad)?,
+                    channel_id: row.get(2)?,
+                    kind: rows::word(row.get_ref(3)?.as_str()?, "the kind of a channel")?,
+                })
+            })
+        })
+        .await
+    }
+
     async fn claim_deliveries(
         &self,
+        ids: Vec<DeliveryId>,
         now: Timestamp,
         again: Timestamp,
-        count: usize,
     ) -> Result<Vec<Delivery>, StoreError> {
         let (now, again) = (now.as_microsecond(), again.as_microsecond());
         self.record("take deliveries that are due", ADMIN, move |connection| {
             let sql = format!(
-                "UPDATE outbox SET due_at = ?2, tries = tries + 1 WHERE id IN
-                    (SELECT id FROM outbox WHERE due_at <= ?1 ORDER BY due_at, id LIMIT ?3) RETURNING {COLUMNS}"
+                "UPDATE outbox SET due_at = ?3, tries = tries + 1
+                    WHERE id IN (SELECT value FROM json_each(?1)) AND due_at <= ?2 RETURNING {COLUMNS}"
             );
             let mut statement = connection.prepare_cached(&sql)?;
-            let mut claimed: Vec<Delivery> = statement
-                .query_map(params![now, again, limit(count)], read)?
-                .collect::<rusqlite::Result<_>>()?;
+            let claimed = statement.query(params![rows::to_json(&ids)?, now, again])?;
+            let mut claimed = rows::readable(claimed, usize::MAX, WHAT, read)?;
             claimed.sort_by_key(|delivery| delivery.id);
             Ok(claimed)
         })
@@ -237,15 +266,10 @@ impl OutboxStore for SqliteStore {
             }
             let before = page.after.map_or_else(|| "g".to_owned(), |id| id.to_string());
             all.and("id < ?", text(before));
-            let sql = format!(
-                "SELECT {COLUMNS} FROM outbox WHERE true{} ORDER BY id DESC LIMIT {}",
-                all.sql,
-                limit(page.limit)
-            );
+            let sql = format!("SELECT {COLUMNS} FROM outbox WHERE true{} ORDER BY id DESC", all.sql);
             let mut statement = connection.prepare_cached(&sql)?;
-            statement
-                .query_map(rusqlite::params_from_iter(all.values()), read)?
-                .collect()
+            let found = statement.query(rusqlite::params_from_iter(all.values()))?;
+            rows::readable(found, page.limit, WHAT, read)
         })
         .await
     }

@@ -3,12 +3,15 @@
 use std::fmt;
 
 use frontdesk_domain::time::Timestamp;
-use rusqlite::{Row, types::ToSql};
+use rusqlite::{Row, Rows, types::ToSql};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::failure::damaged;
-use crate::ports::{Rev, Seq, Stored, WriteError, Written};
+use super::failure::{damaged, is_damaged};
+use crate::{
+    common::unreadable,
+    ports::{Rev, Seq, Stored, WriteError, Written},
+};
 
 pub(super) type Json = Map<String, Value>;
 
@@ -132,6 +135,29 @@ impl Conditions {
     pub(super) fn values(&self) -> impl Iterator<Item = &dyn ToSql> {
         self.values.iter().map(|value| &**value as &dyn ToSql)
     }
+}
+
+/// Reads rows with an `id`, at most so many of those that can be read; the others are left out.
+pub(super) fn readable<T>(
+    mut rows: Rows<'_>,
+    most: usize,
+    what: &str,
+    mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    let mut found = Vec::new();
+    while found.len() < most
+        && let Some(row) = rows.next()?
+    {
+        match read(row) {
+            Ok(one) => found.push(one),
+            Err(error) if is_damaged(&error) => {
+                let id = row.get_ref("id")?.as_str().unwrap_or("without an id");
+                unreadable::note(what, id, &error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
 }
 
 /// The limit of a page, for SQL.

@@ -5,6 +5,8 @@ mod cache;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod damaged;
+#[cfg(test)]
 mod ledger;
 #[cfg(feature = "mongo")]
 #[cfg(test)]

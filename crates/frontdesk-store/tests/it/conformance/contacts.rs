@@ -14,7 +14,8 @@ use frontdesk_domain::{
     time::Timestamp,
 };
 use frontdesk_store::ports::{
-    ContactWrite, DeliveryFilter, NewDelivery, NotificationChange, Outcome, Page, Plan, RaisedAlert, Told, WriteError,
+    Busy, ContactWrite, DeliveryFilter, NewDelivery, NotificationChange, Outcome, Page, Plan, RaisedAlert, Told,
+    WriteError,
 };
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -74,7 +75,9 @@ pub(crate) async fn due(given: &Given, now: Timestamp) -> Vec<NotificationId> {
 
 pub(crate) async fn claim(given: &Given, now: Timestamp) -> Vec<Delivery> {
     let again = now + Duration::from_secs(30);
-    given.store.claim_deliveries(now, again, 9).await.unwrap()
+    let due = given.store.due_deliveries(now, Busy::default(), 9).await.unwrap();
+    let ids = due.iter().map(|due| due.id).collect();
+    given.store.claim_deliveries(ids, now, again).await.unwrap()
 }
 
 pub(crate) async fn a_contact_is_read_as_it_was_written(given: &Given) {

@@ -82,6 +82,7 @@ macro_rules! run_all {
                 an_event_opens_an_acknowledged_notification_again, a_condition_leaves_an_acknowledged_notification_alone,
                 a_symptom_that_comes_back_after_a_quiet_day_begins_anew,
                 who_acknowledges_does_not_silence_events_that_nobody_was_told_of,
+                the_most_severe_goes_first_past_what_is_busy,
             ],
             recordings: [
                 messages_are_filtered, words_are_found_page_by_page, a_recording_is_due_until_it_is_kept,

@@ -1,10 +1,14 @@
 //! When telling begins anew, and what does not stop it.
 
+use std::time::Duration;
+
 use frontdesk_domain::{
     alert::AlertCode,
+    ids::ContactId,
+    notice::ChannelKind,
     record::{Notification, NotificationState},
 };
-use frontdesk_store::ports::{DueNotification, NotificationChange};
+use frontdesk_store::ports::{Busy, DueNotification, NewDelivery, NotificationChange, Plan};
 
 use super::{
     Given,
@@ -12,6 +16,61 @@ use super::{
     contacts::{due, now, tell},
 };
 use crate::support::id;
+
+fn to(contact: u32, kind: ChannelKind) -> NewDelivery {
+    NewDelivery {
+        contact_id: id(contact),
+        channel_id: "one".into(),
+        kind,
+        occasion: "0:after-0".into(),
+    }
+}
+
+/// The contacts of the deliveries that may be taken, in their order.
+async fn next(given: &Given, busy: Busy) -> Vec<ContactId> {
+    let due = given.store.due_deliveries(now(), busy, 9).await.unwrap();
+    due.iter().map(|due| due.contact_id).collect()
+}
+
+pub(crate) async fn the_most_severe_goes_first_past_what_is_busy(given: &Given) {
+    let codes = [AlertCode::MessageTaken, AlertCode::LlmSlow, AlertCode::LlmDown];
+    for (number, code) in (1..).zip(codes) {
+        raise(given, number, code, None, 1).await;
+        let kind = if code == AlertCode::LlmSlow {
+            ChannelKind::Email
+        } else {
+            ChannelKind::Slack
+        };
+        let plan = Plan {
+            deliveries: vec![to(number, kind)],
+            next_count: 100,
+            due_at: None,
+        };
+        given.store.plan(id(number), 1, plan).await.unwrap();
+    }
+    assert_eq!(next(given, Busy::default()).await, [id(3), id(2), id(1)]);
+    let channel = Busy {
+        channels: vec![(id(3), "one".into()), (id(2), "another".into())],
+        kinds: vec![],
+    };
+    assert_eq!(next(given, channel).await, [id(2), id(1)]);
+    let kind = Busy {
+        channels: vec![],
+        kinds: vec![ChannelKind::Email],
+    };
+    assert_eq!(next(given, kind).await, [id(3), id(1)]);
+    let due = given.store.due_deliveries(now(), Busy::default(), 1).await.unwrap();
+    let ids: Vec<_> = due.iter().map(|due| due.id).collect();
+    let again = now() + Duration::from_secs(30);
+    let claimed = given.store.claim_deliveries(ids.clone(), now(), again).await.unwrap();
+    assert_eq!((claimed.len(), claimed[0].contact_id, claimed[0].tries), (1, id(3), 1));
+    assert_eq!(
+        given.store.claim_deliveries(ids, now(), again).await.unwrap(),
+        [],
+        "somebody has it"
+    );
+    assert_eq!(next(given, Busy::default()).await, [id(2), id(1)]);
+}
 
 /// A day and more, in seconds.
 const NEXT_DAY: u32 = 90_000;

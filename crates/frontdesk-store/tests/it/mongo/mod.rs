@@ -17,6 +17,7 @@ use crate::{
     support::{self, TestClock, company, company_document, id, number, write_of},
 };
 
+mod damaged;
 mod races;
 mod repairs;
 pub(crate) mod server;
