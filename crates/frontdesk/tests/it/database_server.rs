@@ -43,6 +43,8 @@ struct Promised {
     written: Vec<u64>,
     refused: usize,
     slowest: Duration,
+    /// Of each call's first answer.
+    took: Vec<Duration>,
 }
 
 struct Office {
@@ -94,7 +96,9 @@ impl Office {
         caller.take(Call::new(&company.twilio, &company.id, &sid));
         let began = Instant::now();
         let heard = caller.say(words).await.unwrap().clone();
-        promised.slowest = promised.slowest.max(began.elapsed());
+        let took = began.elapsed();
+        promised.slowest = promised.slowest.max(took);
+        promised.took.push(took);
         promised.answered.push(sid.clone());
         let right = [world::VISIT, world::PRICE]
             .into_iter()
@@ -260,10 +264,17 @@ async fn a_database_server_that_hangs_costs_no_caller_a_turn() {
     assert_eq!(readiness["status"], "degraded", "{readiness}");
     office.mongo.go_on().unwrap();
     office.until_store_is("ok").await;
-    let [fast, slow, writes] = office.work(1_000, Duration::from_secs(2)).await;
-    assert!(!writes.written.is_empty(), "it takes writes again");
-    let [one, two, three] = hanging;
-    office.check(&[one, two, three, fast, slow, writes]).await;
+    // The server may still be busy with what it was asked while it hung.
+    let until = Instant::now() + SEEN;
+    let mut all = Vec::from(hanging);
+    for round in 1.. {
+        all.extend(office.work(round * 1_000, Duration::from_secs(1)).await);
+        if all.last().is_some_and(|writes| !writes.written.is_empty()) {
+            break;
+        }
+        assert!(Instant::now() < until, "it takes no writes again");
+    }
+    office.check(&all).await;
     office.until_told("PRODUCTION_AI_DATABASE_ERROR").await;
 }
 
