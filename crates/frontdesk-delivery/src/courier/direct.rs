@@ -103,8 +103,18 @@ impl Away {
         match self.lines.get(&(waiting.code, waiting.company)) {
             Some(line) if Instant::now() < line.next => false,
             Some(line) => line.is_owed || waiting.code.kind() == AlertKind::Event && waiting.count > line.count,
-            None => self.companies.get(&waiting.code).is_none_or(|told| *told < COMPANIES),
+            None => self.has_room_for(waiting.code),
         }
+    }
+
+    /// Whether one company more may be told of with this code.
+    fn has_room_for(&self, code: AlertCode) -> bool {
+        self.companies.get(&code).is_none_or(|told| *told < COMPANIES)
+    }
+
+    /// Whether a group that was wanted before its pass began still is.
+    fn still_wants(&self, group: &RaisedAlert) -> bool {
+        self.lines.contains_key(&key_of(group)) || self.has_room_for(group.alert.code)
     }
 
     fn note(&mut self, group: &RaisedAlert, outcome: Outcome) {
@@ -196,6 +206,9 @@ impl Inner {
             }
             let known = self.book.known();
             for group in groups {
+                if !away.still_wants(&group) {
+                    continue;
+                }
                 let outcome = tokio::select! {
                     () = stopping.wait() => return,
                     outcome = self.tell_directly(&group, &known, &mut away) => outcome,

@@ -252,7 +252,7 @@ async fn without_the_store_what_nobody_wants_to_hear_keeps_nothing_back() {
             "id": "65f123456789abcdef000007",
             "name": "On call",
             "minSeverity": "CRITICAL",
-            "channels": [{ "kind": "webhook", "url": url }],
+            "channels": [{ "kind": "webhook", "url": url, "secret": "quiet" }],
         }))
         .await;
     scene.start();
@@ -296,7 +296,7 @@ async fn a_webhook_that_hangs_holds_up_no_other() {
             "id": "65f123456789abcdef000001",
             "name": "Hangs",
             "minSeverity": "INFO",
-            "channels": [{ "kind": "webhook", "url": hanging.url() }],
+            "channels": [{ "kind": "webhook", "url": hanging.url(), "secret": "quiet" }],
         }))
         .await;
     scene.start();
