@@ -136,10 +136,15 @@ async fn an_answer_that_could_not_be_told_is_found_in_the_store() {
     let (_tasks, third) = third(&server).await;
     assert_eq!(third.claim_turn(&place).await, TurnClaim::Mine);
     // The claim's instance answers and records, and is not heard.
-    let first = call.clone().says("what are your hours").await;
+    let words = [("SpeechResult", "what are your hours")];
+    let first = call.clone().post(&words).await;
     scene.records("CA1", 1).await;
     let begun = Instant::now();
-    assert_eq!(again.says("what are your hours").await, first);
+    assert_eq!(again.post(&words).await, first);
+    assert!(
+        begun.elapsed() > Duration::from_millis(100),
+        "it waited for the other one first"
+    );
     assert!(
         begun.elapsed() < Duration::from_secs(2),
         "the claim would have run out only then"
@@ -160,7 +165,7 @@ async fn an_answer_is_told_once_its_record_is_stored() {
     one.breaks(Part::Turns, Fault::Fails);
     let mut call = one.call("CA1");
     let place = place_of(&call, &call.target, "what are your hours");
-    call.says("what are your hours").await;
+    call.post(&[("SpeechResult", "what are your hours")]).await;
     sleep(Duration::from_millis(300)).await;
     assert_eq!(
         other.claim_turn(&place).await,

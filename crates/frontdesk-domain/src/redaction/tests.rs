@@ -393,9 +393,8 @@ fn a_caller_keeps_a_number_that_passes_a_cards_check() {
     for number in ["+4915112345678", "+5511987654325", "+15551234567"] {
         assert_eq!(redact_caller(number), number);
     }
-    assert_eq!(
-        redact_field("+4915112345678"),
-        CARD_MARKER,
+    assert!(
+        redact_field("+4915112345678").contains(CARD_MARKER),
         "the numbers above are such"
     );
     assert_eq!(redact_caller("client:anna"), "client:anna");

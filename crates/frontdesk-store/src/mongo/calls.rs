@@ -11,10 +11,7 @@ use frontdesk_domain::{
     record::{TurnOutcome, TurnRecord},
     time::Timestamp,
 };
-use futures_util::{
-    TryStreamExt as _,
-    stream::{self, TryChunksError},
-};
+use futures_util::{TryStreamExt as _, stream::TryChunksError};
 use mongodb::bson::{Bson, Document, doc};
 use serde_json::Value;
 
@@ -36,10 +33,7 @@ use crate::ports::{
 const WHAT: &str = "a call";
 
 /// So many turns are stored by one command: what others ask of the server waits for no more than that.
-const STORED_AT_ONCE: usize = 50;
-
-/// So many of these commands are under way at once: each waits for a majority of the members, which may be far apart.
-const COMMANDS_AT_ONCE: usize = 2;
+const STORED_AT_ONCE: usize = 64;
 
 /// Calls are searched for words in steps of so many.
 const SEARCHED_AT_ONCE: usize = 200;
@@ -160,9 +154,10 @@ fn escaped(text: &str) -> String {
 
 impl MongoStore {
     async fn append(&self, turns: &[TurnRecord]) -> Result<(), Trouble> {
-        let some = stream::iter(turns.chunks(STORED_AT_ONCE).map(Ok));
-        let stored = some.try_for_each_concurrent(COMMANDS_AT_ONCE, async |turns| self.append_some(turns).await);
-        stored.await?;
+        // One after the other: of two records of one turn the first stays.
+        for some in turns.chunks(STORED_AT_ONCE) {
+            self.append_some(some).await?;
+        }
         rotations::note_spoken(self, turns).await
     }
 

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// So many updates make one command: what others ask of the server waits for no more than that.
-const AT_ONCE: usize = 50;
+const AT_ONCE: usize = 64;
 
 /// A document that another process makes at the same time is there the next time. So often it is tried.
 const TRIES: usize = 5;
