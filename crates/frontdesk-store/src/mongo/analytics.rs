@@ -216,7 +216,7 @@ fn rate_alone() -> Document {
         Counter::Source(Source::Fallback),
     ];
     let names = counters.map(|counter| (format!("counts.{}", count_name(counter.code())), 1_i32.into()));
-    let mut fields = doc! { "scope": 1 };
+    let mut fields = doc! { "scope": 1, "slot": 1 };
     fields.extend(names);
     fields
 }

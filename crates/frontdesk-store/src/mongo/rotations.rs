@@ -10,7 +10,7 @@ use mongodb::{
 
 use super::{
     MongoStore,
-    failure::{Trouble, damaged, is_taken, within},
+    failure::{Trouble, is_taken, within},
     schema::ROTATIONS,
     transaction::Transaction,
     updates::Upsert,
@@ -70,17 +70,20 @@ impl RotationStore for MongoStore {
     /// Numbers that were taken for an answer that got lost are never spoken.
     async fn take_rotations(&self, company: CompanyId, kind: FallbackKind, count: u32) -> Result<u64, StoreError> {
         within("count a fallback", self.options.turn_deadline, async {
-            let taken = doc! { "$inc": { "next": i64::from(count) }, "$setOnInsert": owner(company, kind) };
-            let rotations = self.collection(ROTATIONS);
+            let (rotations, id) = (self.collection(ROTATIONS), id_of(company, kind));
+            let taken = doc! { "$inc": { "next": i64::from(count) } };
             loop {
-                let update = rotations.find_one_and_update(id_of(company, kind), taken.clone());
-                match update.upsert(true).return_document(ReturnDocument::After).await {
+                let update = rotations.find_one_and_update(id.clone(), taken.clone());
+                if let Some(after) = update.return_document(ReturnDocument::After).await? {
+                    return Ok(after.count("next", WHAT)?.saturating_sub(count.into()));
+                }
+                let mut new = owner(company, kind);
+                new.insert("next", 0_i64);
+                let made = rotations.update_one(id.clone(), doc! { "$setOnInsert": new });
+                match made.upsert(true).await {
                     // Another process has made it at the same time.
                     Err(error) if is_taken(&error) => {}
-                    taken => {
-                        let after = taken?.ok_or_else(|| damaged(WHAT, "it is not there after it was made"))?;
-                        return Ok(after.count("next", WHAT)?.saturating_sub(count.into()));
-                    }
+                    made => _ = made?,
                 }
             }
         })
