@@ -1,6 +1,6 @@
 //! `verify`: the long checks, in full size.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use anyhow::Result;
 
@@ -101,16 +101,7 @@ pub(crate) fn all(fuzz_seconds: u64) -> Result<ExitCode> {
         "racing turns for a budget, killing servers that hold money, hanging the provider",
         command(money).arg("--frontdesk").arg(&frontdesk),
     )?;
-    let instances = build_release("frontdesk-testkit", "instances")?;
-    ensure_redis()?;
-    must(
-        "keeping three hundred calls in progress over three instances while parts of the deployment fail",
-        command(instances)
-            .arg("--frontdesk")
-            .arg(&frontdesk)
-            .env(mongodb::PROGRAM, tools::secantusd()?)
-            .env("CI", "true"),
-    )?;
+    keep_calls_in_progress(&frontdesk)?;
     let analytics = build_release("frontdesk-testkit", "analytics")?;
     must(
         "asking for the analytics of a million turns and counting them again",
@@ -122,4 +113,18 @@ pub(crate) fn all(fuzz_seconds: u64) -> Result<ExitCode> {
         command(crash).arg("--frontdesk").arg(frontdesk),
     )?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Calls over three instances, on servers that are killed and hang.
+fn keep_calls_in_progress(frontdesk: &Path) -> Result<()> {
+    let instances = build_release("frontdesk-testkit", "instances")?;
+    ensure_redis()?;
+    must(
+        "keeping three hundred calls in progress over three instances while parts of the deployment fail",
+        command(instances)
+            .arg("--frontdesk")
+            .arg(frontdesk)
+            .env(mongodb::PROGRAM, tools::secantusd()?)
+            .env("CI", "true"),
+    )
 }

@@ -18,6 +18,7 @@ use crate::{
     connection::Connection,
     money::{self, Client},
     twilio::{Call, Caller, Twilio},
+    twiml::Document,
     world::{self, Company},
 };
 
@@ -330,7 +331,7 @@ impl<'c> Telephone<'c> {
 
 /// Whether what was heard is right.
 fn right(call: &Call, line: Option<Line>) -> Result<(), String> {
-    let heard = call.heard.as_ref().map(|heard| heard.speech()).unwrap_or_default();
+    let heard = call.heard.as_ref().map(Document::speech).unwrap_or_default();
     if heard.is_empty() {
         return Err("nothing was said".to_owned());
     }

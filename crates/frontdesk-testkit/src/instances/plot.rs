@@ -19,6 +19,9 @@ struct Second {
     p99: f64,
 }
 
+/// What is drawn of a second.
+type Measure = fn(&Second) -> f64;
+
 /// The picture; `events` are said where they happened.
 #[must_use]
 pub fn svg(title: &str, turns: &[Turn], events: &[(Duration, String)]) -> String {
@@ -26,7 +29,7 @@ pub fn svg(title: &str, turns: &[Turn], events: &[(Duration, String)]) -> String
     let last = seconds.keys().next_back().copied().unwrap_or_default();
     let x = |second: f64| LEFT + second / f64::from(u32::try_from(last.max(1)).unwrap_or(u32::MAX)) * WIDTH;
     let mut drawn = String::new();
-    let rows: [(&str, fn(&Second) -> f64); 3] = [
+    let rows: [(&str, Measure); 3] = [
         ("turns answered a second", |second| second.turns),
         ("99 of a hundred answered within, ms", |second| second.p99),
         ("webhooks repeated elsewhere a second", |second| second.repeated),

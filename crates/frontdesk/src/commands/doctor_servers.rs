@@ -23,7 +23,7 @@ use crate::{
 #[cfg(feature = "mongo")]
 const TURN_WAITS: Duration = Duration::from_secs(1);
 
-/// The oldest series of MongoDB that its makers maintain (end of 2026).
+/// The oldest series of `MongoDB` that its makers maintain (end of 2026).
 #[cfg(feature = "mongo")]
 const MAINTAINED: u32 = 7;
 

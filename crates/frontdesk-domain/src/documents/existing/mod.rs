@@ -18,6 +18,7 @@ use crate::time::Timestamp;
 mod check;
 mod company;
 mod mapping;
+mod numbers;
 mod qna;
 mod template;
 #[cfg(test)]
