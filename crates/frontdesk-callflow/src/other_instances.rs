@@ -103,7 +103,7 @@ impl CallFlow {
                 TurnClaim::UnderWay => {
                     looks += 1;
                     // Its answer is in the store before long, also where it could not tell the others.
-                    if looks % LOOKS_PER_RECALL == 0
+                    if looks.is_multiple_of(LOOKS_PER_RECALL)
                         && let Some(given) = self.given_elsewhere(turn, call, deadline).await
                     {
                         held.forget();

@@ -32,7 +32,7 @@ use tokio::{
 };
 use tracing::{error, warn};
 
-use super::{Places, Running};
+use super::{Places, Running, unheard::let_go_if_made};
 use crate::{
     company::Tenant,
     settings,
@@ -397,10 +397,12 @@ pub(super) async fn hold(running: &Running, order: &Order, attempt: u32) -> Resu
         Ok(Err(failure)) => {
             let error = &failure as &dyn std::error::Error;
             error!(error, "a hold could not be made: the LLM is not asked");
+            let_go_if_made(running, id);
             Err(Failure::Ledger)
         }
         Err(_) => {
             warn!("a hold was not made in time: the LLM is not asked");
+            let_go_if_made(running, id);
             Err(Failure::Ledger)
         }
     }

@@ -8,6 +8,7 @@ mod attempt;
 mod connection;
 mod health;
 mod offers;
+mod unheard;
 mod warnings;
 
 use std::{sync::Arc, time::Duration};

@@ -23,6 +23,8 @@ pub(super) enum Fault {
     Fails,
     Hangs,
     Panics,
+    /// It does what it is asked, and is not heard of.
+    HangsAfter,
 }
 
 /// A part of the store.
@@ -43,6 +45,12 @@ pub(super) struct Faults([AtomicU8; 6]);
 impl Faults {
     pub(super) fn set(&self, part: Part, fault: Fault) {
         self.0[part as usize].store(fault as u8, Ordering::SeqCst);
+    }
+
+    async fn wait_after(&self, part: Part) {
+        while self.0[part as usize].load(Ordering::SeqCst) == Fault::HangsAfter as u8 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
     }
 
     async fn meet(&self, part: Part) -> Result<(), StoreError> {
@@ -76,7 +84,9 @@ forward!(
 impl LedgerStore for Faulty {
     async fn reserve(&self, hold: Hold) -> Result<Reserved, StoreError> {
         self.faults.meet(Part::Ledger).await?;
-        self.store.reserve(hold).await
+        let reserved = self.store.reserve(hold).await;
+        self.faults.wait_after(Part::Ledger).await;
+        reserved
     }
 
     async fn settle(&self, id: LedgerEntryId, bill: Bill) -> Result<bool, StoreError> {

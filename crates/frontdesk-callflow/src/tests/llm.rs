@@ -1,5 +1,7 @@
 //! Tier 3: what the LLM may choose, what it costs, and what callers hear when it fails.
 
+use std::time::Duration;
+
 use frontdesk_domain::{
     alert::AlertCode,
     ledger::{Account, EntryKind, LedgerEntry, Spend, Usage},
@@ -437,6 +439,25 @@ async fn a_ledger_that_does_not_answer_costs_the_llm_and_nothing_else() {
     let record = scene.records("CA1", 1).await.remove(0);
     assert_eq!(llm_step(&record)["reason"], "ledger");
     assert!(scene.alert_texts().contains("TIER_3_LLM") || scene.alert_texts().contains("Tier3Llm"));
+}
+
+#[tokio::test]
+async fn a_hold_that_is_not_heard_of_in_time_is_let_go() {
+    let provider = Scripted::new([]);
+    let scene = Scene::with_llm(&provider, json!({})).await;
+    scene.breaks(Part::Ledger, Fault::HangsAfter);
+    assert_eq!(said(&scene.call("CA1").says(FOREIGN).await), "One.");
+    scene.breaks(Part::Ledger, Fault::None);
+    let begun = tokio::time::Instant::now();
+    loop {
+        let made = entries(&scene, account()).await;
+        if made.len() == 1 && made[0].kind == EntryKind::Void {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(5), "it is still held: {made:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(provider.asked().is_empty());
 }
 
 #[tokio::test]
