@@ -23,6 +23,7 @@ pub mod mongo_server;
 pub mod operator;
 pub mod redis_server;
 pub mod server;
+mod server_process;
 pub mod shapes;
 mod signal;
 pub mod store_file;

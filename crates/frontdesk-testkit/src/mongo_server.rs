@@ -1,19 +1,12 @@
 //! A real database server as a process of its own, to be killed, stopped and started again: `SecantusDB`, which speaks
 //! `MongoDB`'s protocol.
 
-use std::{
-    ffi::OsString,
-    net::{Ipv4Addr, TcpListener, TcpStream},
-    path::Path,
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{ffi::OsString, process::Command, time::Duration};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use tempfile::TempDir;
 
-use crate::signal;
+use crate::server_process::ServerProcess;
 
 /// The path of `secantusd-py`; without it the one that `cargo xtask test` installs.
 const PROGRAM: &str = "FRONTDESK_TEST_MONGODB_PROGRAM";
@@ -28,9 +21,8 @@ const START: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct MongoServer {
     program: OsString,
-    port: u16,
     folder: TempDir,
-    child: Option<Child>,
+    process: ServerProcess,
 }
 
 impl MongoServer {
@@ -54,12 +46,10 @@ impl MongoServer {
             println!("skipped: there is no secantusd-py; set {PROGRAM}, or use `cargo xtask test`");
             return Ok(None);
         };
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let mut server = Self {
             program,
-            port,
             folder: tempfile::tempdir()?,
-            child: None,
+            process: ServerProcess::on_free_port()?,
         };
         server.start()?;
         Ok(Some(server))
@@ -68,13 +58,13 @@ impl MongoServer {
     /// Its address, with a database of this name.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
-        format!("mongodb://127.0.0.1:{}/{database}", self.port)
+        format!("mongodb://127.0.0.1:{}/{database}", self.process.port())
     }
 
     /// Its port on this machine.
     #[must_use]
     pub const fn port(&self) -> u16 {
-        self.port
+        self.process.port()
     }
 
     /// Starts it again on its port, with what it had.
@@ -82,32 +72,14 @@ impl MongoServer {
     /// # Errors
     /// It runs already, or does not listen in time.
     pub fn start(&mut self) -> Result<()> {
-        if self.child.is_some() {
-            bail!("it runs");
-        }
-        let storage: &Path = self.folder.path();
+        let mut command = Command::new(&self.program);
         // Without --sync-on-commit it acknowledges writes that a kill loses.
-        let mut child = Command::new(&self.program)
+        command
             .args(["--host", "127.0.0.1", "--sync-on-commit", "--port"])
-            .arg(self.port.to_string())
+            .arg(self.port().to_string())
             .arg("--storage-path")
-            .arg(storage)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .with_context(|| format!("{} cannot be started", self.program.display()))?;
-        let until = Instant::now() + START;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
-            if Instant::now() > until || child.try_wait()?.is_some() {
-                _ = child.kill();
-                _ = child.wait();
-                bail!("secantusd-py does not listen on port {}", self.port);
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        self.child = Some(child);
-        Ok(())
+            .arg(self.folder.path());
+        self.process.start(&mut command, START)
     }
 
     /// Kills it (SIGKILL): connections break, and new ones are refused.
@@ -115,10 +87,7 @@ impl MongoServer {
     /// # Errors
     /// It does not run, or cannot be killed.
     pub fn kill(&mut self) -> Result<()> {
-        let mut child = self.child.take().context("it does not run")?;
-        child.kill()?;
-        child.wait()?;
-        Ok(())
+        self.process.kill()
     }
 
     /// Stops it as a hanging machine would: it keeps its connections, takes new ones and answers nothing.
@@ -126,7 +95,7 @@ impl MongoServer {
     /// # Errors
     /// It does not run.
     pub fn hang(&self) -> Result<()> {
-        self.signal("STOP")
+        self.process.signal("STOP")
     }
 
     /// Lets it go on after [`hang`](Self::hang).
@@ -134,20 +103,6 @@ impl MongoServer {
     /// # Errors
     /// It does not run.
     pub fn go_on(&self) -> Result<()> {
-        self.signal("CONT")
-    }
-
-    fn signal(&self, name: &str) -> Result<()> {
-        signal::send(self.child.as_ref().context("it does not run")?.id(), name)
-    }
-}
-
-impl Drop for MongoServer {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            // It is gone if these fail.
-            _ = child.kill();
-            _ = child.wait();
-        }
+        self.process.signal("CONT")
     }
 }

@@ -2,16 +2,14 @@
 
 use std::{
     ffi::OsString,
-    net::{Ipv4Addr, TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    process::{Command, Stdio},
+    time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use tempfile::TempDir;
 
-use crate::signal;
+use crate::server_process::ServerProcess;
 
 /// The path of `redis-server`; without it the one on `PATH`.
 const PROGRAM: &str = "FRONTDESK_TEST_REDIS_PROGRAM";
@@ -23,9 +21,8 @@ const START: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct RedisServer {
     program: OsString,
-    port: u16,
     folder: TempDir,
-    child: Option<Child>,
+    process: ServerProcess,
 }
 
 impl RedisServer {
@@ -50,12 +47,10 @@ impl RedisServer {
             println!("skipped: there is no redis-server; install it, set {PROGRAM}, or use `cargo xtask test`");
             return Ok(None);
         }
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let mut server = Self {
             program,
-            port,
             folder: tempfile::tempdir()?,
-            child: None,
+            process: ServerProcess::on_free_port()?,
         };
         server.start()?;
         Ok(Some(server))
@@ -64,7 +59,7 @@ impl RedisServer {
     /// Its address, with a database.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/0", self.port)
+        format!("redis://127.0.0.1:{}/0", self.process.port())
     }
 
     /// Starts it again on its port, empty.
@@ -72,37 +67,12 @@ impl RedisServer {
     /// # Errors
     /// It runs already, or does not listen in time.
     pub fn start(&mut self) -> Result<()> {
-        if self.child.is_some() {
-            bail!("it runs");
-        }
-        let mut child = Command::new(&self.program)
-            .args([
-                "--port",
-                &self.port.to_string(),
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-                "--dir",
-            ])
-            .arg(self.folder.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("redis-server cannot be started")?;
-        let until = Instant::now() + START;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
-            if Instant::now() > until || child.try_wait()?.is_some() {
-                _ = child.kill();
-                _ = child.wait();
-                bail!("redis-server does not listen on port {}", self.port);
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        self.child = Some(child);
-        Ok(())
+        let mut command = Command::new(&self.program);
+        command
+            .args(["--port", &self.process.port().to_string(), "--bind", "127.0.0.1"])
+            .args(["--save", "", "--appendonly", "no", "--dir"])
+            .arg(self.folder.path());
+        self.process.start(&mut command, START)
     }
 
     /// Kills it; what it had is gone.
@@ -110,10 +80,7 @@ impl RedisServer {
     /// # Errors
     /// It does not run, or cannot be killed.
     pub fn kill(&mut self) -> Result<()> {
-        let mut child = self.child.take().context("it does not run")?;
-        child.kill()?;
-        child.wait()?;
-        Ok(())
+        self.process.kill()
     }
 
     /// Stops it as a hanging machine would: it keeps its connections and answers nothing.
@@ -121,7 +88,7 @@ impl RedisServer {
     /// # Errors
     /// It does not run.
     pub fn hang(&self) -> Result<()> {
-        self.signal("STOP")
+        self.process.signal("STOP")
     }
 
     /// Lets it go on after [`hang`](Self::hang).
@@ -129,20 +96,6 @@ impl RedisServer {
     /// # Errors
     /// It does not run.
     pub fn go_on(&self) -> Result<()> {
-        self.signal("CONT")
-    }
-
-    fn signal(&self, name: &str) -> Result<()> {
-        signal::send(self.child.as_ref().context("it does not run")?.id(), name)
-    }
-}
-
-impl Drop for RedisServer {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            // It is gone if these fail.
-            _ = child.kill();
-            _ = child.wait();
-        }
+        self.process.signal("CONT")
     }
 }

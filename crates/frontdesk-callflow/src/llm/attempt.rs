@@ -23,16 +23,19 @@ use frontdesk_llm::{
     provider::{Asked, Cut, Outcome, Progress},
     question::{self, Request},
 };
-use frontdesk_store::ports::{Bill, Hold, LedgerFilter, LedgerStore as _, Page, Reserved, StoreError};
+use frontdesk_store::ports::{Bill, Hold, LedgerFilter, LedgerStore as _, Page, Reserved};
 use jiff::{SignedDuration, tz::TimeZone};
 use serde_json::json;
 use tokio::{
     sync::oneshot,
-    time::{Instant, sleep, timeout, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 use tracing::{error, warn};
 
-use super::{Places, Running, unheard::let_go_if_made};
+use super::{
+    Places, Running,
+    closing::{let_go_if_made, settle, void},
+};
 use crate::{
     company::Tenant,
     settings,
@@ -46,10 +49,6 @@ const ATTEMPTS: u32 = 2;
 const WORTH_A_RETRY: Duration = Duration::from_millis(600);
 /// A turn waits at most so long until its bill is on disk; the bill gets there all the same.
 const SETTLE_WAIT: Duration = Duration::from_millis(300);
-/// Between tries to settle.
-const SETTLE_PAUSE: Duration = Duration::from_millis(200);
-/// So long after its lease a bill beyond its hold is tried to be noted: a store may be away for an hour.
-const FOR_AN_OVERRUN: Duration = Duration::from_hours(1);
 /// So many overruns of a month are looked at; each switched a model off.
 const OVERRUNS: usize = 1_000;
 /// A request ends so long before its lease does.
@@ -316,7 +315,7 @@ pub(super) struct Reservation {
     amount: PicoUsd,
     spend: Spend,
     limit: PicoUsd,
-    lease_ends: Instant,
+    pub(super) lease_ends: Instant,
 }
 
 impl Reservation {
@@ -458,44 +457,4 @@ fn overran(running: &Running, order: &Order, held: &Reservation, overrun: PicoUs
         message,
         details: json!({ "callId": order.call, "stage": Stage::Tier3Llm, "held": held.amount, "overrun": overrun }),
     });
-}
-
-/// Settles until it is settled; after the lease the reaper charges the hold in full, and what was billed beyond it is
-/// still to be noted.
-pub(super) async fn settle(running: &Running, held: &Reservation, bill: Bill) {
-    let until = if bill.overrun > PicoUsd::ZERO {
-        held.lease_ends + FOR_AN_OVERRUN
-    } else {
-        held.lease_ends
-    };
-    until_closed(held, until, "settled", || {
-        running.parts.store.settle(held.id, bill.clone())
-    })
-    .await;
-}
-
-/// Lets a hold go, likewise.
-pub(super) async fn void(running: &Running, held: &Reservation) {
-    let now = running.parts.clock.now();
-    until_closed(held, held.lease_ends, "let go", || {
-        running.parts.store.void(held.id, now)
-    })
-    .await;
-}
-
-async fn until_closed<F>(held: &Reservation, until: Instant, what: &'static str, close: impl Fn() -> F)
-where
-    F: Future<Output = Result<bool, StoreError>>,
-{
-    loop {
-        match close().await {
-            Ok(_) => return,
-            Err(failure) if Instant::now() >= until => {
-                let error = &failure as &dyn std::error::Error;
-                error!(entry.id = %held.id, error, "a hold could not be {what}: it will be charged in full");
-                return;
-            }
-            Err(_) => sleep(SETTLE_PAUSE).await,
-        }
-    }
 }

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use super::{
     Running,
-    attempt::{Failure, Order, hold, priced, send, settle, void},
+    attempt::{Failure, Order, hold, priced, send},
+    closing::{settle, void},
 };
 use crate::settings;
 

@@ -5,10 +5,10 @@
 //! callers from waiting for a provider that is down.
 
 mod attempt;
+mod closing;
 mod connection;
 mod health;
 mod offers;
-mod unheard;
 mod warnings;
 
 use std::{sync::Arc, time::Duration};

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use frontdesk_domain::{ids::CallId, ledger::Usage};
+use frontdesk_domain::ids::CallId;
 use frontdesk_llm::provider::RefusalKind;
 use frontdesk_store::{
     instances::{Instances as _, RedisInstances, TurnClaim, TurnPlace},
@@ -21,7 +21,7 @@ use super::{
     faults::{Fault, Part},
     llm::FOREIGN,
     scene::{COMPANY, Scene},
-    scripted::{Does, Scripted, USAGE},
+    scripted::{ABSURD, Does, ONE_TOKEN, Scripted},
 };
 use crate::{
     limits::Limits,
@@ -293,16 +293,7 @@ async fn what_one_instance_finds_of_the_llm_the_others_do_not_try_out() {
 #[tokio::test]
 async fn a_model_that_one_instance_switches_off_is_off_in_all() {
     let Some(server) = server() else { return };
-    let absurd = Usage {
-        prompt: 10_000_000_000_000,
-        ..USAGE
-    };
-    let one_token = Usage {
-        prompt: 9,
-        completion: 1,
-        ..USAGE
-    };
-    let provider = Scripted::new([Does::Bills("cooling", absurd), Does::Bills("ok", one_token)]);
+    let provider = Scripted::new([Does::Bills("cooling", ABSURD), Does::Bills("ok", ONE_TOKEN)]);
     let scene = Scene::with_llm(&provider, json!({})).await;
     let (one, other) = (scene.beside_through(&server).await, scene.beside_through(&server).await);
     one.tenant(COMPANY).await;

@@ -14,7 +14,7 @@ use super::{
     document::said,
     faults::{Fault, Part},
     scene::{COMPANY, Scene},
-    scripted::{Does, Scripted, USAGE},
+    scripted::{ABSURD, Does, ONE_TOKEN, Scripted, USAGE},
 };
 use crate::settings;
 
@@ -303,19 +303,10 @@ async fn a_caller_waits_so_long_and_the_next_one_not_at_all() {
 
 #[tokio::test]
 async fn what_is_billed_beyond_the_hold_switches_the_model_off() {
-    let absurd = Usage {
-        prompt: 10_000_000_000_000,
-        ..USAGE
-    };
-    let one_token = Usage {
-        prompt: 9,
-        completion: 1,
-        ..USAGE
-    };
     let does = [
-        Does::Bills("cooling", absurd),
-        Does::Bills("ok", absurd),
-        Does::Bills("ok", one_token),
+        Does::Bills("cooling", ABSURD),
+        Does::Bills("ok", ABSURD),
+        Does::Bills("ok", ONE_TOKEN),
         COOLING,
     ];
     let provider = Scripted::new(does);

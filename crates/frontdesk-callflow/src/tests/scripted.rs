@@ -48,6 +48,19 @@ pub(super) const USAGE: Usage = Usage {
     completion: 20,
 };
 
+/// More than one request can have used.
+pub(super) const ABSURD: Usage = Usage {
+    prompt: 10_000_000_000_000,
+    ..USAGE
+};
+
+/// What one token is billed.
+pub(super) const ONE_TOKEN: Usage = Usage {
+    prompt: 9,
+    completion: 1,
+    ..USAGE
+};
+
 #[derive(Default)]
 pub(super) struct Scripted {
     does: Mutex<VecDeque<Does>>,

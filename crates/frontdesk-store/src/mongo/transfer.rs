@@ -24,6 +24,7 @@ use super::{
     },
     singletons, templates,
     transaction::{Transaction, transaction},
+    updates::Upsert,
     values::{self, Fields as _, date, int, object_id, word_of},
 };
 use crate::{
@@ -133,10 +134,13 @@ fn notification_document(notification: &Notification) -> Result<Document, Troubl
     Ok(document)
 }
 
-fn put_rollup_in(scope: RollupScope, old: &SlotRollup) -> (Document, Document) {
+fn put_rollup_in(scope: RollupScope, old: &SlotRollup) -> Upsert {
     let mut set = analytics::rollup_document(scope, old.slot, &old.rollup);
     set.insert("thinned", old.thinned);
-    (analytics::id_of(scope, old.slot), doc! { "$set": set })
+    Upsert {
+        query: analytics::id_of(scope, old.slot),
+        update: doc! { "$set": set }.into(),
+    }
 }
 
 fn read_rotation(rotation: &Document) -> Result<OldRotation, Trouble> {
@@ -244,11 +248,13 @@ impl MongoStore {
     }
 
     async fn put_calls(&self, old: &[OldCall]) -> Result<(), Trouble> {
+        let new = old.iter().map(|call| Upsert {
+            query: doc! { "_id": calls::id_of_call(call.company, &call.call) },
+            update: doc! { "$setOnInsert": call_document(call) }.into(),
+        });
+        self.upsert_each(CALLS, new.collect()).await?;
         let mut turns = Vec::new();
         for call in old {
-            let new = doc! { "$setOnInsert": call_document(call) };
-            let id = doc! { "_id": calls::id_of_call(call.company, &call.call) };
-            self.collection(CALLS).update_one(id, new).upsert(true).await?;
             for turn in &call.turns {
                 turns.push(turn_document(call, turn)?);
             }
@@ -347,12 +353,8 @@ impl TransferStore for MongoStore {
 
     async fn restore_rollups(&self, scope: RollupScope, rollups: Vec<SlotRollup>) -> Result<(), StoreError> {
         within("take over roll-ups", IMPORT, async {
-            let collection = self.collection(ROLLUPS);
-            for old in &rollups {
-                let (id, set) = put_rollup_in(scope, old);
-                collection.update_one(id, set).upsert(true).await?;
-            }
-            Ok(())
+            let puts = rollups.iter().map(|old| put_rollup_in(scope, old));
+            self.upsert_each(ROLLUPS, puts.collect()).await
         })
         .await
     }
