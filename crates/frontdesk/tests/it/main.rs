@@ -24,3 +24,5 @@ mod process;
 mod store_trouble;
 #[cfg(test)]
 mod telemetry;
+#[cfg(test)]
+mod trouble;
