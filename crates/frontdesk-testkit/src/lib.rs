@@ -22,6 +22,7 @@ pub mod money;
 pub mod mongo_server;
 pub mod operator;
 pub mod redis_server;
+pub mod report;
 pub mod server;
 mod server_process;
 pub mod shapes;

@@ -232,14 +232,20 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn records_are_deleted_when_their_companys_retention_ends() {
-        let start: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+    /// An empty store in a folder of its own, and a clock that is set.
+    fn stage(start: Timestamp) -> (tempfile::TempDir, Arc<TestClock>, Arc<SqliteStore>) {
         let clock = Arc::new(TestClock(Mutex::new(start)));
         let folder = tempfile::tempdir().unwrap();
         let key = Arc::new(Sealer::from_key([7; 32]));
         let file = folder.path().join("frontdesk.db");
-        let store = Arc::new(SqliteStore::open(&file, key, clock.clone(), SqliteOptions::default()).unwrap());
+        let store = SqliteStore::open(&file, key, clock.clone(), SqliteOptions::default()).unwrap();
+        (folder, clock, Arc::new(store))
+    }
+
+    #[tokio::test]
+    async fn records_are_deleted_when_their_companys_retention_ends() {
+        let start: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+        let (_folder, clock, store) = stage(start);
         scene(&store, start).await;
         // Another process has the lease until its orderly end.
         let others = TaskSet::new();
@@ -294,11 +300,7 @@ mod tests {
     #[tokio::test]
     async fn notifications_are_deleted_so_long_after_they_were_resolved() {
         let start: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
-        let clock = Arc::new(TestClock(Mutex::new(start)));
-        let folder = tempfile::tempdir().unwrap();
-        let key = Arc::new(Sealer::from_key([7; 32]));
-        let file = folder.path().join("frontdesk.db");
-        let store = Arc::new(SqliteStore::open(&file, key, clock.clone(), SqliteOptions::default()).unwrap());
+        let (_folder, clock, store) = stage(start);
         for (number, code) in [(1, AlertCode::LlmDown), (2, AlertCode::DatabaseError)] {
             let alert = Alert {
                 code,

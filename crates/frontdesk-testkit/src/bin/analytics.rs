@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, Write as _},
     path::PathBuf,
     process::ExitCode,
     sync::Arc,
@@ -30,7 +29,11 @@ use frontdesk_store::{
     sqlite::{SqliteOptions, SqliteStore},
     system::SystemClock,
 };
-use frontdesk_testkit::{operator::Operator, server::Server};
+use frontdesk_testkit::{
+    operator::Operator,
+    report::{end, say},
+    server::Server,
+};
 use http::Method;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
@@ -324,10 +327,6 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     Ok(is_right)
 }
 
-fn say(text: &str) {
-    _ = writeln!(io::stdout(), "{text}");
-}
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -337,12 +336,5 @@ fn main() -> ExitCode {
     let done = runtime
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(Box::pin(run(&arguments))));
-    match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            say(&format!("FAIL: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+    end(done)
 }

@@ -1,7 +1,6 @@
 //! Kills a server under load and looks for what it had acknowledged; `cargo xtask verify` runs it.
 
 use std::{
-    io::{self, Write as _},
     path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
@@ -9,7 +8,10 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use frontdesk_testkit::crash::{self, BACK_WITHIN, Options, STOPPED_WITHIN};
+use frontdesk_testkit::{
+    crash::{self, BACK_WITHIN, Options, STOPPED_WITHIN},
+    report::{end, say},
+};
 
 /// Kills a Frontdesk server under load (SIGKILL), starts it again and looks for everything that it had acknowledged.
 #[derive(Debug, Parser)]
@@ -36,13 +38,10 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    run().unwrap_or_else(|error| {
-        say(&format!("FAIL: {error:#}"));
-        ExitCode::FAILURE
-    })
+    end(run())
 }
 
-fn run() -> Result<ExitCode> {
+fn run() -> Result<bool> {
     let arguments = Arguments::parse();
     let options = Options {
         frontdesk: arguments.frontdesk,
@@ -74,14 +73,5 @@ fn run() -> Result<ExitCode> {
         report.faults.len(),
         began.elapsed().as_secs_f32(),
     ));
-    Ok(if report.is_pass() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
-}
-
-fn say(line: &str) {
-    // A reader who has gone is no reason to stop.
-    _ = writeln!(io::stdout(), "{line}");
+    Ok(report.is_pass())
 }

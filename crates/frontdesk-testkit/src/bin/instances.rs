@@ -10,12 +10,15 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use frontdesk_testkit::instances::{
-    Cluster,
-    fault::Fault,
-    found::{self, Found},
-    load::{Pace, Running, Seen},
-    plot, quantile,
+use frontdesk_testkit::{
+    instances::{
+        Cluster,
+        fault::Fault,
+        found::{self, Found},
+        load::{Pace, Running, Seen},
+        plot, quantile,
+    },
+    report::{end, say},
 };
 
 /// Three instances on one database server and one cache server, with calls in progress while something fails.
@@ -48,14 +51,7 @@ fn fault(name: &str) -> Result<Fault, String> {
 }
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            say(&format!("FAIL: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+    end(run())
 }
 
 fn run() -> Result<bool> {
@@ -159,11 +155,6 @@ fn draw(folder: &Path, fault: Fault, seen: &Seen, events: &[(Duration, String)],
     );
     let drawn = plot::svg(&title, &seen.turns, events);
     fs::write(&path, drawn).with_context(|| format!("{} cannot be written", path.display()))
-}
-
-fn say(text: &str) {
-    // Whoever reads it may be gone.
-    _ = writeln!(io::stdout().lock(), "{text}");
 }
 
 /// What is no part of the table.

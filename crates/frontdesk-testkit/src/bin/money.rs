@@ -1,7 +1,6 @@
 //! Holds what tier 3 promises of money and time against real processes; `cargo xtask verify` runs all of it.
 
 use std::{
-    io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -9,9 +8,12 @@ use std::{
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use frontdesk_testkit::money::{
-    hanging, injections, kills, mixed, outage, overhead,
-    race::{self, Bills, Burst},
+use frontdesk_testkit::{
+    money::{
+        hanging, injections, kills, mixed, outage, overhead,
+        race::{self, Bills, Burst},
+    },
+    report::{end, say},
 };
 
 /// Races turns for a budget, kills servers that hold money, hangs the provider, and looks at every cent.
@@ -65,14 +67,7 @@ const ALL: [Part; 7] = [
 ];
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            say(&format!("FAIL: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+    end(run())
 }
 
 fn run() -> Result<bool> {
@@ -261,9 +256,4 @@ async fn injected(frontdesk: &Path) -> Result<bool> {
 
 const fn verdict(is_right: bool) -> &'static str {
     if is_right { "right" } else { "WRONG" }
-}
-
-fn say(line: &str) {
-    // A reader who has gone is no reason to stop.
-    _ = writeln!(io::stdout(), "{line}");
 }

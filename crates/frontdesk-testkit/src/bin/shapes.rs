@@ -1,15 +1,13 @@
 //! Writes a document of every shape that calls bring out, for the official SDK to read; `cargo xtask verify` runs it.
 
-use std::{
-    fs,
-    io::{self, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{fs, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use frontdesk_testkit::shapes;
+use frontdesk_testkit::{
+    report::{end, say},
+    shapes,
+};
 
 /// Plays calls with a Frontdesk server until each shape of document was answered once, and writes them to a folder.
 #[derive(Debug, Parser)]
@@ -24,21 +22,10 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(line) => {
-            say(&line);
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            say(&format!("FAIL: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn say(line: &str) {
-    // A reader who has gone is no reason to stop.
-    _ = writeln!(io::stdout(), "{line}");
+    end(run().map(|line| {
+        say(&line);
+        true
+    }))
 }
 
 fn run() -> Result<String> {
