@@ -21,17 +21,28 @@ pub(crate) const TOKENIZER_ORACLE: &str = "crates/frontdesk-encoder/tests/tokeni
 pub(crate) fn all() -> Result<ExitCode> {
     NEXTEST.ensure()?;
     ensure_redis()?;
+    // All at once: built package by package, dependencies would be built again for each set of their features.
+    must(
+        "building everything that is tested (some minutes, the first time)",
+        &mut cargo(["build", "--workspace", "--bins", "--examples", "--tests"]),
+    )?;
+    let binaries = target_directory()?.join("debug");
+    let examples = binaries.join("examples");
     must(
         "comparing signature decisions with Twilio's own validator, in a small size",
-        command("python3").args([ORACLE, "--requests", "1000", "--mutations", "10000", "--profile", "dev"]),
+        command("python3")
+            .args([ORACLE, "--requests", "1000", "--mutations", "10000", "--binary"])
+            .arg(examples.join("verify_lines")),
     )?;
     must(
         "getting the sentence encoder, which some tests need",
-        &mut cargo(["run", "--quiet", "-p", "frontdesk", "--", "model", "install"]),
+        command(binaries.join("frontdesk")).args(["model", "install"]),
     )?;
     must(
         "comparing word pieces with the official tokenizer, in a small size",
-        command("python3").args([TOKENIZER_ORACLE, "--odd", "5000", "--profile", "dev"]),
+        command("python3")
+            .args([TOKENIZER_ORACLE, "--odd", "5000", "--binary"])
+            .arg(examples.join("tokens")),
     )?;
     must(
         "testing the examples in the documentation",
@@ -47,11 +58,6 @@ pub(crate) fn all() -> Result<ExitCode> {
     tests.env(mongodb::PROGRAM, tools::secantusd()?);
     must("testing every crate", &mut tests)?;
     drop(server);
-    must(
-        "building the server and the simulator of Twilio and its callers",
-        &mut cargo(["build", "--workspace", "--bins", "--tests"]),
-    )?;
-    let binaries = target_directory()?.join("debug");
     calls::hold(&binaries.join("callsim"), &binaries.join("frontdesk"), 100)?;
     Ok(ExitCode::SUCCESS)
 }

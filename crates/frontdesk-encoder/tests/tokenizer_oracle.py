@@ -93,6 +93,7 @@ def main():
     parser.add_argument("--seed", type=int, default=20_261_127)
     parser.add_argument("--model", type=pathlib.Path, default=MODEL)
     parser.add_argument("--profile", default="release", help="cargo profile of the example")
+    parser.add_argument("--binary", help="an example that is built already")
     args = parser.parse_args()
     trades = of_trades()
     r = random.Random(args.seed)
@@ -101,7 +102,7 @@ def main():
     reference.no_padding()
     encoded = reference.encode_batch(texts)
     asked = "".join(json.dumps(text) + "\n" for text in texts).encode()
-    out = subprocess.run([built(args.profile), str(args.model)], input=asked, stdout=subprocess.PIPE, check=True).stdout
+    out = subprocess.run([args.binary or built(args.profile), str(args.model)], input=asked, stdout=subprocess.PIPE, check=True).stdout
     ours = out.decode().split("\n")[:-1]
     assert len(ours) == len(texts), f"{len(ours)} answers to {len(texts)} texts"
     wrong = 0
