@@ -8,7 +8,7 @@ use crate::{
     calls,
     mongodb::{self, Server},
     step::{cargo, command, must, target_directory},
-    tools::{self, NEXTEST, ensure_redis},
+    tools::{self, NEXTEST, ensure_packages},
 };
 
 /// The signature oracle, from the project's folder.
@@ -20,7 +20,7 @@ pub(crate) const TOKENIZER_ORACLE: &str = "crates/frontdesk-encoder/tests/tokeni
 /// Runs all tests; simulated calls against the built binary come last.
 pub(crate) fn all() -> Result<ExitCode> {
     NEXTEST.ensure()?;
-    ensure_redis()?;
+    ensure_packages()?;
     // All at once: built package by package, dependencies would be built again for each set of their features.
     must(
         "building everything that is tested (some minutes, the first time)",

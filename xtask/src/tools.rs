@@ -120,16 +120,27 @@ pub(crate) fn secantusd() -> Result<PathBuf> {
     SECANTUS.install_in(&cache.join("frontdesk").join("secantusdb-0.7.0b3"))
 }
 
-/// Makes sure that there is a Redis server for the tests of the shared cache, which each start one of their own. Debian and
-/// its kin have it as a package, which needs root.
-pub(crate) fn ensure_redis() -> Result<()> {
-    if runs(Command::new("redis-server").arg("--version")) {
+/// Programs that tests start as processes of their own, by the package that brings them.
+const PACKAGES: [(&str, &str); 2] = [
+    ("redis-server", "the tests of the shared cache"),
+    ("faketime", "the test of a clock that is wrong"),
+];
+
+/// Makes sure that what tests start is there. Debian and its kin have it as packages, which need root.
+pub(crate) fn ensure_packages() -> Result<()> {
+    for (package, needed_by) in PACKAGES {
+        ensure_package(package, needed_by)?;
+    }
+    Ok(())
+}
+
+/// A package whose program has its name.
+fn ensure_package(package: &str, needed_by: &str) -> Result<()> {
+    if runs(Command::new(package).arg("--version")) {
         return Ok(());
     }
     if !runs(Command::new("apt-get").arg("--version")) {
-        bail!(
-            "there is no redis-server, and no apt-get to install it by: install it, the tests of the shared cache need it"
-        );
+        bail!("there is no {package}, and no apt-get to install it by: install it, for {needed_by}");
     }
     let prefix: &[&str] = if runs(Command::new("test").args(["-w", "/var/lib/dpkg"])) {
         &["env"]
@@ -145,11 +156,11 @@ pub(crate) fn ensure_redis() -> Result<()> {
         command
     };
     must(
-        "installing redis-server, which the tests of the shared cache need (apt-get, as root or by sudo)",
+        &format!("installing {package} for {needed_by} (apt-get, as root or by sudo)"),
         &mut as_root(&["apt-get", "update", "-qq"]),
     )?;
     must(
-        "installing redis-server",
+        &format!("installing {package}"),
         &mut as_root(&[
             "apt-get",
             "-o",
@@ -157,7 +168,7 @@ pub(crate) fn ensure_redis() -> Result<()> {
             "install",
             "-y",
             "-qq",
-            "redis-server",
+            package,
         ]),
     )
 }

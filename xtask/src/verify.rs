@@ -9,7 +9,7 @@ use crate::{
     mongodb::{self, Server},
     step::{build_release, command, must, target_directory},
     test::{ORACLE, TOKENIZER_ORACLE},
-    tools::{self, ensure_redis},
+    tools::{self, ensure_packages},
 };
 
 /// The signature oracle of the Node SDK, and the reader of documents with the Python SDK.
@@ -118,7 +118,7 @@ pub(crate) fn all(fuzz_seconds: u64) -> Result<ExitCode> {
 /// Calls over three instances, on servers that are killed and hang.
 fn keep_calls_in_progress(frontdesk: &Path) -> Result<()> {
     let instances = build_release("frontdesk-testkit", "instances")?;
-    ensure_redis()?;
+    ensure_packages()?;
     must(
         "keeping three hundred calls in progress over three instances while parts of the deployment fail",
         command(instances)

@@ -12,7 +12,11 @@ use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
     hint::black_box,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -20,7 +24,7 @@ use frontdesk_callflow::{
     CallFlow, Deps, Route, Webhook, company::Tenant, flow::Run, limits::Limits, llm::Llm, meaning::Meanings, settings,
 };
 use frontdesk_domain::{
-    alert::{Alert, Notifier},
+    alert::{Alert, AlertCode, Notifier},
     clock::Clock as _,
     documents::{
         Mode,
@@ -35,7 +39,7 @@ use frontdesk_matching::{normal::normalize, safety::EMBEDDED};
 use frontdesk_store::{
     cache::CachedStore,
     ports::{CompanyStore as _, CompanyWrite, QnaOwner, QnaStore as _, TemplateStore as _},
-    queue::{TurnQueue, TurnQueueOptions},
+    queue::{AlertQueue, TurnQueue, TurnQueueOptions},
     seal::Sealer,
     sqlite::{SqliteOptions, SqliteStore},
     system::SystemClock,
@@ -116,7 +120,14 @@ fn template(scenarios: usize) -> Value {
         "categories": [{ "id": "all", "name": "All", "scenarios": scenarios }] })
 }
 
-async fn flow(scenarios: usize, folder: &std::path::Path) -> (CallFlow, TaskSet) {
+/// What turns are answered by, and what stores the alerts of others meanwhile.
+struct Bench {
+    flow: CallFlow,
+    alerts: AlertQueue,
+    tasks: TaskSet,
+}
+
+async fn open(scenarios: usize, folder: &std::path::Path) -> Bench {
     let sealer = Arc::new(Sealer::from_key([7; 32]));
     let path = folder.join(format!("bench-{scenarios}.db"));
     let sqlite = SqliteStore::open(
@@ -125,8 +136,10 @@ async fn flow(scenarios: usize, folder: &std::path::Path) -> (CallFlow, TaskSet)
         Arc::new(SystemClock),
         SqliteOptions::default(),
     );
+    let sqlite = Arc::new(sqlite.expect("a store"));
     let tasks = TaskSet::new();
-    let store = CachedStore::start(Arc::new(sqlite.expect("a store")), &tasks);
+    let alerts = AlertQueue::start(Arc::clone(&sqlite) as _, Arc::new(SystemClock), &tasks);
+    let store = CachedStore::start(sqlite, &tasks);
     let parsed = Template::parse(&template(scenarios), Mode::new_document()).expect("a template");
     store
         .insert_template(TEMPLATE.parse().expect("an id"), parsed.json)
@@ -162,7 +175,11 @@ async fn flow(scenarios: usize, folder: &std::path::Path) -> (CallFlow, TaskSet)
         llm: Arc::new(Llm::none()),
         at_once: frontdesk_callflow::shares::AtOnce::default(),
     };
-    (CallFlow::new(deps), tasks)
+    Bench {
+        flow: CallFlow::new(deps),
+        alerts,
+        tasks,
+    }
 }
 
 /// The company. What it knows is compiled beside those who wait for it, and on a busy machine that outlasts their
@@ -234,6 +251,72 @@ fn measure(what: &str, limit: &str, mut work: impl FnMut(usize)) {
     report(what, times, allocations() - before, limit);
 }
 
+/// One alert of a storm: of one of 500 companies, so that the queue stores 500 notifications again and again.
+fn alert(number: u64) -> Alert {
+    let company = format!("507f1f77bcf86cd7{:08x}", number % 500);
+    Alert {
+        code: AlertCode::FallbackUsed,
+        company: Some(company.parse().expect("an id")),
+        message: "callers of a company heard a fallback".to_owned(),
+        details: json!({ "callId": "CA00000000000000000000000000000001", "turn": 3 }),
+    }
+}
+
+/// How long turns are measured, and alerts are raised beside them.
+const STORM: Duration = Duration::from_secs(10);
+const ALERTS_PER_MILLISECOND: u64 = 10;
+
+/// Raises alerts at a steady rate until it is over; the times that raising took.
+fn raise(alerts: &AlertQueue, is_over: &AtomicBool) -> Vec<Duration> {
+    let began = Instant::now();
+    let (mut milliseconds, mut took) = (0, Vec::new());
+    while !is_over.load(Ordering::Relaxed) {
+        for number in 0..ALERTS_PER_MILLISECOND {
+            let alert = alert(milliseconds * ALERTS_PER_MILLISECOND + number);
+            let raised = Instant::now();
+            alerts.raise(alert);
+            took.push(raised.elapsed());
+        }
+        milliseconds += 1;
+        let next = began + Duration::from_millis(milliseconds);
+        thread::sleep(next.saturating_duration_since(Instant::now()));
+    }
+    took
+}
+
+/// The p99 of whole turns beside alerts that others raise, and without them before and after: the machine's noise.
+fn storm(bench: &Bench, new_call: impl Fn(usize) -> Form, whole_turn: impl Fn(&Form)) {
+    // Each is a call that was not answered before.
+    let mut calls = TURNS;
+    let mut turns = |what: &str| {
+        let began = Instant::now();
+        let (mut times, mut allocated) = (Vec::new(), 0);
+        while began.elapsed() < STORM {
+            calls += 1;
+            let form = new_call(calls);
+            let (before, turn) = (allocations(), Instant::now());
+            whole_turn(&form);
+            times.push(turn.elapsed());
+            allocated += allocations() - before;
+            // Callers do not come without a pause, and a queue that is always full measures the disk.
+            thread::sleep(Duration::from_micros(500));
+        }
+        report(what, times, allocated, "");
+    };
+    println!("alerts beside turns: {} a second", ALERTS_PER_MILLISECOND * 1_000);
+    turns("  whole turn, before");
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let raising = scope.spawn(|| raise(&bench.alerts, &is_over));
+        turns("  whole turn, beside them");
+        is_over.store(true, Ordering::Relaxed);
+        let took = raising.join().expect("alerts were raised");
+        report("  raising one", took, 0, "limit 1 µs");
+    });
+    turns("  whole turn, after");
+    println!("  {:?}", bench.alerts.counts());
+}
+
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -243,8 +326,11 @@ fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     for scenarios in [200, 2_000] {
         println!("{scenarios} scenarios of 5 triggers, 30 Q&As");
-        let (flow, tasks) = runtime.block_on(flow(scenarios, folder.path()));
-        let tenant = runtime.block_on(loaded(&flow));
+        let bench = runtime.block_on(open(scenarios, folder.path()));
+        let flow = &bench.flow;
+        let tenant = runtime.block_on(loaded(flow));
+        // As a server does: otherwise the store would be asked whether it knows each call.
+        runtime.block_on(flow.remember_the_day());
         let words: Vec<_> = (0..TURNS).map(|turn| utterance(turn, scenarios)).collect();
         let forms: Vec<_> = words
             .iter()
@@ -271,8 +357,7 @@ fn main() {
             black_box(runtime.block_on(decided).is_ok());
         });
         let clock = SystemClock;
-        measure("  whole turn: state, decision, document, record", "", |turn| {
-            let Some(form) = forms.get(turn) else { return };
+        let whole_turn = |form: &Form| {
             let target = "/api/twilio/v2-agent-respond/507f1f77bcf86cd799439011";
             let webhook = Webhook {
                 route: Route::Respond,
@@ -282,7 +367,16 @@ fn main() {
                 arrived: clock.now(),
             };
             black_box(runtime.block_on(flow.respond(&tenant, &webhook)));
+        };
+        measure("  whole turn: state, decision, document, record", "", |turn| {
+            if let Some(form) = forms.get(turn) {
+                whole_turn(form);
+            }
         });
-        runtime.block_on(tasks.shutdown(Duration::from_secs(10)));
+        if scenarios == 200 {
+            let new_call = |call: usize| form(call, &utterance(call, scenarios));
+            storm(&bench, new_call, whole_turn);
+        }
+        runtime.block_on(bench.tasks.shutdown(Duration::from_secs(10)));
     }
 }

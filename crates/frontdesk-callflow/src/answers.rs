@@ -102,6 +102,7 @@ impl Answers {
                     turn,
                     sender,
                     held: None,
+                    others: Others::Unknown,
                 })
             }
         }
@@ -197,6 +198,14 @@ pub(crate) enum Ended {
     AskTheStore,
 }
 
+/// What is known of other instances' answers to a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Others {
+    /// The cache server, which keeps answers for a day unless it is emptied, has none.
+    HaveNotAnswered,
+    Unknown,
+}
+
 /// The right and the duty to answer a turn.
 pub(crate) struct Claim<'a> {
     answers: &'a Answers,
@@ -204,12 +213,18 @@ pub(crate) struct Claim<'a> {
     sender: watch::Sender<Option<Given>>,
     /// The same among instances, where there are others.
     held: Option<SharedClaim>,
+    others: Others,
 }
 
 impl Claim<'_> {
-    /// Notes that no other instance answers.
-    pub(crate) fn hold(&mut self, held: SharedClaim) {
-        self.held = Some(held);
+    /// Notes that no other instance answers now.
+    pub(crate) fn hold(&mut self, held: SharedClaim, others: Others) {
+        (self.held, self.others) = (Some(held), others);
+    }
+
+    /// What is known of other instances' answers to it.
+    pub(crate) const fn others(&self) -> Others {
+        self.others
     }
 
     /// Hands on what another instance has answered; that one has recorded it.

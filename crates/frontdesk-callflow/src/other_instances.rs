@@ -11,7 +11,7 @@ use frontdesk_store::{
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::{
-    answers::{CallKey, Claim, Given, TurnKey},
+    answers::{CallKey, Claim, Given, Others, TurnKey},
     flow::CallFlow,
     respond::{Claimed, a_day_before},
 };
@@ -91,9 +91,13 @@ impl CallFlow {
         let mut looks = 0_u32;
         loop {
             match instances.claim_turn(&place).await {
+                TurnClaim::Mine => {
+                    claim.hold(held, Others::HaveNotAnswered);
+                    return Claimed::Mine(claim);
+                }
                 // A claim that was heard too late may have been taken: its answer is told, or it is given back.
-                TurnClaim::Mine | TurnClaim::Unknown => {
-                    claim.hold(held);
+                TurnClaim::Unknown => {
+                    claim.hold(held, Others::Unknown);
                     return Claimed::Mine(claim);
                 }
                 TurnClaim::Answered(TurnAnswer { document, response }) => {

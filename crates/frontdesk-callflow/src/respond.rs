@@ -24,7 +24,7 @@ use tracing::{error, warn};
 
 use crate::{
     answer::Pace,
-    answers::{Begun, CallKey, Claim, Ended, Given, TurnKey},
+    answers::{Begun, CallKey, Claim, Ended, Given, Others, TurnKey},
     company::Tenant,
     emergency,
     flow::CallFlow,
@@ -68,7 +68,11 @@ impl CallFlow {
                 return speech::emergency(tenant, webhook.arrived, dialled).into();
             }
         };
-        let recalled = self.recall(tenant, &turn, &call_key, opened.is_none(), webhook).await;
+        let asked = Asked {
+            needs_state: opened.is_none(),
+            others: claim.others(),
+        };
+        let recalled = self.recall(tenant, &turn, &call_key, asked, webhook).await;
         if let Some(document) = recalled.answer.and_then(|answer| answer.document) {
             return document;
         }
@@ -219,9 +223,10 @@ impl CallFlow {
         tenant: &Tenant,
         turn: &TurnKey,
         call: &CallKey,
-        needs_state: bool,
+        asked: Asked,
         webhook: &Webhook<'_>,
     ) -> Recalled {
+        let needs_state = asked.needs_state;
         let ended = self.answers().has_ended(call);
         let mut recalled = Recalled {
             has_ended: ended == Ended::Yes,
@@ -236,10 +241,11 @@ impl CallFlow {
         if !asks {
             return recalled;
         }
-        let asked = self
+        let by = webhook.deadline.min(Instant::now() + asked.patience());
+        let stored = self
             .store()
             .recall(turn.0, &call.1, &turn.1, a_day_before(webhook.arrived));
-        match within(&tenant.shares.store, store_deadline(webhook.deadline), asked).await {
+        match within(&tenant.shares.store, by, stored).await {
             Ok(Ok(Some(stored))) => Recalled {
                 answer: stored.answer,
                 last_document: recalled.last_document.or(stored.last_document),
@@ -315,9 +321,23 @@ pub(crate) fn guarded<T>(work: impl Future<Output = T>) -> impl Future<Output = 
     AssertUnwindSafe(work).catch_unwind().map(Result::ok)
 }
 
-/// The store's deadline, or the turn's if that is earlier.
-fn store_deadline(turn: Instant) -> Instant {
-    turn.min(Instant::now() + settings::STORE_DEADLINE)
+/// What is to be recalled of a turn and its call.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    /// The webhook has no state, as that of a call's first turn, and the call may have one.
+    needs_state: bool,
+    others: Others,
+}
+
+impl Asked {
+    /// How long the store is waited for. In the middle of a call, where the cache server says that nobody has answered, it
+    /// would only know better if that server had been emptied since: that is not worth a second of silence.
+    fn patience(self) -> Duration {
+        match self.others {
+            Others::HaveNotAnswered if !self.needs_state => settings::CONFIRMED,
+            _ => settings::STORE_DEADLINE,
+        }
+    }
 }
 
 pub(crate) fn a_day_before(now: Timestamp) -> Timestamp {

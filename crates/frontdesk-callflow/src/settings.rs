@@ -28,6 +28,9 @@ pub const TURN_DEADLINE: Duration = Duration::from_millis(3_900);
 /// Nothing on the call path waits longer for the store.
 pub const STORE_DEADLINE: Duration = Duration::from_secs(1);
 
+/// How long a turn waits for the store to confirm what the cache server has said: that nobody has answered it.
+pub(crate) const CONFIRMED: Duration = Duration::from_millis(100);
+
 /// Of a turn's time so much is left for what comes after loading.
 const AFTER_LOADING: Duration = Duration::from_millis(400);
 

@@ -288,7 +288,7 @@ fn cache(criterion: &mut Criterion) {
         };
         store.insert_company(write).await.expect("written");
         let cached = CachedStore::start(store, &TaskSet::new());
-        cached.warm(1).await;
+        cached.warm(1, Instant::now() + Duration::from_mins(1)).await;
         cached
     });
     let settings = runtime

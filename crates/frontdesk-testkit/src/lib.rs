@@ -9,11 +9,13 @@
 //! - [`shapes::collect`] plays calls that bring out a document of every shape.
 //! - [`crash::run`] kills a server under load, again and again, and looks for what it had acknowledged.
 //! - [`money`] races turns for a budget, kills servers that hold money, hangs the provider, and looks at every cent.
+//! - [`capacity`] measures how much one process answers on each store, and how it goes on when more is asked of it.
 //! - [`instances`] keeps hundreds of calls in progress over several instances while parts of them fail.
 //!
 //! Nothing here knows how Frontdesk works inside: it speaks HTTP and reads documents. The one exception is
 //! [`store_file`], which asks `SQLite` whether the store's file is sound.
 
+pub mod capacity;
 pub mod connection;
 pub mod crash;
 pub mod instances;

@@ -125,6 +125,27 @@ async fn a_turn_of_an_instance_that_died_is_answered_by_the_next_one() {
 }
 
 #[tokio::test]
+async fn a_store_that_hangs_is_not_waited_for_where_the_cache_server_has_no_answer() {
+    let Some(mut server) = server() else { return };
+    let scene = Scene::new(json!({})).await;
+    let one = scene.beside_through(&server).await;
+    one.tenant(COMPANY).await;
+    let mut call = one.call("CA1");
+    call.voice().await;
+    one.breaks(Part::Recall, Fault::Hangs);
+    let begun = Instant::now();
+    let heard = call.says("what are your hours").await;
+    assert!(said(&heard).contains("We open at eight."), "{heard}");
+    assert!(begun.elapsed() < Duration::from_millis(700), "{:?}", begun.elapsed());
+    // Without that server only the store can tell.
+    server.kill().unwrap();
+    let begun = Instant::now();
+    let heard = call.says("what are your hours").await;
+    assert!(said(&heard).contains("We open at eight."), "{heard}");
+    assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
 async fn an_answer_that_could_not_be_told_is_found_in_the_store() {
     let Some(server) = server() else { return };
     let scene = Scene::new(json!({})).await;

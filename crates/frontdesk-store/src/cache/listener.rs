@@ -17,8 +17,11 @@ use crate::{
     tasks::{Stopping, TaskSet},
 };
 
-/// How often the store is asked what other processes changed.
-const POLL_EVERY: Duration = Duration::from_millis(250);
+/// How often the store is asked what other processes changed: one look at one number.
+const POLL_EVERY: Duration = Duration::from_millis(100);
+
+/// How often while the cache server tells of changes as well.
+const POLL_EVERY_IF_TOLD: Duration = Duration::from_millis(250);
 
 /// So many of the store's last changes are looked at when a process starts, so that what instances share can be believed as
 /// far as it is newer. The store remembers more.
@@ -54,6 +57,15 @@ impl Listener {
             newest: None,
         };
         tasks.spawn("hear what other processes change", poller.run(tasks.stopping()));
+    }
+}
+
+impl Listener {
+    fn pause(&self) -> Duration {
+        match &self.sharing {
+            Some(sharing) if sharing.is_heard() => POLL_EVERY_IF_TOLD,
+            _ => POLL_EVERY,
+        }
     }
 }
 
@@ -96,7 +108,7 @@ impl Poller {
             tokio::select! {
                 () = stopping.wait() => {}
                 () = self.heard.look.notified() => {}
-                () = time::sleep(POLL_EVERY) => {}
+                () = time::sleep(self.listener.pause()) => {}
             }
         }
     }

@@ -3,7 +3,7 @@
 //! - Values are parsed documents under the keys of [`key`]. A value carries the number of the change up to which it was
 //!   read and the things it is made of. It is valid while none of these has changed since; see `floors`. A write raises
 //!   the floor before it is acknowledged, so that no turn of this process hears anything older afterwards.
-//! - Other processes' writes are heard by a poll of the store's change feed, four times a second, and at once where the
+//! - Other processes' writes are heard by a poll of the store's change feed, ten times a second, and at once where the
 //!   processes share a cache server (`shared`), which also has values for those who have just been started.
 //! - A value is fresh for its key's time. Then it is loaded again, by one of those who want it; while the store cannot
 //!   answer, the old one serves without limit.
@@ -15,6 +15,7 @@ use std::{
         Arc, OnceLock, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use frontdesk_domain::{documents::company::Company, ids::CompanyId, phone::PhoneNumber};
@@ -59,6 +60,9 @@ const MAX_NUMBERS: usize = 200_000;
 
 /// So many companies are loaded at once by [`CachedStore::warm`].
 const WARM_AT_ONCE: usize = 4;
+
+/// So many it looks up at once.
+const WARM_PAGE: usize = 50;
 
 /// A store with caches in front. The only writer of documents that a process has.
 pub struct CachedStore {
@@ -269,15 +273,15 @@ impl CachedStore {
         self.platform.note_hit();
     }
 
-    /// Loads companies until all or `limit` are in memory, so that calls are answered although the store fails later.
-    /// Returns how many were loaded; what fails is reported and left out.
-    pub async fn warm(&self, limit: usize) -> usize {
+    /// Loads companies until all or `limit` are in memory, or it is `until`, so that calls are answered although the store
+    /// fails later. Returns how many were loaded; what fails is reported and left out.
+    pub async fn warm(&self, limit: usize, until: Instant) -> usize {
         self.platform().await;
         let (mut loaded, mut after) = (0, None);
-        while loaded < limit {
+        while loaded < limit && Instant::now() < until {
             let page = Page {
                 after,
-                limit: 100.min(limit - loaded),
+                limit: WARM_PAGE.min(limit - loaded),
             };
             let companies = match self.backend.companies(page).await {
                 Ok(companies) => companies,

@@ -231,30 +231,41 @@ impl AlertQueue {
 
 impl Notifier for AlertQueue {
     fn raise(&self, alert: Alert) {
-        let at = self.0.clock.now();
-        let group = RaisedAlert {
-            id: NotificationId::from(self.0.ids.make()),
-            alert,
-            count: 1,
-            first_at: at,
-            last_at: at,
-            told: Vec::new(),
+        let Inner { groups, ids, clock, .. } = &*self.0;
+        let at = clock.now();
+        let mut groups = locked(groups);
+        let full = groups.len() >= MAX_GROUPS;
+        // The lock is held for what is counted; what is told no more is let go afterwards.
+        let (told_no_more, counter) = match groups.entry((alert.code, alert.company)) {
+            hash_map::Entry::Occupied(mut waiting) => (Some(again(waiting.get_mut(), alert, at)), &self.0.raised),
+            hash_map::Entry::Vacant(_) if full => (Some(alert), &self.0.dropped),
+            hash_map::Entry::Vacant(place) => {
+                place.insert(RaisedAlert {
+                    id: NotificationId::from(ids.make()),
+                    alert,
+                    count: 1,
+                    first_at: at,
+                    last_at: at,
+                    told: Vec::new(),
+                });
+                (None, &self.0.raised)
+            }
         };
-        let taken = add(&mut locked(&self.0.groups), group);
-        let counter = if taken { &self.0.raised } else { &self.0.dropped };
         counter.fetch_add(1, Ordering::Relaxed);
+        drop(groups);
+        drop(told_no_more);
     }
 }
 
-/// Joins a group with those that wait. `false` if there are too many.
-fn add(groups: &mut Groups, new: RaisedAlert) -> bool {
-    let full = groups.len() >= MAX_GROUPS;
-    match groups.entry(key_of(&new)) {
-        hash_map::Entry::Occupied(mut waiting) => merge(waiting.get_mut(), new),
-        hash_map::Entry::Vacant(_) if full => return false,
-        hash_map::Entry::Vacant(place) => _ = place.insert(new),
+/// Counts an alert in a group of its key; the older of the two, which the group tells no more.
+fn again(waiting: &mut RaisedAlert, alert: Alert, at: Timestamp) -> Alert {
+    waiting.count = waiting.count.saturating_add(1);
+    waiting.first_at = waiting.first_at.min(at);
+    if at < waiting.last_at {
+        return alert;
     }
-    true
+    waiting.last_at = at;
+    std::mem::replace(&mut waiting.alert, alert)
 }
 
 /// Adds a group to another of the same key, whose id stays.

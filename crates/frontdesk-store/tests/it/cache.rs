@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -473,7 +473,9 @@ async fn after_warming_up_calls_are_answered_without_the_store() {
     for number in 2..=30 {
         stage.cached.insert_company(company(number)).await.unwrap();
     }
-    assert_eq!(stage.cached.warm(1_000).await, 30);
+    assert_eq!(stage.cached.warm(1_000, Instant::now()).await, 0, "there is no time");
+    let until = Instant::now() + Duration::from_mins(1);
+    assert_eq!(stage.cached.warm(1_000, until).await, 30);
     stage.trying.fail(true);
     for number in 1..=30 {
         let settings = stage.cached.settings(id(number)).await.unwrap().unwrap();

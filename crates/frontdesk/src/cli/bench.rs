@@ -10,9 +10,15 @@ pub struct BenchArguments {
     /// How many companies
     #[arg(long, default_value_t = 100)]
     pub companies: u32,
+    /// How many templates they share
+    #[arg(long, default_value_t = 10)]
+    pub templates: u32,
     /// How many scenarios each of them has
     #[arg(long, default_value_t = 200)]
     pub scenarios: u32,
+    /// How many Q&As each of them has
+    #[arg(long, default_value_t = 30)]
+    pub questions: u32,
     /// How long each measurement lasts, in seconds
     #[arg(long, default_value_t = 10)]
     pub seconds: u32,

@@ -28,6 +28,9 @@ pub(crate) const FAR_APART: f64 = 30.0;
 /// An instance writes every ten seconds and is looked at as often: what it wrote may be so old, in seconds.
 const ON_THE_WAY: f64 = 15.0;
 
+/// What was found of an instance's clock is believed so long without news from it.
+const STALE: Duration = Duration::from_secs(30);
+
 /// A jump is told so long.
 const TOLD: Duration = Duration::from_mins(10);
 
@@ -43,8 +46,16 @@ struct Seen {
     last: Option<(Timestamp, Instant)>,
     /// The last jump, in seconds, and when it was seen.
     jump: Option<(f64, Instant)>,
-    /// How often each instance had written at the last look.
-    beats: HashMap<Arc<str>, u64>,
+    /// What each instance had written at the last look.
+    beats: HashMap<Arc<str>, Beat>,
+}
+
+/// What an instance had written when it was looked at.
+#[derive(Clone, Copy)]
+struct Beat {
+    number: u64,
+    /// How far its clock was from this one when it was last seen to have written, in seconds, and when that was.
+    apart: Option<(f64, Instant)>,
 }
 
 impl ClockCheck {
@@ -73,18 +84,27 @@ impl Seen {
         told.map(|(jump, _)| jump)
     }
 
-    /// How far the clock of that instance is from this one which is farthest, of those that have written since the last
-    /// look. What was written before says nothing: nobody knows how long it has been there.
-    fn others(&mut self, now: Timestamp, instances: &[InstanceHealth]) -> Option<(f64, Arc<str>)> {
-        let wrote = instances.iter().filter(|one| {
+    /// How far the clock of that instance is from this one which is farthest, of those that have written since they were
+    /// first looked at. What was written before says nothing: nobody knows how long it has been there. What was found holds
+    /// until an instance writes again, because a part is looked at twice within a second before anything is believed.
+    fn others(&mut self, now: Timestamp, at: Instant, instances: &[InstanceHealth]) -> Option<(f64, Arc<str>)> {
+        let beats = instances.iter().map(|one| {
             let known = self.beats.get(&one.instance);
-            known.is_some_and(|known| *known < one.beat)
+            let apart = match known {
+                Some(known) if known.number < one.beat => Some((beyond(seconds(now, one.at)), at)),
+                Some(known) => known.apart.filter(|(_, seen)| at.duration_since(*seen) < STALE),
+                None => None,
+            };
+            let number = one.beat;
+            (Arc::clone(&one.instance), Beat { number, apart })
         });
-        let apart = wrote.map(|one| (beyond(seconds(now, one.at)), Arc::clone(&one.instance)));
-        let farthest = apart.max_by(|(a, _), (b, _)| a.abs().total_cmp(&b.abs()));
-        let beats = instances.iter().map(|one| (Arc::clone(&one.instance), one.beat));
         self.beats = beats.collect();
-        farthest
+        let apart = self
+            .beats
+            .iter()
+            .filter_map(|(whose, beat)| Some((beat.apart?.0, whose)));
+        let farthest = apart.max_by(|(a, _), (b, _)| a.abs().total_cmp(&b.abs()));
+        farthest.map(|(apart, whose)| (apart, Arc::clone(whose)))
     }
 }
 
@@ -145,7 +165,7 @@ impl Check for ClockCheck {
         let now = clock.now();
         let recent = now.checked_sub(Duration::from_hours(1)).unwrap_or(now);
         if let Ok(instances) = self.around.store.instances(recent).await
-            && let Some((apart, whose)) = self.lock().others(clock.now(), &instances)
+            && let Some((apart, whose)) = self.lock().others(clock.now(), Instant::now(), &instances)
         {
             found.push((
                 apart,
@@ -206,19 +226,20 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_written_since_the_last_look_tells_of_another_clock() {
+    fn only_what_was_written_since_the_first_look_tells_of_another_clock() {
         let mut seen = Seen::default();
-        let now: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+        let (now, begun): (Timestamp, _) = ("2026-11-20T12:00:00Z".parse().unwrap(), Instant::now());
         let late = now.checked_sub(Duration::from_mins(5)).unwrap();
-        assert_eq!(seen.others(now, &[instance("a", 1, late), instance("b", 9, now)]), None);
-        assert_eq!(
-            seen.others(now, &[instance("a", 1, late), instance("b", 9, now)]),
-            None,
-            "nothing new"
-        );
-        let (apart, whose) = seen
-            .others(now, &[instance("a", 2, late), instance("b", 10, now)])
-            .unwrap();
-        assert_eq!((apart.round(), &*whose), (-285.0, "a"));
+        let mut look = |after: u64, [a, b]: [u64; 2]| {
+            let instances = [instance("a", a, late), instance("b", b, now)];
+            let found = seen.others(now, begun + Duration::from_secs(after), &instances);
+            found.map(|(apart, whose)| (apart.round(), whose.to_string()))
+        };
+        assert_eq!(look(0, [1, 9]), None);
+        assert_eq!(look(10, [1, 9]), None, "nothing new");
+        let found = Some((-285.0, "a".to_owned()));
+        assert_eq!(look(20, [2, 10]), found);
+        assert_eq!(look(21, [2, 10]), found, "looked at again before it has written again");
+        assert_eq!(look(51, [2, 10]), None, "it writes no more");
     }
 }

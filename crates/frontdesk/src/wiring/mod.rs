@@ -78,6 +78,9 @@ const DRAIN: Duration = Duration::from_millis(5_700);
 /// called. Calls that come earlier are answered: the listener serves from the start, and they wait for their company.
 const WARM: usize = 1_000;
 
+/// Nor for longer. What is left out is loaded while calls are answered.
+const LONGEST_WARMING: Duration = Duration::from_secs(1);
+
 /// The lease of those that work behind the calls for all processes that use the store.
 const BACKGROUND: &str = "background";
 
@@ -183,7 +186,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         servers.push((listen(listen_metrics).await?, metrics_router(app)));
     }
     let (closing, serving) = serve(servers, &tasks);
-    let loaded = store.warm(WARM).await;
+    let loaded = store.warm(WARM, Instant::now() + LONGEST_WARMING).await;
     flow.prepare_safety().await;
     change_feed::heard(&store).await;
     // Of what is ready, everything has been asked once.

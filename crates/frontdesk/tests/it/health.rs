@@ -2,12 +2,13 @@
 
 use std::{
     path::Path,
+    process::Command,
     time::{Duration, Instant},
 };
 
 use frontdesk_llm_double::{Mode, Script};
 use frontdesk_testkit::{
-    money::{Office, PICO, nonsense},
+    money::{Office, PICO, nonsense, settled},
     operator::Operator,
     server::Server,
     twilio::{Call, Caller},
@@ -122,4 +123,84 @@ async fn a_fallback_rate_is_told_after_a_restart_and_resolved_when_callers_hear_
     calls(&server, &world, world::VISIT.0, 40).await;
     let resolved = becomes(&mut operator, CODE, "resolved", Duration::from_mins(1)).await;
     assert_eq!(resolved["count"], 1, "once for the whole time: {resolved}");
+}
+
+/// What a shell sets so that a program's clock is ten minutes ahead, by a library that stands between the program and the
+/// clock. `None`, and a line that says so, if it is not here.
+fn ahead() -> Option<String> {
+    let found = Command::new("faketime")
+        .args(["-f", "+0", "sh", "-c", "echo $LD_PRELOAD"])
+        .output();
+    match found {
+        Ok(found) if found.status.success() => {
+            let library = String::from_utf8(found.stdout).unwrap();
+            Some(format!(
+                "export LD_PRELOAD='{}' FAKETIME=+600s FAKETIME_DONT_FAKE_MONOTONIC=1",
+                library.trim()
+            ))
+        }
+        _ => {
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "there is no faketime; `cargo xtask test` installs it"
+            );
+            println!("skipped: there is no faketime; install it, or use `cargo xtask test`");
+            None
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_clock_ten_minutes_ahead_is_told_and_costs_no_caller_and_no_cent() {
+    let Some(ahead) = ahead() else { return };
+    let program = Path::new(env!("CARGO_BIN_EXE_frontdesk"));
+    let mut office = Office::open(program, 1, Script::default()).await.unwrap();
+    let folder = office.servers[0].store().parent().unwrap().to_owned();
+    let mut wrong = Server::new(program, &folder).unwrap().with_prelude(&ahead);
+    for (name, value) in [
+        ("LLM__BASE_URL", office.provider.base_url()),
+        ("LLM__API_KEY", "key-of-the-double".to_owned()),
+    ] {
+        wrong = wrong.with_setting(name, value);
+    }
+    wrong.start().await.unwrap();
+    office.servers.push(wrong);
+    let client = office.client(PICO).await.unwrap();
+    let mut operator = office.operator().unwrap();
+    let began = Instant::now();
+    let mut asked = 0;
+    // Each is looked at every ten seconds, and believed when it says the same twice.
+    let told = loop {
+        for number in 0..2 {
+            let heard = office
+                .caller(&client, number)
+                .unwrap()
+                .say(&nonsense())
+                .await
+                .unwrap()
+                .clone();
+            assert!(!heard.speech().is_empty());
+            asked += 1;
+        }
+        let told = notifications(&mut operator, "PRODUCTION_AI_DATABASE_ERROR").await;
+        if let Some(told) = told.into_iter().find(|one| one["state"] == "open") {
+            break told;
+        }
+        assert!(
+            began.elapsed() < Duration::from_mins(1),
+            "nobody was told of the clock"
+        );
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    };
+    println!("told after {:?}: {}", began.elapsed(), told["message"]);
+    assert_eq!(told["details"]["check"], "clock", "{told}");
+    let month = settled(&mut operator, &client).await.unwrap();
+    let billed = office.provider.stats().billed;
+    assert_eq!((month.spent, month.held), (billed, 0), "after {asked} questions");
+    let verified = office.servers[0].command(&["budget", "verify"]).unwrap();
+    assert!(
+        verified.status.success(),
+        "{}",
+        String::from_utf8_lossy(&verified.stdout)
+    );
 }

@@ -1,7 +1,9 @@
 //! A store that fails while calls come in: callers still hear a sentence, and nothing acknowledged is lost.
 
 use std::{
-    path::Path,
+    fs,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
@@ -10,9 +12,11 @@ use frontdesk_testkit::{
     server::Server,
     store_file::{self, Lock},
     twilio::{Call, Caller},
-    world,
+    world::{self, World},
 };
 use http::Method;
+use rand::{SeedableRng as _, rngs::StdRng};
+use serde_json::json;
 
 use crate::trouble::{Calls, DEADLINE, Office, Promised};
 
@@ -103,6 +107,80 @@ async fn a_store_whose_file_was_taken_away_acknowledges_nothing_and_silences_no_
     let log = std::fs::read_to_string(office.server.log()).unwrap();
     let errors = log.lines().filter(|line| line.contains("the store takes no writes"));
     assert!(log.contains(told) && errors.count() == 1, "{log}");
+}
+
+/// This binary, run by somebody who may write nothing that root owns; where we are not root, by ourselves.
+fn unprivileged(folder: &Path) -> PathBuf {
+    let program = folder.join("unprivileged");
+    let is_root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    let other = if is_root {
+        "setpriv --reuid=65534 --regid=65534 --clear-groups"
+    } else {
+        ""
+    };
+    let script = format!("#!/bin/sh\nexec {other} '{}' \"$@\"\n", env!("CARGO_BIN_EXE_frontdesk"));
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    program
+}
+
+#[tokio::test]
+async fn a_store_that_may_only_be_read_answers_callers_and_refuses_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = "5a".repeat(32);
+    let with = |program: &Path| {
+        let server = Server::new(program, folder.path()).unwrap();
+        server
+            .with_token("testkit-of-a-file-that-is-read")
+            .with_setting("SECRETS__KEY", &key)
+    };
+    let mut server = with(Path::new(env!("CARGO_BIN_EXE_frontdesk")));
+    server.start().await.unwrap();
+    let world = World::create(&mut server.operator(), &mut StdRng::seed_from_u64(1))
+        .await
+        .unwrap();
+    server.stop(Duration::from_secs(6)).await.unwrap();
+    let program = unprivileged(folder.path());
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    for file in fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap().path();
+        if file.to_string_lossy().contains("frontdesk.db") {
+            fs::set_permissions(file, fs::Permissions::from_mode(0o444)).unwrap();
+        }
+    }
+    let mut server = with(&program);
+    server.start().await.unwrap();
+    let company = &world.companies[0];
+    let call = async |words: &str| {
+        let mut caller = Caller::new(server.connection());
+        let sid = format!("CA{:032x}", rand::random::<u128>());
+        caller.take(Call::new(&company.twilio, &company.id, &sid));
+        let began = Instant::now();
+        let heard = caller.say(words).await.unwrap().clone();
+        assert!(began.elapsed() < DEADLINE && !heard.speech().is_empty(), "{heard:?}");
+        heard.speech()
+    };
+    assert!(call(world::PRICE.0).await.starts_with(world::PRICE.1));
+    assert!(call(world::VISIT.0).await.starts_with(world::VISIT.1));
+    // What is counted in the store is answered all the same.
+    call("flurb gazonk wibblesnatch").await;
+    let mut operator = server.operator();
+    let path = format!("/api/v1/companies/{}", company.id);
+    let refused = operator
+        .send(Method::PATCH, &path, Some(&json!({ "name": "Renamed" })))
+        .await
+        .unwrap();
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert_eq!(operator.get(&path).await.unwrap()["name"], "Company 0");
+    let until = Instant::now() + Duration::from_secs(8);
+    loop {
+        let ready = operator.send(Method::GET, "/readyz", None).await.unwrap();
+        if ready.status == 200 && ready.text().contains("\"degraded\"") {
+            break;
+        }
+        assert!(Instant::now() < until, "{}", ready.text());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test]

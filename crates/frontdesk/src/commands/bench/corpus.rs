@@ -5,12 +5,10 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Questions of a company.
-const QUESTIONS: u32 = 30;
+use crate::cli::BenchArguments;
+
 /// Triggers of a scenario.
 const TRIGGERS: u32 = 5;
-/// Templates; companies take turns in using them.
-const TEMPLATES: u32 = 10;
 /// Words that mean something, in all templates together. Some are used often and most seldom, so that a template of
 /// 1,000 triggers has some 1,100 different words, which is how the demo's templates grow.
 const VOCABULARY: u64 = 2_000;
@@ -19,7 +17,11 @@ const VOCABULARY: u64 = 2_000;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Corpus {
     companies: u32,
+    /// Companies take turns in using them.
+    templates: u32,
     scenarios: u32,
+    /// Of each company.
+    questions: u32,
 }
 
 /// What a caller says, by how it relates to what the company has.
@@ -36,32 +38,32 @@ pub(super) enum Kind {
 }
 
 impl Corpus {
-    pub(super) const fn new(companies: u32, scenarios: u32) -> Self {
-        Self { companies, scenarios }
+    pub(super) fn new(arguments: &BenchArguments) -> Self {
+        Self {
+            companies: arguments.companies,
+            templates: arguments.templates.clamp(1, arguments.companies.max(1)),
+            scenarios: arguments.scenarios,
+            questions: arguments.questions,
+        }
     }
 
     pub(super) const fn companies(self) -> u32 {
         self.companies
     }
 
-    /// The documents, as an import takes them.
-    pub(super) fn import_lines(self) -> String {
-        let mut lines = String::new();
-        for template in 0..TEMPLATES.min(self.companies) {
-            _ = writeln!(
-                lines,
-                "{}",
-                json!({ "type": "template", "document": self.template(template) })
-            );
-        }
-        for company in 0..self.companies {
-            _ = writeln!(
-                lines,
-                "{}",
-                json!({ "company": company_document(company), "qna": questions(company) })
-            );
-        }
-        lines
+    /// The documents, as imports take them: templates first, and so many companies at once.
+    pub(super) fn imports(self, companies_at_once: u32) -> impl Iterator<Item = String> {
+        let templates =
+            (0..self.templates).map(move |number| json!({ "type": "template", "document": self.template(number) }));
+        let step = companies_at_once.max(1);
+        let firsts = (0..self.companies).step_by(step as usize);
+        let companies = firsts.map(move |first| {
+            let last = first.saturating_add(step).min(self.companies);
+            let documents = (first..last)
+                .map(|number| json!({ "company": self.company_document(number), "qna": self.questions(number) }));
+            lines(documents)
+        });
+        std::iter::once(lines(templates)).chain(companies)
     }
 
     fn template(self, number: u32) -> Value {
@@ -74,6 +76,38 @@ impl Corpus {
             "synonymMap": { word(7): ["thingamajig", "doodad"], word(8): ["gizmo"] },
             "categories": [{ "id": format!("c{number}"), "name": "All", "scenarios": scenarios }],
         })
+    }
+
+    fn company_document(self, number: u32) -> Value {
+        json!({
+            "_id": company_id(number), "name": format!("Company {number}"), "phone": phone(number), "industryType": "Bench",
+            "trades": ["Bench"], "timezone": "America/New_York", "status": "active",
+            "twilio": { "accountSid": account_sid(number), "authToken": auth_token(number) },
+            "greeting": "Thank you for calling {companyName}. How can I help you today?",
+            "transfer": { "destinations": [{ "name": "Front desk", "number": "+12025550199", "hours": "always" }] },
+            "aiAgentLogic": { "fallbackResponses": {
+                "toneProfile": "friendly",
+                "clarificationNeeded": ["Could you say that in other words?", "I did not get that, please say it again."],
+                "noMatchFound": ["Let me take a message for the office.", "One of my colleagues will know that."],
+                "technicalIssue": ["One moment please, I have a small problem here."],
+                "outOfScope": ["That is something we do not do."],
+            } },
+            "aiAgentSettings": { "templateReferences": [template_id(number % self.templates)] },
+        })
+    }
+
+    fn questions(self, company: u32) -> Vec<Value> {
+        let question = |number: u32| {
+            json!({
+                "id": format!("q{company}-{number}"),
+                "question": question_words(company, number).join(" "),
+                "variants": [format!("tell me about the {} {}", word(question_word(company, number, 0)), word(question_word(company, number, 1)))],
+                "answer": format!("The answer to question {number} at Company {company} is that we would be glad to help with it."),
+                "keywords": [word(question_word(company, number, 0))],
+                "active": true,
+            })
+        };
+        (0..self.questions).map(question).collect()
     }
 
     /// What the caller of this number says to this company. The shares are 30 % triggers, 35 % paraphrases, 20 %
@@ -93,7 +127,7 @@ impl Corpus {
         let draw = |salt: u64| mix(&[salt, u64::from(company), number]);
         let trigger = || {
             trigger_words(
-                company % TEMPLATES,
+                company % self.templates,
                 below(draw(1), self.scenarios),
                 below(draw(2), TRIGGERS),
             )
@@ -108,7 +142,7 @@ impl Corpus {
                 around(draw(4), &words.join(" "))
             }
             Kind::Question => {
-                let question = question_words(company, below(draw(5), QUESTIONS)).join(" ");
+                let question = question_words(company, below(draw(5), self.questions)).join(" ");
                 if draw(6) % 2 == 0 {
                     question
                 } else {
@@ -140,36 +174,14 @@ fn scenario(template: u32, number: u32) -> Value {
     })
 }
 
-fn company_document(number: u32) -> Value {
-    json!({
-        "_id": company_id(number), "name": format!("Company {number}"), "phone": phone(number), "industryType": "Bench",
-        "trades": ["Bench"], "timezone": "America/New_York", "status": "active",
-        "twilio": { "accountSid": account_sid(number), "authToken": auth_token(number) },
-        "greeting": "Thank you for calling {companyName}. How can I help you today?",
-        "transfer": { "destinations": [{ "name": "Front desk", "number": "+12025550199", "hours": "always" }] },
-        "aiAgentLogic": { "fallbackResponses": {
-            "toneProfile": "friendly",
-            "clarificationNeeded": ["Could you say that in other words?", "I did not get that, please say it again."],
-            "noMatchFound": ["Let me take a message for the office.", "One of my colleagues will know that."],
-            "technicalIssue": ["One moment please, I have a small problem here."],
-            "outOfScope": ["That is something we do not do."],
-        } },
-        "aiAgentSettings": { "templateReferences": [template_id(number % TEMPLATES)] },
-    })
-}
-
-fn questions(company: u32) -> Vec<Value> {
-    let question = |number: u32| {
-        json!({
-            "id": format!("q{company}-{number}"),
-            "question": question_words(company, number).join(" "),
-            "variants": [format!("tell me about the {} {}", word(question_word(company, number, 0)), word(question_word(company, number, 1)))],
-            "answer": format!("The answer to question {number} at Company {company} is that we would be glad to help with it."),
-            "keywords": [word(question_word(company, number, 0))],
-            "active": true,
-        })
-    };
-    (0..QUESTIONS).map(question).collect()
+/// One document a line.
+fn lines(documents: impl Iterator<Item = Value>) -> String {
+    let mut lines = String::new();
+    for document in documents {
+        // Writing to a String cannot fail.
+        _ = writeln!(lines, "{document}");
+    }
+    lines
 }
 
 pub(super) fn company_id(number: u32) -> String {
@@ -299,16 +311,25 @@ fn mix(numbers: &[u64]) -> u64 {
 mod tests {
     use super::*;
 
+    const fn corpus(companies: u32, templates: u32, scenarios: u32) -> Corpus {
+        Corpus {
+            companies,
+            templates,
+            scenarios,
+            questions: 30,
+        }
+    }
+
     #[test]
     fn the_same_caller_says_the_same_each_time() {
-        let corpus = Corpus::new(100, 200);
+        let corpus = corpus(100, 10, 200);
         assert_eq!(corpus.utterance(3, 7), corpus.utterance(3, 7));
         assert_ne!(corpus.utterance(3, 7).1, corpus.utterance(3, 8).1);
     }
 
     #[test]
     fn the_shares_are_as_stated() {
-        let corpus = Corpus::new(100, 200);
+        let corpus = corpus(100, 10, 200);
         let share = |kind: Kind| {
             (0..10_000)
                 .filter(|number| corpus.utterance(1, *number).0 == kind)
@@ -336,12 +357,9 @@ mod tests {
 
     #[test]
     fn every_line_of_the_import_is_json() {
-        let corpus = Corpus::new(12, 3);
-        let lines: Vec<Value> = corpus
-            .import_lines()
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
-        assert_eq!(lines.len(), 10 + 12);
+        let imports: Vec<_> = corpus(12, 10, 3).imports(5).collect();
+        let lines = imports.iter().flat_map(|import| import.lines());
+        let documents: Vec<Value> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((imports.len(), documents.len()), (1 + 3, 10 + 12));
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Load {
     pub(super) bare: bool,
     /// Callers who all say something of one kind; none means the usual shares of all.
     pub(super) only: Option<Kind>,
+    /// Calls each company once and ends, however long that takes.
+    pub(super) once_each: bool,
 }
 
 /// What came of it.
@@ -47,7 +49,9 @@ pub(super) fn run(load: &Load, corpus: Corpus) -> Result<String> {
 /// One webhook of a new call: the status.
 pub(super) async fn once(load: &Load, corpus: Corpus) -> Result<u16> {
     let mut wire = Wire::connect(&load.address).await?;
-    wire.exchange(request(load, corpus, load.first_call).as_bytes()).await
+    let company = company_of(load.first_call, corpus);
+    wire.exchange(request(load, corpus, company, load.first_call).as_bytes())
+        .await
 }
 
 async fn send(load: &Load, corpus: Corpus) -> Result<Measured> {
@@ -90,11 +94,18 @@ async fn one(load: &Load, corpus: Corpus, connection: u32, until: Instant) -> Re
     let mut wire = Wire::connect(&load.address).await?;
     let (mut latencies, mut failures) = (Vec::new(), 0);
     let mut call = load.first_call + u64::from(connection) * 100_000_000;
-    while Instant::now() < until {
+    let mut in_turn = (connection..corpus.companies()).step_by(load.connections.max(1) as usize);
+    loop {
+        let company = if load.once_each {
+            in_turn.next()
+        } else {
+            (Instant::now() < until).then(|| company_of(call, corpus))
+        };
+        let Some(company) = company else { break };
         let request = if load.bare {
             bare_request(load)
         } else {
-            request(load, corpus, call)
+            request(load, corpus, company, call)
         };
         let sent = Instant::now();
         let status = wire.exchange(request.as_bytes()).await?;
@@ -110,10 +121,13 @@ fn bare_request(load: &Load) -> String {
     format!("GET /healthz HTTP/1.1\r\nhost: {}\r\n\r\n", load.address)
 }
 
+/// Whom the caller of this number calls.
+fn company_of(call: u64, corpus: Corpus) -> u32 {
+    u32::try_from(call.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33).unwrap_or_default() % corpus.companies()
+}
+
 /// The first webhook of a call with words in it, with the parameters that Twilio sends.
-fn request(load: &Load, corpus: Corpus, call: u64) -> String {
-    let company =
-        u32::try_from(call.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33).unwrap_or_default() % corpus.companies();
+fn request(load: &Load, corpus: Corpus, company: u32, call: u64) -> String {
     let words = match load.only {
         Some(kind) => corpus.said(kind, company, call),
         None => corpus.utterance(company, call).1,

@@ -35,8 +35,11 @@ use server::{Counts, Server};
 /// which costs no more than any turn.
 const SATURATING: u32 = 9;
 
+/// So many companies are imported at once: far less than an import may be.
+const IMPORTED_AT_ONCE: u32 = 1_000;
+
 pub(super) fn run(context: &Context, arguments: &BenchArguments) -> Result<()> {
-    let corpus = Corpus::new(arguments.companies, arguments.scenarios);
+    let corpus = Corpus::new(arguments);
     match &arguments.load {
         Some(plan) => Ok(context.output.line(load::run(&serde_json::from_str(plan)?, corpus)?)?),
         None => runtime()?.block_on(measure(context.output, arguments, corpus)),
@@ -86,7 +89,7 @@ struct Results {
     at_start: u64,
     /// `/healthz` at 16 connections, and the processor time for it.
     bare: (Measured, Duration),
-    /// One caller whom rules answer, without and with callers beside who ask meaning; none without an encoder.
+    /// One caller whom rules answer, without callers beside who ask meaning, and with them where there is an encoder.
     beside: Vec<(Measured, Option<Measured>)>,
 }
 
@@ -98,8 +101,10 @@ async fn measure_in(
 ) -> Result<Results> {
     complain("importing the companies");
     let server = Server::start(folder, encoder).await?;
-    let imported = server.admin.import(corpus.import_lines().into_bytes()).await;
-    imported.context("the server refused the documents")?;
+    for documents in corpus.imports(IMPORTED_AT_ONCE) {
+        let imported = server.admin.import(documents.into_bytes()).await;
+        imported.context("the server refused the documents")?;
+    }
     server.stop().await?;
 
     let since = Instant::now();
@@ -114,6 +119,7 @@ async fn measure_in(
             first_call,
             bare: false,
             only: None,
+            once_each: false,
         }
     };
     let status = load::once(&plan(1, 0.0), corpus).await?;
@@ -123,6 +129,12 @@ async fn measure_in(
     }
 
     let at_start = server.memory("VmRSS")?;
+    complain("calling every company once");
+    let each = Load {
+        once_each: true,
+        ..plan(16, 0.0)
+    };
+    send(arguments, &each)?;
     complain("waiting until the server has learnt what answers mean");
     server.has_learnt().await?;
     complain("warming up");
@@ -150,10 +162,9 @@ async fn measure_in(
         },
     )?;
     let bare_cpu = server.times()?.since(&times_before).total();
-    let beside = match encoder {
-        Some(_) => rules_beside_meaning(arguments, &server, &mut plan).await?,
-        None => Vec::new(),
-    };
+    // Without an encoder there is nobody to ask meaning.
+    let others: &[u32] = if encoder.is_some() { &[0, SATURATING] } else { &[0] };
+    let beside = rules_beside_meaning(arguments, &server, others, &mut plan).await?;
     let (resident, peak) = (server.memory("VmRSS")?, server.memory("VmHWM")?);
     server.stop().await?;
     let of_beside = beside
@@ -178,15 +189,16 @@ async fn measure_in(
     })
 }
 
-/// One caller whom rules answer, alone and beside as many who ask meaning as there are places for.
+/// One caller whom rules answer, beside so many who ask meaning.
 async fn rules_beside_meaning(
     arguments: &BenchArguments,
     server: &Server,
+    others: &[u32],
     plan: &mut impl FnMut(u32, f64) -> Load,
 ) -> Result<Vec<(Measured, Option<Measured>)>> {
     let seconds = f64::from(arguments.seconds);
     let mut beside = Vec::new();
-    for others in [0, SATURATING] {
+    for others in others.iter().copied() {
         complain(format_args!(
             "one caller whom rules answer, {others} who ask meaning, for {seconds} s"
         ));
@@ -219,8 +231,12 @@ fn begin(arguments: &BenchArguments, load: &Load) -> Result<Child> {
     command.args([
         "--companies",
         &arguments.companies.to_string(),
+        "--templates",
+        &arguments.templates.to_string(),
         "--scenarios",
         &arguments.scenarios.to_string(),
+        "--questions",
+        &arguments.questions.to_string(),
     ]);
     command.args(["--load", &serde_json::to_string(load)?]);
     command
