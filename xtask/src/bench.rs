@@ -5,7 +5,11 @@ use std::{fs, process::ExitCode};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::step::{build_release, cargo, command, must_and_keep, note, say, target_directory};
+use crate::{
+    mongodb,
+    step::{build_programs, build_release, cargo, command, must_and_keep, note, say, target_directory},
+    tools::{self, ensure_packages},
+};
 
 /// The crates that have benchmarks of their own.
 const BENCHED: [&str; 4] = [
@@ -38,7 +42,27 @@ pub(crate) fn all(only_load: bool) -> Result<ExitCode> {
     for line in load.lines() {
         note(line);
     }
+    if !only_load {
+        for line in capacity()?.lines() {
+            note(line);
+        }
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What one process answers on each store, and how it goes on when more is asked of it.
+fn capacity() -> Result<String> {
+    ensure_packages()?;
+    let programs = build_programs()?;
+    must_and_keep(
+        "measuring one process on each store, with more callers than it answers",
+        command(programs.join("capacity"))
+            .arg("--frontdesk")
+            .arg(programs.join("frontdesk"))
+            .arg("--plot")
+            .arg(target_directory()?.join("capacity.svg"))
+            .env(mongodb::PROGRAM, tools::secantusd()?),
+    )
 }
 
 /// The limits of a decision, and of what is made durable for a question to the LLM.

@@ -118,6 +118,16 @@ pub(crate) fn build_release(package: &str, binary: &str) -> Result<PathBuf> {
     Ok(target_directory()?.join("release").join(binary))
 }
 
+/// Builds every program at once, optimised, and gives the folder where they are. One by one, what they share would be
+/// built again for each set of its features.
+pub(crate) fn build_programs() -> Result<PathBuf> {
+    must(
+        "building every program, optimised (some minutes the first time)",
+        &mut cargo(["build", "--release", "--workspace", "--bins"]),
+    )?;
+    Ok(target_directory()?.join("release"))
+}
+
 /// Where cargo puts what it builds.
 pub(crate) fn target_directory() -> Result<PathBuf> {
     let metadata = output(&mut cargo(["metadata", "--no-deps", "--format-version", "1"]))?;

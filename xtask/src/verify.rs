@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::{
     calls, fuzz,
     mongodb::{self, Server},
-    step::{build_release, command, must, target_directory},
+    step::{build_programs, command, must, target_directory},
     test::{ORACLE, TOKENIZER_ORACLE},
     tools::{self, ensure_packages},
 };
@@ -35,22 +35,13 @@ pub(crate) fn all(fuzz_seconds: u64) -> Result<ExitCode> {
     must(
         "doing a million things to the ledger and to a model of it",
         command("cargo")
-            .args(["test", "-p", "frontdesk-store", "--test", "it", "ledger::"])
+            .args(["test", "--workspace", "--test", "it", "ledger::"])
             .env("FRONTDESK_LEDGER_OPERATIONS", "1000000"),
     )?;
     let server = Server::start()?;
     let mut on_mongodb = command("cargo");
     on_mongodb
-        .args([
-            "test",
-            "-p",
-            "frontdesk-store",
-            "--features",
-            "mongo",
-            "--test",
-            "it",
-            "mongodb_and_model",
-        ])
+        .args(["test", "--workspace", "--test", "it", "mongodb_and_model"])
         .env("FRONTDESK_LEDGER_OPERATIONS_MONGODB", "20000");
     if let Some(server) = &server {
         on_mongodb.env(mongodb::URI, &server.uri);
@@ -60,7 +51,9 @@ pub(crate) fn all(fuzz_seconds: u64) -> Result<ExitCode> {
         &mut on_mongodb,
     )?;
     drop(server);
-    let frontdesk = build_release("frontdesk", "frontdesk")?;
+    let programs = build_programs()?;
+    let program = |name: &str| programs.join(name);
+    let frontdesk = program("frontdesk");
     must(
         "getting the sentence encoder, if it is not there",
         command(&frontdesk).args(["model", "install"]),
@@ -79,11 +72,10 @@ pub(crate) fn all(fuzz_seconds: u64) -> Result<ExitCode> {
             command(&frontdesk).args(["eval", "data/trades", "--split", split]),
         )?;
     }
-    let shapes = build_release("frontdesk-testkit", "shapes")?;
     let documents = tools.join("documents");
     must(
         "playing calls until every shape of document was answered",
-        command(shapes)
+        command(program("shapes"))
             .arg("--frontdesk")
             .arg(&frontdesk)
             .arg("--out")
@@ -94,30 +86,25 @@ pub(crate) fn all(fuzz_seconds: u64) -> Result<ExitCode> {
         command("python3").arg(DOCUMENTS).arg(&documents),
     )?;
     fuzz::all(fuzz_seconds)?;
-    let callsim = build_release("frontdesk-callsim", "callsim")?;
-    calls::hold_with_faults(&callsim, &frontdesk, 10_000)?;
-    let money = build_release("frontdesk-testkit", "money")?;
+    calls::hold_with_faults(&program("callsim"), &frontdesk, 10_000)?;
     must(
         "racing turns for a budget, killing servers that hold money, hanging the provider",
-        command(money).arg("--frontdesk").arg(&frontdesk),
+        command(program("money")).arg("--frontdesk").arg(&frontdesk),
     )?;
-    keep_calls_in_progress(&frontdesk)?;
-    let analytics = build_release("frontdesk-testkit", "analytics")?;
+    keep_calls_in_progress(&program("instances"), &frontdesk)?;
     must(
         "asking for the analytics of a million turns and counting them again",
-        command(analytics).arg("--frontdesk").arg(&frontdesk),
+        command(program("analytics")).arg("--frontdesk").arg(&frontdesk),
     )?;
-    let crash = build_release("frontdesk-testkit", "crash")?;
     must(
         "killing the server with SIGKILL under load and looking for what it had acknowledged",
-        command(crash).arg("--frontdesk").arg(frontdesk),
+        command(program("crash")).arg("--frontdesk").arg(frontdesk),
     )?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Calls over three instances, on servers that are killed and hang.
-fn keep_calls_in_progress(frontdesk: &Path) -> Result<()> {
-    let instances = build_release("frontdesk-testkit", "instances")?;
+fn keep_calls_in_progress(instances: &Path, frontdesk: &Path) -> Result<()> {
     ensure_packages()?;
     must(
         "keeping three hundred calls in progress over three instances while parts of the deployment fail",

@@ -31,6 +31,23 @@ pub const STORE_DEADLINE: Duration = Duration::from_secs(1);
 /// How long a turn waits for the store to confirm what the cache server has said: that nobody has answered it.
 pub(crate) const CONFIRMED: Duration = Duration::from_millis(100);
 
+/// Of a turn's time so much is left to those who have waited in vain for another instance's answer.
+const ALONE: Duration = Duration::from_millis(600);
+
+/// Of a turn's time so much is left for deciding, however slow the store is.
+const DECIDING: Duration = Duration::from_millis(300);
+
+/// Until when the store is waited for before a turn is decided.
+pub(crate) fn recalled_by(turn: Instant, patience: Duration) -> Instant {
+    let leaves_time = turn.checked_sub(DECIDING).unwrap_or(turn);
+    leaves_time.min(Instant::now() + patience)
+}
+
+/// Until when another instance's answer is waited for. A turn that this process has not answered by then, it answers itself.
+pub(crate) fn answered_alone_by(turn: Instant) -> Instant {
+    turn.checked_sub(ALONE).unwrap_or(turn)
+}
+
 /// Of a turn's time so much is left for what comes after loading.
 const AFTER_LOADING: Duration = Duration::from_millis(400);
 

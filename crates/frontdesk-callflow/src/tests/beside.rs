@@ -114,14 +114,15 @@ async fn a_turn_of_an_instance_that_died_is_answered_by_the_next_one() {
     let place = place_of(&call, &call.target, "what are your hours");
     let (_tasks, dead) = third(&server).await;
     assert_eq!(dead.claim_turn(&place).await, TurnClaim::Mine);
-    sleep(Duration::from_millis(1_500)).await;
+    // The webhook comes again at once, as when the connection broke: the claim outlives its deadline.
     let begun = Instant::now();
     let heard = call.post(&[("SpeechResult", "what are your hours")]).await;
     assert!(said(&heard).contains("We open at eight."), "{heard}");
     assert!(
-        begun.elapsed() > Duration::from_secs(1),
+        begun.elapsed() > Duration::from_secs(3),
         "it waited for the other one first"
     );
+    assert_eq!(scene.records("CA1", 1).await.len(), 1);
 }
 
 #[tokio::test]

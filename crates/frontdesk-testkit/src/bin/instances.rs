@@ -37,8 +37,8 @@ struct Arguments {
     /// So many calls are in progress at once
     #[arg(long, default_value_t = 300)]
     calls: usize,
-    /// What a caller takes to speak, in milliseconds
-    #[arg(long, default_value_t = 4_000)]
+    /// What a caller takes to listen and to speak, in milliseconds
+    #[arg(long, default_value_t = 10_000)]
     thinks: u64,
     /// Draws each run there, as FAULT.svg
     #[arg(long, value_name = "DIR")]

@@ -186,10 +186,7 @@ async fn a_clock_ten_minutes_ahead_is_told_and_costs_no_caller_and_no_cent() {
         if let Some(told) = told.into_iter().find(|one| one["state"] == "open") {
             break told;
         }
-        assert!(
-            began.elapsed() < Duration::from_mins(1),
-            "nobody was told of the clock"
-        );
+        assert!(began.elapsed() < Duration::from_mins(1), "nobody was told of the clock");
         tokio::time::sleep(Duration::from_millis(500)).await;
     };
     println!("told after {:?}: {}", began.elapsed(), told["message"]);
