@@ -120,27 +120,20 @@ pub(crate) fn secantusd() -> Result<PathBuf> {
     SECANTUS.install_in(&cache.join("frontdesk").join("secantusdb-0.7.0b3"))
 }
 
-/// Programs that tests start as processes of their own, by the package that brings them.
-const PACKAGES: [(&str, &str); 2] = [
-    ("redis-server", "the tests of the shared cache"),
-    ("faketime", "the test of a clock that is wrong"),
-];
+/// Programs that tests start as processes of their own, each of the package with its name: a cache server, and what gives a
+/// process a clock that is wrong.
+const PACKAGES: [&str; 2] = ["redis-server", "faketime"];
 
 /// Makes sure that what tests start is there. Debian and its kin have it as packages, which need root.
 pub(crate) fn ensure_packages() -> Result<()> {
-    for (package, needed_by) in PACKAGES {
-        ensure_package(package, needed_by)?;
-    }
-    Ok(())
-}
-
-/// A package whose program has its name.
-fn ensure_package(package: &str, needed_by: &str) -> Result<()> {
-    if runs(Command::new(package).arg("--version")) {
+    let is_missing = |package: &&str| !runs(Command::new(package).arg("--version"));
+    let missing: Vec<_> = PACKAGES.into_iter().filter(is_missing).collect();
+    if missing.is_empty() {
         return Ok(());
     }
+    let names = missing.join(" ");
     if !runs(Command::new("apt-get").arg("--version")) {
-        bail!("there is no {package}, and no apt-get to install it by: install it, for {needed_by}");
+        bail!("not here, and no apt-get to install it by: {names}. Install it, tests need it");
     }
     let prefix: &[&str] = if runs(Command::new("test").args(["-w", "/var/lib/dpkg"])) {
         &["env"]
@@ -156,20 +149,13 @@ fn ensure_package(package: &str, needed_by: &str) -> Result<()> {
         command
     };
     must(
-        &format!("installing {package} for {needed_by} (apt-get, as root or by sudo)"),
+        &format!("installing {names}, which tests start (apt-get, as root or by sudo)"),
         &mut as_root(&["apt-get", "update", "-qq"]),
     )?;
+    let install = ["apt-get", "-o", "DPkg::Lock::Timeout=120", "install", "-y", "-qq"];
     must(
-        &format!("installing {package}"),
-        &mut as_root(&[
-            "apt-get",
-            "-o",
-            "DPkg::Lock::Timeout=120",
-            "install",
-            "-y",
-            "-qq",
-            package,
-        ]),
+        &format!("installing {names}"),
+        &mut as_root(&[&install[..], &missing[..]].concat()),
     )
 }
 

@@ -164,7 +164,8 @@ impl CallFlow {
         company: CompanyId,
         deadline: Instant,
     ) -> Result<Option<Arc<Tenant>>, StoreError> {
-        self.tenant_by(company, settings::loaded_by(deadline)).await
+        self.tenant_by(company, settings::read_by(deadline, settings::STORE_DEADLINE))
+            .await
     }
 
     async fn tenant_by(&self, company: CompanyId, until: Instant) -> Result<Option<Arc<Tenant>>, StoreError> {
@@ -185,7 +186,11 @@ impl CallFlow {
     /// # Errors
     /// Neither cache nor store can tell.
     pub async fn company_of_number(&self, number: &str, deadline: Instant) -> Result<Option<CompanyId>, StoreError> {
-        let found = timeout_at(settings::loaded_by(deadline), self.store().company_of_number(number)).await;
+        let found = timeout_at(
+            settings::read_by(deadline, settings::STORE_DEADLINE),
+            self.store().company_of_number(number),
+        )
+        .await;
         found.unwrap_or_else(|late| {
             Err(StoreError::Unavailable {
                 action: "find a company by its number in time",
@@ -273,7 +278,12 @@ impl CallFlow {
         why: Unanswerable,
     ) -> String {
         let parameters = TurnParameters::of(webhook.form);
-        let platform = match timeout_at(settings::loaded_by(webhook.deadline), self.companies.platform()).await {
+        let platform = match timeout_at(
+            settings::read_by(webhook.deadline, settings::STORE_DEADLINE),
+            self.companies.platform(),
+        )
+        .await
+        {
             Ok(platform) => platform,
             Err(_) => self.companies.platform_as_it_is(),
         };

@@ -241,7 +241,7 @@ impl CallFlow {
         if !asks {
             return recalled;
         }
-        let by = settings::recalled_by(webhook.deadline, asked.patience());
+        let by = settings::read_by(webhook.deadline, asked.patience());
         let stored = self
             .store()
             .recall(turn.0, &call.1, &turn.1, a_day_before(webhook.arrived));

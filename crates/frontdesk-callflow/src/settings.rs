@@ -34,27 +34,18 @@ pub(crate) const CONFIRMED: Duration = Duration::from_millis(100);
 /// Of a turn's time so much is left to those who have waited in vain for another instance's answer.
 const ALONE: Duration = Duration::from_millis(600);
 
-/// Of a turn's time so much is left for deciding, however slow the store is.
-const DECIDING: Duration = Duration::from_millis(300);
+/// Of a turn's time so much is left for what comes after the store was read.
+const AFTER_READING: Duration = Duration::from_millis(400);
 
-/// Until when the store is waited for before a turn is decided.
-pub(crate) fn recalled_by(turn: Instant, patience: Duration) -> Instant {
-    let leaves_time = turn.checked_sub(DECIDING).unwrap_or(turn);
-    leaves_time.min(Instant::now() + patience)
-}
-
-/// Until when another instance's answer is waited for. A turn that this process has not answered by then, it answers itself.
+/// Until when another instance's answer is waited for. A turn that nobody has answered by then, this process answers itself.
 pub(crate) fn answered_alone_by(turn: Instant) -> Instant {
     turn.checked_sub(ALONE).unwrap_or(turn)
 }
 
-/// Of a turn's time so much is left for what comes after loading.
-const AFTER_LOADING: Duration = Duration::from_millis(400);
-
-/// When loading for a turn ends: after the store's deadline, or earlier where the turn's own comes sooner.
-pub(crate) fn loaded_by(turn: Instant) -> Instant {
-    let leaves_time = turn.checked_sub(AFTER_LOADING).unwrap_or(turn);
-    leaves_time.min(Instant::now() + STORE_DEADLINE)
+/// Until when a turn waits for the store with this patience, or less where its own deadline comes sooner.
+pub(crate) fn read_by(turn: Instant, patience: Duration) -> Instant {
+    let leaves_time = turn.checked_sub(AFTER_READING).unwrap_or(turn);
+    leaves_time.min(Instant::now() + patience)
 }
 
 /// Nothing on the call path waits longer for what is only a cache.

@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write as _},
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::Result;
@@ -24,4 +25,18 @@ pub fn end(is_right: Result<bool>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The time below which a part of these times lies; `share` is from 0 to 1.
+#[must_use]
+pub fn quantile(times: &mut [Duration], share: f64) -> Duration {
+    times.sort_unstable();
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a count of turns is far below 2^52, and the share is from 0 to 1"
+    )]
+    let index = ((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1));
+    times.get(index).copied().unwrap_or_default()
 }

@@ -58,9 +58,8 @@ impl Listener {
         };
         tasks.spawn("hear what other processes change", poller.run(tasks.stopping()));
     }
-}
 
-impl Listener {
+    /// How long the store is left alone between two looks.
     fn pause(&self) -> Duration {
         match &self.sharing {
             Some(sharing) if sharing.is_heard() => POLL_EVERY_IF_TOLD,

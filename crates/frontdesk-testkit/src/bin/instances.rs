@@ -16,9 +16,9 @@ use frontdesk_testkit::{
         fault::Fault,
         found::{self, Found},
         load::{Pace, Running, Seen},
-        plot, quantile,
+        plot,
     },
-    report::{end, say},
+    report::{end, quantile, say},
 };
 
 /// Three instances on one database server and one cache server, with calls in progress while something fails.

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::{
     connection::Connection,
-    instances::quantile,
+    report::quantile,
     twilio::{Call, Caller},
     twiml::Document,
     world::{Company, PRICE},

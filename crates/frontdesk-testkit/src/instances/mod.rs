@@ -5,7 +5,7 @@
 //! - [`found`]: what is in the store afterwards, compared with what callers were told.
 //! - [`plot`]: a run as a picture.
 
-use std::{net::Ipv4Addr, path::Path, time::Duration};
+use std::{net::Ipv4Addr, path::Path};
 
 use anyhow::{Context as _, Result};
 use frontdesk_llm_double::{Double, Script};
@@ -102,18 +102,4 @@ impl Cluster {
             client: self.client.clone(),
         }
     }
-}
-
-/// The time below which a part of these times lies; `share` is from 0 to 1.
-#[must_use]
-pub fn quantile(times: &mut [Duration], share: f64) -> Duration {
-    times.sort_unstable();
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a count of turns is far below 2^52, and the share is from 0 to 1"
-    )]
-    let index = ((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1));
-    times.get(index).copied().unwrap_or_default()
 }

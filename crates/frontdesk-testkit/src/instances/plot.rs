@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
-use super::{load::Turn, quantile};
+use super::load::Turn;
+use crate::report::quantile;
 
 const WIDTH: f64 = 900.0;
 const HEIGHT: f64 = 150.0;
