@@ -238,6 +238,7 @@ async fn counts(
     to: &dyn Movable,
     told: &mut (dyn FnMut(Part, usize) + Send),
 ) -> Result<(), MoveError> {
+    from.count_turns().await?;
     let companies = from.counted_companies().await?;
     let scopes = companies.iter().copied().map(RollupScope::Company);
     for scope in scopes.chain([RollupScope::Platform]) {

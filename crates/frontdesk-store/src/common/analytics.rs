@@ -12,25 +12,43 @@ use crate::ports::{FallbackCount, RollupScope};
 /// What turns add to the roll-ups, those of companies first.
 #[derive(Debug, Default)]
 pub(crate) struct Additions {
-    companies: BTreeMap<(RollupScope, Slot), Rollup>,
-    platform: BTreeMap<(RollupScope, Slot), Rollup>,
+    companies: BTreeMap<(CompanyId, Slot), Rollup>,
 }
 
 impl Additions {
     /// Counts a turn.
     pub(crate) fn count(&mut self, turn: &TurnFacts<'_>) {
         let slot = Slot::of(turn.at);
-        let company = (RollupScope::Company(turn.company_id), slot);
-        self.companies.entry(company).or_default().count(turn);
+        self.companies.entry((turn.company_id, slot)).or_default().count(turn);
+    }
+
+    /// Lets something add to a company's counts.
+    pub(crate) fn add<E>(
+        &mut self,
+        company: CompanyId,
+        slot: Slot,
+        add: impl FnOnce(&mut Rollup) -> Result<(), E>,
+    ) -> Result<(), E> {
+        add(self.companies.entry((company, slot)).or_default())
+    }
+
+    /// What is to be added to each company's roll-ups.
+    pub(crate) fn companies(&self) -> impl Iterator<Item = (CompanyId, Slot, &Rollup)> {
+        self.companies
+            .iter()
+            .map(|((company, slot), rollup)| (*company, *slot, rollup))
     }
 
     /// Each roll-up with what is to be added to it. That of the platform comes last: all wait for it.
-    pub(crate) fn finish(mut self) -> impl Iterator<Item = ((RollupScope, Slot), Rollup)> {
+    pub(crate) fn finish(self) -> impl Iterator<Item = ((RollupScope, Slot), Rollup)> {
+        let mut platform: BTreeMap<Slot, Rollup> = BTreeMap::new();
         for ((_, slot), rollup) in &self.companies {
-            let platform = self.platform.entry((RollupScope::Platform, *slot)).or_default();
-            platform.add(&rollup.without_answers());
+            platform.entry(*slot).or_default().add(&rollup.without_answers());
         }
-        self.companies.into_iter().chain(self.platform)
+        let companies = self.companies.into_iter();
+        let companies = companies.map(|((company, slot), rollup)| ((RollupScope::Company(company), slot), rollup));
+        let platform = platform.into_iter();
+        companies.chain(platform.map(|(slot, rollup)| ((RollupScope::Platform, slot), rollup)))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Roll-ups, written together with the turns they count, and the turns that no scripted match answered.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use async_trait::async_trait;
 use frontdesk_domain::{
     analytics::{Miss, Rollup, Slot, TurnFacts},
@@ -8,7 +10,7 @@ use frontdesk_domain::{
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::{ADMIN, SqliteStore, erasure, failure::damaged, rows};
+use super::{ADMIN, SqliteStore, erasure, failure::damaged, rollup_parts, rows};
 use crate::{
     common::{analytics::Additions, unreadable},
     ports::{AnalyticsStore, Erased, RollupScope, SlotRollup, StoreError},
@@ -30,22 +32,26 @@ pub(super) fn count(connection: &Connection, stored: &[(i64, TurnFacts<'_>)]) ->
             put_miss(connection, *number, turn.company_id, &miss)?;
         }
     }
-    for ((scope, slot), added) in additions.finish() {
-        let key = key_of(scope);
-        let mut rollup = added;
-        let read = "SELECT counts FROM rollups WHERE scope = ?1 AND slot = ?2";
-        let mut read = connection.prepare_cached(read)?;
-        let mut found = read.query(params![key, slot.number()])?;
-        if let Some(row) = found.next()?
-            && let Err(error) = add_row(&mut rollup, row.get_ref(0)?.as_blob()?)
-        {
-            // The turns are stored all the same, and a recount puts it right.
-            unreadable::note("a roll-up", &id_of(&key, slot), &error);
-            continue;
-        }
-        write(connection, &key, slot, &rollup)?;
+    if stored.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    rollup_parts::put(connection, &additions, stored.len())
+}
+
+/// Adds to a roll-up.
+pub(super) fn add(connection: &Connection, scope: RollupScope, slot: Slot, added: Rollup) -> rusqlite::Result<()> {
+    let key = key_of(scope);
+    let mut rollup = added;
+    let mut read = connection.prepare_cached("SELECT counts FROM rollups WHERE scope = ?1 AND slot = ?2")?;
+    let mut found = read.query(params![key, slot.number()])?;
+    if let Some(row) = found.next()?
+        && let Err(error) = add_row(&mut rollup, row.get_ref(0)?.as_blob()?)
+    {
+        // The turns are stored all the same, and a recount puts it right.
+        unreadable::note("a roll-up", &id_of(&key, slot), &error);
+        return Ok(());
+    }
+    write(connection, &key, slot, &rollup)
 }
 
 fn id_of(key: &str, slot: Slot) -> String {
@@ -90,7 +96,7 @@ fn company(row: &Row<'_>) -> rusqlite::Result<CompanyId> {
     company.map_err(|error| damaged("the company of a roll-up", error))
 }
 
-/// Shows each company's roll-ups of the quarters from `from` on.
+/// Shows each company's counts of the quarters from `from` on; those of a quarter may come in several.
 pub(super) fn each_company(
     connection: &Connection,
     from: Slot,
@@ -108,11 +114,19 @@ pub(super) fn each_company(
             show(company, &rollup);
         }
     }
-    Ok(())
+    rollup_parts::each(connection, |part| {
+        if part.slot >= from {
+            let mut rollup = Rollup::default();
+            part.add_to(&mut rollup)?;
+            show(part.company, &rollup);
+        }
+        Ok(())
+    })
 }
 
 /// Notes that some of the turns that these roll-ups count are about to be deleted: the turns of a call.
 pub(super) fn thin(connection: &Connection, company: &str, call: i64) -> rusqlite::Result<()> {
+    rollup_parts::take_over(connection)?;
     let sql = "UPDATE rollups SET thinned = 1
         WHERE scope = ?1 AND thinned = 0 AND slot IN (SELECT at / ?3 FROM turns WHERE call = ?2)";
     let slot_micros = Slot::SECONDS * 1_000_000;
@@ -124,9 +138,13 @@ pub(super) fn thin(connection: &Connection, company: &str, call: i64) -> rusqlit
 
 #[async_trait]
 impl AnalyticsStore for SqliteStore {
-    /// They are counted in the transaction that stores them.
+    /// They are counted in the transaction that stores them; this brings the counts together.
     async fn count_turns(&self) -> Result<(), StoreError> {
-        Ok(())
+        if self.read("look for counts", rollup_parts::is_empty).await? {
+            return Ok(());
+        }
+        self.record("bring counts together", ADMIN, rollup_parts::take_over)
+            .await
     }
 
     async fn rollups(&self, scope: RollupScope, from: Slot, to: Slot) -> Result<Vec<SlotRollup>, StoreError> {
@@ -135,24 +153,41 @@ impl AnalyticsStore for SqliteStore {
                 WHERE scope = ?1 AND slot >= ?2 AND slot < ?3 ORDER BY slot";
             let mut statement = connection.prepare_cached(sql)?;
             let values = params![key_of(scope), from.number(), to.number()];
-            let rollups = statement.query_map(values, |row| {
+            let mut rows = statement.query(values)?;
+            let (mut found, mut damaged) = (BTreeMap::new(), BTreeSet::new());
+            while let Some(row) = rows.next()? {
                 let slot = Slot::from_number(row.get(0)?);
                 let mut rollup = Rollup::default();
                 if let Err(error) = add_row(&mut rollup, row.get_ref(2)?.as_blob()?) {
                     unreadable::note("a roll-up", &id_of(&key_of(scope), slot), &error);
-                    return Ok(None);
+                    damaged.insert(slot);
+                    continue;
                 }
-                let thinned = row.get(1)?;
-                Ok(Some(SlotRollup { slot, thinned, rollup }))
+                found.insert(slot, (row.get(1)?, rollup));
+            }
+            rollup_parts::each_of(connection, scope, |slot, added| {
+                if (from..to).contains(&slot) && !damaged.contains(&slot) {
+                    let (_, rollup) = found.entry(slot).or_insert_with(|| (false, Rollup::default()));
+                    rollup.add(&added);
+                }
             })?;
-            rollups.filter_map(Result::transpose).collect()
+            let found = found.into_iter();
+            Ok(found
+                .map(|(slot, (thinned, rollup))| SlotRollup { slot, thinned, rollup })
+                .collect())
         })
         .await
     }
 
     async fn counted_companies(&self) -> Result<Vec<CompanyId>, StoreError> {
         self.read("list the companies that have roll-ups", |connection| {
-            connection.prepare_cached(COMPANIES)?.query_map([], company)?.collect()
+            let mut statement = connection.prepare_cached(COMPANIES)?;
+            let mut companies: BTreeSet<_> = statement.query_map([], company)?.collect::<rusqlite::Result<_>>()?;
+            rollup_parts::each(connection, |part| {
+                companies.insert(part.company);
+                Ok(())
+            })?;
+            Ok(companies.into_iter().collect())
         })
         .await
     }
@@ -187,6 +222,7 @@ impl AnalyticsStore for SqliteStore {
     ) -> Result<bool, StoreError> {
         let seen = seen.cloned();
         self.record("correct a roll-up", ADMIN, move |connection| {
+            rollup_parts::take_over(connection)?;
             let key = key_of(scope);
             let sql = "SELECT thinned, counts FROM rollups WHERE scope = ?1 AND slot = ?2";
             let mut statement = connection.prepare_cached(sql)?;

@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0007-health.sql"),
     include_str!("../../migrations/0008-analytics.sql"),
     include_str!("../../migrations/0009-one-source.sql"),
+    include_str!("../../migrations/0010-rollup-parts.sql"),
 ];
 
 /// How long opening waits for another process that opens the same file.

@@ -39,6 +39,7 @@ mod place;
 mod qnas;
 mod readers;
 mod retention;
+mod rollup_parts;
 mod rotations;
 mod rows;
 mod singletons;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use frontdesk_domain::{
     alert::AlertCode,
-    analytics::Slot,
+    analytics::{Counter, Slot},
     ids::{CallId, ContactId},
     notice::ChannelKind,
     time::Timestamp,
@@ -106,6 +106,7 @@ async fn turns_are_stored_beside_a_damaged_rollup_which_a_recount_repairs() {
     let first = turn(1, "CA1", 1, "hello");
     let slot = Slot::of(first.at);
     store.append_turns(Arc::new(vec![first])).await.unwrap();
+    store.count_turns().await.unwrap();
     assert_eq!(raw.execute("UPDATE rollups SET counts = x'ff'", []).unwrap(), 2);
     store
         .append_turns(Arc::new(vec![turn(1, "CA1", 2, "hello"), turn(2, "CA2", 1, "hello")]))
@@ -128,4 +129,45 @@ async fn turns_are_stored_beside_a_damaged_rollup_which_a_recount_repairs() {
     let again = recount(&*backend, &[id(1), id(2)], all).await.unwrap();
     assert_eq!(again.differences, []);
     assert_eq!(rollups(RollupScope::Company(id(1))).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn counts_are_taken_over_by_thousands_and_what_is_damaged_of_them_is_counted_again() {
+    let (_place, store, raw) = stage();
+    let waiting = || -> i64 {
+        raw.query_row("SELECT count(*) FROM rollup_parts", [], |row| row.get(0))
+            .unwrap()
+    };
+    let calls = |from: u32, to: u32| {
+        let turns = (from..to).map(|call| turn(1 + call % 3, &format!("CA{call}"), 1, "hello"));
+        Arc::new(turns.collect::<Vec<_>>())
+    };
+    let all = Range {
+        from: Slot::from_number(i64::MIN),
+        to: Slot::from_number(i64::MAX),
+    };
+    let backend: Arc<dyn Backend> = store.clone();
+    let counted = || async {
+        let found = store.rollups(RollupScope::Platform, all.from, all.to).await.unwrap();
+        found.iter().map(|found| found.rollup.get(Counter::Turns)).sum::<i64>()
+    };
+    store.append_turns(calls(0, 1_500)).await.unwrap();
+    assert_eq!((waiting(), counted().await), (1, 1_500));
+    store.append_turns(calls(1_500, 2_100)).await.unwrap();
+    assert_eq!((waiting(), counted().await), (0, 2_100), "taken over at once");
+    store.append_turns(calls(2_100, 2_110)).await.unwrap();
+    assert_eq!((waiting(), counted().await), (1, 2_110));
+    let found = recount(&*backend, &[id(1), id(2), id(3)], all).await.unwrap();
+    assert_eq!(found.differences, []);
+
+    store.append_turns(calls(2_110, 2_120)).await.unwrap();
+    let cut = "UPDATE rollup_parts SET counts = substr(counts, 1, length(counts) - 1)";
+    assert!(raw.execute(cut, []).unwrap() > 0);
+    store.append_turns(calls(2_120, 2_130)).await.unwrap();
+    store.count_turns().await.unwrap();
+    assert_eq!(waiting(), 0);
+    let found = recount(&*backend, &[id(1), id(2), id(3)], all).await.unwrap();
+    assert!(!found.differences.is_empty(), "one company's counts were cut off");
+    assert!(found.differences.iter().all(|found| found.corrected), "{found:?}");
+    assert_eq!(counted().await, 2_130);
 }

@@ -80,6 +80,7 @@ pub(crate) async fn furnish(store: &dyn Movable) {
         turn(2, "CA2", 1, "Hello"),
     ];
     store.append_turns(Arc::new(turns)).await.unwrap();
+    store.count_turns().await.unwrap();
     let end = CallEnd {
         company: id(1),
         call: CallId::new("CA1"),
