@@ -51,7 +51,7 @@ impl CompiledPieces {
             std::ptr::from_ref(language).addr(),
         );
         self.qna.get_or_compile(key, &set.items, |items| {
-            CompiledQna::new(items.iter().map(|qna| &**qna), language)
+            CompiledQna::of_shared(items.iter().cloned(), language)
         })
     }
 }

@@ -72,6 +72,12 @@ impl CompiledQna {
     /// Compiles the active Q&As, in the order in which they are listed.
     #[must_use]
     pub fn new<'q>(qna: impl IntoIterator<Item = &'q Qna>, language: &'static Language) -> Self {
+        Self::of_shared(qna.into_iter().map(|qna| Arc::new(qna.clone())), language)
+    }
+
+    /// The same of Q&As that others hold too.
+    #[must_use]
+    pub fn of_shared(qna: impl IntoIterator<Item = Arc<Qna>>, language: &'static Language) -> Self {
         let lexicon = Lexicon::default();
         let mut builder = PieceBuilder::new(language, &lexicon);
         for qna in qna.into_iter().filter(|qna| qna.active) {
@@ -82,7 +88,7 @@ impl CompiledQna {
             for keyword in &qna.keywords {
                 builder.wording(keyword, Role::Keyword);
             }
-            builder.close(Some(Target::Qna(Arc::new(qna.clone()))));
+            builder.close(Some(Target::Qna(qna)));
         }
         Self {
             piece: Arc::new(builder.finish()),

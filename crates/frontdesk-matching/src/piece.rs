@@ -174,6 +174,7 @@ pub(crate) struct PieceBuilder<'a> {
     spelled: TermSet,
     spelling: SpellingBuilder,
     first_form: usize,
+    begun: bool,
 }
 
 impl<'a> PieceBuilder<'a> {
@@ -192,6 +193,7 @@ impl<'a> PieceBuilder<'a> {
             spelled: TermSet::default(),
             spelling: SpellingBuilder::default(),
             first_form: 0,
+            begun: false,
         }
     }
 
@@ -235,6 +237,7 @@ impl<'a> PieceBuilder<'a> {
     }
 
     fn note_equal(&mut self, whole: Term) {
+        self.begun = true;
         let unit = self.unit();
         let units = self.piece.equal.entry(whole).or_default();
         if !units.contains(&unit) {
@@ -244,6 +247,7 @@ impl<'a> PieceBuilder<'a> {
 
     /// Adds what speaks against the unit in work.
     pub(crate) fn negative(&mut self, text: &str) {
+        self.begun = true;
         let unit = self.unit();
         let mut words = Vec::new();
         self.reader.read(&normalize(text), self.language, &mut words);
@@ -266,6 +270,11 @@ impl<'a> PieceBuilder<'a> {
         self.patterns.push((pattern.to_owned(), unit));
     }
 
+    /// Whether anything was added to the unit in work.
+    pub(crate) fn is_begun(&self) -> bool {
+        self.begun
+    }
+
     /// Ends the unit in work.
     pub(crate) fn close(&mut self, target: Option<Target>) {
         let unit = self.unit();
@@ -280,6 +289,7 @@ impl<'a> PieceBuilder<'a> {
             .extend(pairs.into_iter().map(|(pair, count)| (pair, posting(count))));
         let forms = self.first_form..self.piece.forms.len();
         self.first_form = forms.end;
+        self.begun = false;
         self.piece.units.push(Unit { target, forms });
     }
 
@@ -308,6 +318,11 @@ impl<'a> PieceBuilder<'a> {
             }
         }
         piece.pairs.shrink_to_fit();
+        piece.equal.shrink_to_fit();
+        piece.dictionary.shrink_to_fit();
+        piece.units.shrink_to_fit();
+        piece.forms.shrink_to_fit();
+        piece.terms.shrink_to_fit();
         piece.postings.shrink_to_fit();
         piece.words.shrink_to_fit();
         piece.tokens.shrink_to_fit();
@@ -317,6 +332,7 @@ impl<'a> PieceBuilder<'a> {
     }
 
     fn form(&mut self, words: &[Word], role: Role, reworded: bool) {
+        self.begun = true;
         let start = self.piece.tokens.len();
         for word in words {
             let terms = &mut self.piece.terms;

@@ -52,8 +52,10 @@ pub(super) fn additions(
             {
                 reword_form(&mut builder, &place.piece, form, lexicon, &mut rewording);
             }
-            builder.close(None);
-            stands_for.push(place.number(unit));
+            if builder.is_begun() {
+                builder.close(None);
+                stands_for.push(place.number(unit));
+            }
         }
     }
     (builder.finish(), stands_for)

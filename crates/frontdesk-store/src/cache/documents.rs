@@ -19,15 +19,14 @@ use frontdesk_domain::{
         trade::TradeName,
     },
     ids::{CompanyId, TemplateId},
-    time::Timestamp,
 };
 use serde_json::{Map, Value};
 use tracing::error;
 
 use super::layer::Loaded;
 use crate::ports::{
-    Changed, CompanySnapshot, KnowledgeSnapshot, PlatformSnapshot, QnaSetSnapshot, Rev, StoreError, Stored,
-    StoredCompany,
+    Changed, CompanySnapshot, KnowledgeSnapshot, KnownTemplates, PlatformSnapshot, QnaSetSnapshot, Rev, Stamp,
+    StoreError, Stored, StoredCompany, TemplateState,
 };
 
 /// A company's settings with its secrets. The same `Arc` is handed out until the company is written.
@@ -75,24 +74,6 @@ impl Settings {
             rev: stamp.rev,
             stamp,
         }))
-    }
-}
-
-/// Tells one state of a document from all others that it ever had, also if it was deleted and made again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    rev: Rev,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-}
-
-impl Stamp {
-    const fn of(stored: &Stored) -> Self {
-        Self {
-            rev: stored.rev,
-            created_at: stored.created_at,
-            updated_at: stored.updated_at,
-        }
     }
 }
 
@@ -231,6 +212,17 @@ impl PlatformDocuments {
     }
 }
 
+/// Templates that are parsed already, held while what is read may refer to them.
+#[derive(Debug, Default)]
+pub(super) struct HeldTemplates(HashMap<TemplateId, Versioned<Template>>);
+
+impl HeldTemplates {
+    /// What a store is told of them.
+    pub(super) fn stamps(&self) -> KnownTemplates {
+        self.0.iter().map(|(id, held)| (*id, held.stamp)).collect()
+    }
+}
+
 /// Parsed documents that several companies use, as long as one does.
 #[derive(Debug, Default)]
 pub(super) struct SharedDocuments {
@@ -245,12 +237,15 @@ impl SharedDocuments {
         &self,
         company: CompanyId,
         snapshot: KnowledgeSnapshot,
+        known: &HeldTemplates,
         old: Option<&Arc<KnowledgeDocuments>>,
     ) -> Arc<KnowledgeDocuments> {
-        let templates = snapshot
-            .templates
-            .into_iter()
-            .filter_map(|(id, stored)| self.template(id, stored))
+        let templates = snapshot.templates.into_iter();
+        let templates = templates
+            .filter_map(|(id, state)| match state {
+                TemplateState::Known => known.0.get(&id).cloned(),
+                TemplateState::Read(stored) => self.template(id, stored),
+            })
             .collect();
         let owner = Owner::Company(company);
         let company_qna = match old.map(|old| &old.company_qna) {
@@ -291,6 +286,16 @@ impl SharedDocuments {
             Some(old) if old.is(&documents) => Arc::clone(old),
             _ => Arc::new(documents),
         }
+    }
+
+    /// Those of a company's templates that are parsed already.
+    pub(super) fn held(&self, company: &Company) -> HeldTemplates {
+        let held = company.enabled_templates().filter_map(|id| {
+            let (stamp, document) = self.templates.newest(&id)?;
+            let rev = stamp.rev;
+            Some((id, Versioned { document, rev, stamp }))
+        });
+        HeldTemplates(held.collect())
     }
 
     pub(super) fn template(&self, id: TemplateId, stored: Stored) -> Option<Versioned<Template>> {
@@ -387,6 +392,16 @@ impl<K: Hash + Eq, V: ?Sized, S: PartialEq> Shelf<K, V, S> {
             places.clear_at = 2 * places.documents.len().max(128);
         }
         Some(made)
+    }
+
+    /// The newest state of a document, if somebody still holds it.
+    fn newest(&self, key: &K) -> Option<(S, Arc<V>)>
+    where
+        S: Clone,
+    {
+        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (stamp, kept) = places.documents.get(key)?;
+        Some((stamp.clone(), kept.upgrade()?))
     }
 
     fn find(&self, key: &K, stamp: &S) -> Option<Arc<V>> {

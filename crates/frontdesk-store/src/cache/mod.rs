@@ -173,10 +173,11 @@ impl CachedStore {
             let (source, shared) = (self.source(), Arc::clone(&self.shared));
             let (company, old) = (Arc::clone(&settings.company), self.knowledge.peek(&key));
             async move {
-                let (snapshot, fresh_for) = source.knowledge(&company).await?;
+                let held = shared.held(&company);
+                let (snapshot, fresh_for) = source.knowledge(&company, &held.stamps()).await?;
                 let (as_of, made_of) = (snapshot.as_of, parts_of(&company));
                 let value = off_thread(move || {
-                    let documents = shared.read(company.id, snapshot, old.as_ref().map(|old| &old.documents));
+                    let documents = shared.read(company.id, snapshot, &held, old.as_ref().map(|old| &old.documents));
                     KnowledgeOfSettings { company, documents }
                 })
                 .await?;

@@ -11,7 +11,7 @@ use super::{
     shared::{Look, Wrapped},
 };
 use crate::{
-    ports::{Backend, CompanySnapshot, KnowledgeSnapshot, StoreError},
+    ports::{Backend, CompanySnapshot, KnowledgeSnapshot, KnownTemplates, StoreError},
     tasks::TaskSet,
 };
 
@@ -39,19 +39,23 @@ impl Source {
         Ok((snapshot, None))
     }
 
-    /// The same for what the knowledge of a company with these settings is compiled from.
+    /// The same for what the knowledge of a company with these settings is compiled from. `known` templates are left out
+    /// unless they have changed.
     pub(super) async fn knowledge(
         &self,
         company: &Arc<Company>,
+        known: &KnownTemplates,
     ) -> Result<(KnowledgeSnapshot, Option<Duration>), StoreError> {
         let Some(sharing) = &self.sharing else {
-            return Ok((self.backend.knowledge_snapshot(company).await?, None));
+            return Ok((self.backend.knowledge_snapshot(company, known).await?, None));
         };
         let Look { found, epoch } = sharing.knowledge(company, &self.floors).await;
         if let Some(found) = found {
             return Ok((found.snapshot, Some(found.fresh_for)));
         }
-        let snapshot = self.backend.knowledge_snapshot(company).await?;
+        // What is shared is whole: who finds it may know no template.
+        let known = if epoch.is_some() { &KnownTemplates::new() } else { known };
+        let snapshot = self.backend.knowledge_snapshot(company, known).await?;
         let Some(epoch) = epoch else {
             return Ok((snapshot, None));
         };

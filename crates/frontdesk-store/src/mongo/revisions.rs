@@ -8,7 +8,7 @@ use super::{
     failure::Trouble,
     values::{self, Fields as _, META, date, int},
 };
-use crate::ports::{Rev, Seq, Stored, WriteError, Written};
+use crate::ports::{Rev, Seq, Stamp, Stored, WriteError, Written};
 
 pub(super) type Json = Map<String, Value>;
 
@@ -74,14 +74,28 @@ impl After {
     }
 }
 
+/// What is read of a document to know which state of it this is.
+pub(super) fn fields() -> Document {
+    doc! { META: 1 }
+}
+
+/// Which state of a document this is.
+pub(super) fn stamp(document: &Document, what: &str) -> Result<Stamp, Trouble> {
+    let meta = document.part(META, what)?;
+    Ok(Stamp {
+        rev: meta.count("rev", what)?,
+        created_at: meta.time("createdAt", what)?,
+        updated_at: meta.time("updatedAt", what)?,
+    })
+}
+
 /// A document with what the store keeps of it.
 pub(super) fn stored(document: Document, what: &str) -> Result<Stored, Trouble> {
-    let meta = document.part(META, what)?;
-    let (rev, created_at, updated_at) = (
-        meta.count("rev", what)?,
-        meta.time("createdAt", what)?,
-        meta.time("updatedAt", what)?,
-    );
+    let Stamp {
+        rev,
+        created_at,
+        updated_at,
+    } = stamp(&document, what)?;
     Ok(Stored {
         json: values::fields(document, what)?,
         rev,

@@ -5,8 +5,8 @@ use frontdesk_domain::{documents::company::Company, ids::CompanyId};
 
 use super::{MongoStore, changes, companies, failure::within, qnas, singletons, templates};
 use crate::ports::{
-    CatalogueSnapshot, CompanySnapshot, KnowledgeSnapshot, PlatformSnapshot, QnaOwner, Singleton, SnapshotStore,
-    StoreError,
+    CatalogueSnapshot, CompanySnapshot, KnowledgeSnapshot, KnownTemplates, PlatformSnapshot, QnaOwner, Singleton,
+    SnapshotStore, StoreError,
 };
 
 /// Reads until nobody has written meanwhile: the number of the newest change is the same before and after, and
@@ -37,7 +37,11 @@ impl SnapshotStore for MongoStore {
         .await
     }
 
-    async fn knowledge_snapshot(&self, company: &Company) -> Result<KnowledgeSnapshot, StoreError> {
+    async fn knowledge_snapshot(
+        &self,
+        company: &Company,
+        known: &KnownTemplates,
+    ) -> Result<KnowledgeSnapshot, StoreError> {
         let references: Vec<_> = company.enabled_templates().collect();
         let own = QnaOwner::Company(company.id);
         let owners: Vec<_> = [own]
@@ -45,7 +49,7 @@ impl SnapshotStore for MongoStore {
             .chain(company.trades.iter().cloned().map(QnaOwner::Trade))
             .collect();
         snapshot!(self, "read a company's knowledge", |as_of| {
-            let mut found = templates::find_all(self, &references).await?;
+            let mut found = templates::states(self, &references, known).await?;
             let templates = references.iter().filter_map(|id| Some((*id, found.remove(id)?)));
             let mut sets = qnas::sets(self, &owners).await?.into_iter();
             KnowledgeSnapshot {

@@ -23,7 +23,10 @@ use super::{
 };
 use crate::{
     common::documents,
-    ports::{CatalogueTemplate, Changed, Page, Rev, Seq, StoreError, Stored, TemplateStore, WriteError, Written},
+    ports::{
+        CatalogueTemplate, Changed, KnownTemplates, Page, Rev, Seq, Stamp, StoreError, Stored, TemplateState,
+        TemplateStore, WriteError, Written,
+    },
 };
 
 const WHAT: &str = "a template";
@@ -42,6 +45,41 @@ pub(super) async fn find_all(store: &MongoStore, ids: &[TemplateId]) -> Result<B
     let found = found.into_iter().map(|document| {
         let id = document.id("_id", WHAT)?;
         Ok((id, revisions::stored(document, WHAT)?))
+    });
+    found.collect()
+}
+
+/// Templates, of some of which something is known: those are looked at first and read only if they are another.
+pub(super) async fn states(
+    store: &MongoStore,
+    ids: &[TemplateId],
+    known: &KnownTemplates,
+) -> Result<BTreeMap<TemplateId, TemplateState>, Trouble> {
+    let looked_at: Vec<_> = ids.iter().filter(|id| known.contains_key(id)).copied().collect();
+    let stamps = stamps(store, &looked_at).await?;
+    let is_known = |id: &TemplateId| known.get(id).is_some_and(|known| stamps.get(id) == Some(known));
+    let (same, others): (Vec<TemplateId>, Vec<_>) = ids.iter().copied().partition(is_known);
+    let read = find_all(store, &others).await?;
+    let read = read.into_iter().map(|(id, stored)| (id, TemplateState::Read(stored)));
+    Ok(same
+        .into_iter()
+        .map(|id| (id, TemplateState::Known))
+        .chain(read)
+        .collect())
+}
+
+async fn stamps(store: &MongoStore, ids: &[TemplateId]) -> Result<BTreeMap<TemplateId, Stamp>, Trouble> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let wanted: Vec<Bson> = ids.iter().map(object_id).collect();
+    let collection = store.collection(TEMPLATES);
+    let found = collection.find(doc! { "_id": { "$in": wanted } });
+    let found = found.projection(revisions::fields()).await?;
+    let found: Vec<Document> = found.try_collect().await?;
+    let found = found.into_iter().map(|document| {
+        let id = document.id("_id", WHAT)?;
+        Ok((id, revisions::stamp(&document, WHAT)?))
     });
     found.collect()
 }

@@ -50,7 +50,7 @@ macro_rules! forward {
     (@SnapshotStore, $type:ident, $field:ident) => {
         $crate::forward!(@@SnapshotStore, $type, $field, {
             company_snapshot(id: CompanyId) -> Result<CompanySnapshot, StoreError>;
-            knowledge_snapshot(company: &Company) -> Result<KnowledgeSnapshot, StoreError>;
+            knowledge_snapshot(company: &Company, known: &KnownTemplates) -> Result<KnowledgeSnapshot, StoreError>;
             platform_snapshot() -> Result<PlatformSnapshot, StoreError>;
             catalogue_snapshot() -> Result<CatalogueSnapshot, StoreError>;
         });

@@ -3,7 +3,7 @@
 //! Times come back to the millisecond at least. Every backend passes the cases of this crate's `tests/it/conformance`. The traits know nothing of caches: the cache is
 //! a decorator in front of them ([`crate::cache`]), so that each backend is tested bare.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use frontdesk_domain::{
@@ -300,13 +300,48 @@ pub struct QnaSetSnapshot {
     pub qnas: Vec<Stored>,
 }
 
+/// Tells one state of a document from all others that it ever had, also if it was deleted and made again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// Its revision.
+    pub rev: Rev,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last written.
+    pub updated_at: Timestamp,
+}
+
+impl Stamp {
+    /// That of a stored document.
+    #[must_use]
+    pub const fn of(stored: &Stored) -> Self {
+        Self {
+            rev: stored.rev,
+            created_at: stored.created_at,
+            updated_at: stored.updated_at,
+        }
+    }
+}
+
+/// Templates that whoever asks has read already. They are long, and many companies use the same ones.
+pub type KnownTemplates = HashMap<TemplateId, Stamp>;
+
+/// A template, as one read saw it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TemplateState {
+    /// It is what whoever asked knows.
+    Known,
+    /// It may be another.
+    Read(Stored),
+}
+
 /// What a company's knowledge is compiled from, as one read saw it.
 #[derive(Debug, Clone, Default)]
 pub struct KnowledgeSnapshot {
     /// Every change up to here is in.
     pub as_of: Seq,
     /// The enabled templates in effective order; a template that is gone is left out.
-    pub templates: Vec<(TemplateId, Stored)>,
+    pub templates: Vec<(TemplateId, TemplateState)>,
     /// The company's own Q&As.
     pub company_qna: QnaSetSnapshot,
     /// The Q&As of its trades, in the order of its trades.
@@ -352,7 +387,12 @@ pub trait SnapshotStore: Send + Sync {
     /// A company's settings.
     async fn company_snapshot(&self, id: CompanyId) -> Result<CompanySnapshot, StoreError>;
     /// What a company's knowledge is compiled from.
-    async fn knowledge_snapshot(&self, company: &Company) -> Result<KnowledgeSnapshot, StoreError>;
+    /// Templates that are still what is `known` of them may be left out.
+    async fn knowledge_snapshot(
+        &self,
+        company: &Company,
+        known: &KnownTemplates,
+    ) -> Result<KnowledgeSnapshot, StoreError>;
     /// Safety rules and prompts.
     async fn platform_snapshot(&self) -> Result<PlatformSnapshot, StoreError>;
     /// All templates in the order of their ids, and for whom each is used.

@@ -6,8 +6,8 @@ use rusqlite::Connection;
 
 use super::{SqliteStore, changes, companies, qnas, singletons, templates};
 use crate::ports::{
-    CatalogueSnapshot, CompanySnapshot, KnowledgeSnapshot, PlatformSnapshot, QnaOwner, Singleton, SnapshotStore,
-    StoreError,
+    CatalogueSnapshot, CompanySnapshot, KnowledgeSnapshot, KnownTemplates, PlatformSnapshot, QnaOwner, Singleton,
+    SnapshotStore, StoreError,
 };
 
 #[async_trait]
@@ -24,15 +24,23 @@ impl SnapshotStore for SqliteStore {
         .await
     }
 
-    async fn knowledge_snapshot(&self, company: &Company) -> Result<KnowledgeSnapshot, StoreError> {
+    async fn knowledge_snapshot(
+        &self,
+        company: &Company,
+        known: &KnownTemplates,
+    ) -> Result<KnowledgeSnapshot, StoreError> {
         let id = company.id;
-        let references: Vec<_> = company.enabled_templates().collect();
+        let references: Vec<_> = company
+            .enabled_templates()
+            .map(|id| (id, known.get(&id).copied()))
+            .collect();
         let trades = company.trades.clone();
         let read = move |connection: &Connection| {
             let as_of = changes::newest(connection)?;
             let mut found = Vec::with_capacity(references.len());
-            for template in references {
-                found.extend(templates::find(connection, template)?.map(|stored| (template, stored)));
+            for (template, known) in references {
+                let state = templates::state(connection, template, known)?;
+                found.extend(state.map(|state| (template, state)));
             }
             let of_trades = trades.into_iter().map(|trade| {
                 let set = qnas::set(connection, &QnaOwner::Trade(trade.clone()))?;

@@ -16,7 +16,8 @@ use super::{
 };
 use crate::common::documents;
 use crate::ports::{
-    CatalogueTemplate, Changed, Page, Rev, Seq, StoreError, Stored, TemplateStore, WriteError, Written,
+    CatalogueTemplate, Changed, Page, Rev, Seq, Stamp, StoreError, Stored, TemplateState, TemplateStore, WriteError,
+    Written,
 };
 
 pub(super) fn find(connection: &Connection, id: TemplateId) -> rusqlite::Result<Option<Stored>> {
@@ -25,6 +26,31 @@ pub(super) fn find(connection: &Connection, id: TemplateId) -> rusqlite::Result<
     statement
         .query_row([id.to_string()], |row| rows::stored(row, format_args!("template {id}")))
         .optional()
+}
+
+/// A template, of which something may be known.
+pub(super) fn state(
+    connection: &Connection,
+    id: TemplateId,
+    known: Option<Stamp>,
+) -> rusqlite::Result<Option<TemplateState>> {
+    if let Some(known) = known {
+        let mut statement =
+            connection.prepare_cached("SELECT rev, created_at, updated_at FROM templates WHERE id = ?1")?;
+        let stamp = statement.query_row([id.to_string()], |row| {
+            Ok(Stamp {
+                rev: row.get(0)?,
+                created_at: rows::time(row.get(1)?)?,
+                updated_at: rows::time(row.get(2)?)?,
+            })
+        });
+        match stamp.optional()? {
+            None => return Ok(None),
+            Some(stamp) if stamp == known => return Ok(Some(TemplateState::Known)),
+            Some(_) => {}
+        }
+    }
+    Ok(find(connection, id)?.map(TemplateState::Read))
 }
 
 pub(super) fn exists(connection: &Connection, id: TemplateId) -> rusqlite::Result<bool> {

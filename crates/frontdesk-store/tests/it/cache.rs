@@ -15,7 +15,7 @@ use frontdesk_store::{
     forward,
     ports::{
         Backend, CatalogueSnapshot, ChangeFeed, Changed, CompanySnapshot, CompanyStore as _, ImportItem,
-        ImportStore as _, KnowledgeSnapshot, PlatformSnapshot, QnaOwner, QnaStore as _, Seq, Singleton,
+        ImportStore as _, KnowledgeSnapshot, KnownTemplates, PlatformSnapshot, QnaOwner, QnaStore as _, Seq, Singleton,
         SingletonStore as _, SnapshotStore, StoreError, TemplateStore as _,
     },
     tasks::TaskSet,
@@ -91,8 +91,12 @@ impl SnapshotStore for Trying {
         self.pass(self.inner.company_snapshot(id).await).await
     }
 
-    async fn knowledge_snapshot(&self, company: &Company) -> Result<KnowledgeSnapshot, StoreError> {
-        self.pass(self.inner.knowledge_snapshot(company).await).await
+    async fn knowledge_snapshot(
+        &self,
+        company: &Company,
+        known: &KnownTemplates,
+    ) -> Result<KnowledgeSnapshot, StoreError> {
+        self.pass(self.inner.knowledge_snapshot(company, known).await).await
     }
 
     async fn platform_snapshot(&self) -> Result<PlatformSnapshot, StoreError> {

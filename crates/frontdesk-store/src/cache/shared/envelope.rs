@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     common::documents,
-    ports::{CompanySnapshot, KnowledgeSnapshot, QnaSetSnapshot, Rev, Seq, Stored, StoredCompany},
+    ports::{CompanySnapshot, KnowledgeSnapshot, QnaSetSnapshot, Rev, Seq, Stored, StoredCompany, TemplateState},
     seal::Sealer,
 };
 
@@ -167,7 +167,8 @@ pub(super) struct KnowledgeValue {
 }
 
 impl KnowledgeValue {
-    pub(super) fn of(snapshot: &KnowledgeSnapshot) -> Self {
+    /// `None` for a snapshot in which templates are left out: others may not know them.
+    pub(super) fn of(snapshot: &KnowledgeSnapshot) -> Option<Self> {
         let KnowledgeSnapshot {
             as_of: _,
             templates,
@@ -176,17 +177,18 @@ impl KnowledgeValue {
             overlay,
         } = snapshot;
         let trade_qna = trade_qna.iter();
-        Self {
-            templates: templates
-                .iter()
-                .map(|(id, stored)| (*id, Document::of(stored)))
-                .collect(),
+        let templates = templates.iter().map(|(id, state)| match state {
+            TemplateState::Known => None,
+            TemplateState::Read(stored) => Some((*id, Document::of(stored))),
+        });
+        Some(Self {
+            templates: templates.collect::<Option<_>>()?,
             company_qna: QnaSet::of(company_qna),
             trade_qna: trade_qna
                 .map(|(trade, set)| (trade.as_str().to_owned(), QnaSet::of(set)))
                 .collect(),
             overlay: overlay.as_ref().map(Document::of),
-        }
+        })
     }
 
     pub(super) fn open(self, as_of: Seq) -> KnowledgeSnapshot {
@@ -196,7 +198,7 @@ impl KnowledgeValue {
             templates: self
                 .templates
                 .into_iter()
-                .map(|(id, document)| (id, document.open()))
+                .map(|(id, document)| (id, TemplateState::Read(document.open())))
                 .collect(),
             company_qna: self.company_qna.open(),
             trade_qna: trade_qna

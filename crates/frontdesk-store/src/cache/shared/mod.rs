@@ -248,7 +248,7 @@ impl SharedCache {
         epoch: Epoch,
         snapshot: &KnowledgeSnapshot,
     ) -> Option<Wrapped> {
-        let value = KnowledgeValue::of(snapshot);
+        let value = KnowledgeValue::of(snapshot)?;
         self.wrap(
             &KnowledgeOf(company.id),
             &parts_of(company),

@@ -119,7 +119,7 @@ macro_rules! run_all {
             ],
             snapshots: [
                 a_snapshot_holds_all_changes_up_to_its_number, knowledge_comes_in_effective_order,
-                every_write_is_told_to_others, a_set_of_qnas_never_falls_back, the_catalogue_says_who_uses_a_template,
+                every_write_is_told_to_others, what_is_known_of_templates_is_left_out, a_set_of_qnas_never_falls_back, the_catalogue_says_who_uses_a_template,
             ],
         );
     };

@@ -1,5 +1,5 @@
-use frontdesk_domain::documents::trade::TradeName;
-use frontdesk_store::ports::{Changed, Page, QnaOwner, Singleton};
+use frontdesk_domain::{documents::trade::TradeName, ids::TemplateId};
+use frontdesk_store::ports::{Changed, KnownTemplates, Page, QnaOwner, Singleton, Stamp, TemplateState};
 use serde_json::json;
 
 use super::Given;
@@ -51,7 +51,10 @@ pub(crate) async fn knowledge_comes_in_effective_order(given: &Given) {
         )
         .await
         .unwrap();
-    let snapshot = store.knowledge_snapshot(&company).await.unwrap();
+    let snapshot = store
+        .knowledge_snapshot(&company, &KnownTemplates::new())
+        .await
+        .unwrap();
     assert_eq!(snapshot.as_of, store.newest().await.unwrap());
     assert_eq!(
         snapshot.templates.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
@@ -65,6 +68,56 @@ pub(crate) async fn knowledge_comes_in_effective_order(given: &Given) {
         .collect();
     assert_eq!(trades, [("optics", 0), ("dental", 1)]);
     assert_eq!(snapshot.overlay.unwrap().json["fillerWords"], json!(["um"]));
+}
+
+/// Templates that whoever asks knows are read again only if they are others: changed, or deleted and made again.
+pub(crate) async fn what_is_known_of_templates_is_left_out(given: &Given) {
+    let store = &given.store;
+    for number in [10, 11, 12] {
+        store
+            .insert_template(id(number), template(number, "open"))
+            .await
+            .unwrap();
+    }
+    let reference =
+        |number: u32| json!({ "templateId": template(number, "")["_id"], "enabled": true, "priority": number });
+    let mut document = company_document(1, &[]);
+    document["aiAgentSettings"]["templateReferences"] = json!([reference(10), reference(11), reference(12)]);
+    let company = write_of(&document).company;
+    let read = async |known: &KnownTemplates| store.knowledge_snapshot(&company, known).await.unwrap().templates;
+    let first = read(&KnownTemplates::new()).await;
+    let known: KnownTemplates = first
+        .iter()
+        .map(|(id, state)| match state {
+            TemplateState::Read(stored) => (*id, Stamp::of(stored)),
+            TemplateState::Known => panic!("nothing was known"),
+        })
+        .collect();
+    assert_eq!(known.len(), 3);
+    let is_known = |found: &[(TemplateId, TemplateState)]| -> Vec<bool> {
+        found.iter().map(|(_, state)| *state == TemplateState::Known).collect()
+    };
+    let again = read(&known).await;
+    // A store may read them all the same, but never says that it knows what is another.
+    assert!(
+        again
+            .iter()
+            .zip(&first)
+            .all(|(again, first)| again.0 == first.0 && (again.1 == TemplateState::Known || again == first))
+    );
+    store.replace_template(id(11), template(11, "shut"), 1).await.unwrap();
+    store.delete_template(id(12), None).await.unwrap();
+    let changed = read(&known).await;
+    assert_eq!(changed.len(), 2);
+    assert!(!is_known(&changed)[1]);
+    store.insert_template(id(12), template(12, "shut")).await.unwrap();
+    let made_again = read(&known).await;
+    assert_eq!(made_again.len(), 3);
+    assert_eq!(is_known(&made_again)[1..], [false, false]);
+    let TemplateState::Read(stored) = &made_again[2].1 else {
+        panic!("it is another one")
+    };
+    assert!(serde_json::to_string(&stored.json).unwrap().contains("shut"));
 }
 
 pub(crate) async fn every_write_is_told_to_others(given: &Given) {
@@ -118,7 +171,7 @@ pub(crate) async fn a_set_of_qnas_never_falls_back(given: &Given) {
     let owner = QnaOwner::Company(id(1));
     let rev = async || {
         store
-            .knowledge_snapshot(&company(1).company)
+            .knowledge_snapshot(&company(1).company, &KnownTemplates::new())
             .await
             .unwrap()
             .company_qna
