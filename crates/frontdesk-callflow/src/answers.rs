@@ -6,6 +6,7 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
+    hash::{Hash, Hasher},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -48,8 +49,15 @@ pub(crate) struct TurnKey(pub(crate) CompanyId, pub(crate) TurnId);
 pub(crate) struct CallKey(pub(crate) CompanyId, pub(crate) CallId);
 
 /// That a call has ended, as [`Seen`] remembers it.
-#[derive(Hash)]
 struct EndOf<'c>(&'c CallKey);
+
+impl Hash for EndOf<'_> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        // Another entry than the call itself, which is noted with its first turn.
+        "end".hash(hasher);
+        self.0.hash(hasher);
+    }
+}
 
 #[derive(Debug)]
 enum Slot {
@@ -328,6 +336,19 @@ mod tests {
         assert_eq!(told, Some(given("one")));
         assert!(matches!(answers.begin(turn("CA1-1")), Begun::Given(again) if again == given("one")));
         assert_eq!(answers.newest_of(&call("CA1")), Some(given("one")));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_goes_on_is_not_taken_for_one_that_may_have_ended() {
+        let answers = Answers::default();
+        answers.know_the_day();
+        claim(&answers, "CA1-1").give(call("CA1"), &given("one"), (1, 0), 0);
+        assert!(answers.may_know(&call("CA1")));
+        assert_eq!(answers.has_ended(&call("CA1")), Ended::No);
+        answers.note_stored(&call("CA2"), vec![TurnId::new("CA2-1")], true, 0);
+        assert_eq!(answers.has_ended(&call("CA2")), Ended::AskTheStore);
+        assert!(answers.end(&call("CA1"), 0));
+        assert_eq!(answers.has_ended(&call("CA1")), Ended::Yes);
     }
 
     #[tokio::test]

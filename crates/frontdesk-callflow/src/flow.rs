@@ -308,10 +308,16 @@ impl CallFlow {
                 let message = "a call came in for a company that does not exist: check the webhook's URL at Twilio";
                 self.raise(AlertCode::CompanyNotFound, company, message, json!({ "callId": call }));
             }
-            Unanswerable::NotLoaded | Unanswerable::NotVerifiable => {
+            Unanswerable::NotLoaded => {
                 let message = "a company could not be loaded for a call";
                 let details = json!({ "callId": call, "stage": Stage::CompanyLoad });
                 self.raise(AlertCode::RoutingError, company, message, details);
+            }
+            Unanswerable::NotVerifiable => {
+                // Grouped under no company: strangers can name as many as there are ids.
+                let message = "a company could not be loaded for a call that nobody can verify";
+                let details = json!({ "callId": call, "companyId": company, "stage": Stage::CompanyLoad });
+                self.raise(AlertCode::RoutingError, None, message, details);
             }
         }
         if let Some(answer) = danger {

@@ -12,6 +12,7 @@ use frontdesk_domain::{
 use frontdesk_store::ports::{MessageStore as _, StoreError};
 use frontdesk_twilio::{recording::is_at_twilio, webhook::TurnParameters};
 use serde_json::json;
+use tokio::time::Instant;
 use tracing::{error, warn};
 
 use crate::{
@@ -137,7 +138,9 @@ impl CallFlow {
             at: webhook.arrived,
         };
         let id = message.id;
-        let kept = self.put_message(message).await?;
+        let kept = self
+            .put_message(message, settings::read_by(webhook.deadline, settings::STORE_DEADLINE))
+            .await?;
         if kept == id {
             self.raise(
                 AlertCode::MessageTaken,
@@ -149,9 +152,9 @@ impl CallFlow {
         Ok(())
     }
 
-    /// Keeps a message, or a wish to be called back; it is on disk when this returns.
-    pub(crate) async fn put_message(&self, message: Message) -> Result<MessageId, StoreError> {
-        let stored = tokio::time::timeout(settings::STORE_DEADLINE, self.store().put_message(message)).await;
+    /// Keeps a message, or a wish to be called back; it is on disk when this returns. It is waited for until `until`.
+    pub(crate) async fn put_message(&self, message: Message, until: Instant) -> Result<MessageId, StoreError> {
+        let stored = tokio::time::timeout_at(until, self.store().put_message(message)).await;
         stored.unwrap_or_else(|late| {
             Err(StoreError::Unavailable {
                 action: "keep a message in time",

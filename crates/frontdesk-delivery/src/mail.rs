@@ -5,7 +5,10 @@ use std::time::{Duration, SystemTime};
 use frontdesk_domain::time::Timestamp;
 use lettre::{
     AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor,
-    message::{Mailbox, Message as Mail, header::ContentType},
+    message::{
+        Mailbox, Message as Mail,
+        header::{ContentType, MIME_VERSION_1_0},
+    },
     transport::smtp,
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -75,6 +78,7 @@ impl Mailer {
             .subject(message.subject())
             .message_id(Some(id))
             .date(sent_at(at))
+            .header(MIME_VERSION_1_0)
             .header(ContentType::TEXT_PLAIN)
             .body(message.text())
             .map_err(|_| "the mail cannot be written")

@@ -112,6 +112,9 @@ pub enum Refusal {
     /// It lies in no country.
     #[error("lies in no country (a satellite or global network) and is never dialled")]
     NoCountry,
+    /// It is the company's own.
+    #[error("is the company's own number: the call would come back to it")]
+    Own,
     /// It lies in a country that is not allowed.
     #[error("lies in {0}, which is neither the company's country nor in `transfer.allowedCountries`")]
     Abroad(Country),
@@ -146,6 +149,9 @@ impl PhoneNumber {
     /// Why this number must not be dialled for the company with the number `home`, if it must not.
     #[must_use]
     pub fn refusal(self, home: Self, allowed: &[Country]) -> Option<Refusal> {
+        if self == home {
+            return Some(Refusal::Own);
+        }
         if self.is_premium() {
             return Some(Refusal::Premium);
         }

@@ -7,7 +7,10 @@ use std::{fmt, str::FromStr, sync::LazyLock};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use jiff::{civil::DateTime, civil::Weekday, tz::TimeZoneDatabase};
+use jiff::{
+    civil::{DateTime, Time, Weekday},
+    tz::TimeZoneDatabase,
+};
 
 /// Reads an instant in RFC 3339, whose offsets are below a day.
 #[must_use]
@@ -41,6 +44,18 @@ impl MonthKey {
         Self {
             year: date.year(),
             month: date.month(),
+        }
+    }
+
+    /// The month that a budget was last reset for: that of a first of the month at midnight UTC is that month in every
+    /// zone. So other systems write it, whatever the company's zone.
+    #[must_use]
+    pub fn of_reset(at: Timestamp, zone: &TimeZone) -> Self {
+        let in_utc = TimeZone::UTC.to_datetime(at);
+        if in_utc.day() == 1 && in_utc.time() == Time::midnight() {
+            Self::of(at, &TimeZone::UTC)
+        } else {
+            Self::of(at, zone)
         }
     }
 }

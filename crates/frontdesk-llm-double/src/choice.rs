@@ -11,7 +11,7 @@ const NONE: &str = "none";
 
 /// Words that say nothing about what somebody wants, or belong to the frame around the caller's words. Of English,
 /// as the demo data is; words of less than three letters are never compared.
-const STOP_WORDS: [&str; 92] = [
+const STOP_WORDS: [&str; 93] = [
     "about",
     "all",
     "also",
@@ -100,11 +100,39 @@ const STOP_WORDS: [&str; 92] = [
     "why",
     "will",
     "with",
+    "words",
     "would",
     "yes",
     "you",
     "your",
 ];
+
+/// Stems of what callers say whatever they want, so that alone they speak for no answer. Sorted.
+const VAGUE: [&str; 57] = [
+    "again", "anybod", "anyon", "around", "back", "bad", "better", "com", "day", "everybod", "everyon", "fin", "find",
+    "happen", "hear", "help", "hold", "hom", "hous", "keep", "leav", "listen", "long", "main", "mean", "menu", "minut",
+    "morn", "new", "next", "night", "old", "peopl", "person", "phon", "plac", "right", "somebod", "someon", "speak",
+    "start", "stil", "stop", "sur", "tak", "talk", "thing", "think", "tim", "toda", "tomorrow", "tonight", "try",
+    "want", "way", "week", "work",
+];
+
+/// Words that deny what follows, up to [`DENIES`] words or the end of the clause.
+const NEGATIONS: [&str; 19] = [
+    "ain't", "aren't", "didn't", "doesn't", "don't", "dont", "hadn't", "hasn't", "haven't", "isn't", "never", "no",
+    "nobody", "not", "nothing", "wasn't", "weren't", "without", "neither",
+];
+
+/// Where what is denied ends.
+const CLAUSES: [&str; 5] = ["although", "because", "but", "so", "though"];
+
+/// So many words are denied by a negation.
+const DENIES: usize = 4;
+
+/// Stands before a word that is denied: it is shared with those who deny it too.
+const DENIED: char = '!';
+
+/// A word that so many keys have at most is rare.
+const RARE: usize = 2;
 
 /// What the double says about a caller's words.
 #[derive(Debug, Clone, PartialEq)]
@@ -139,22 +167,25 @@ impl Verdict {
     }
 }
 
-/// The offered key whose lines share most distinct words with the caller; of equals the one whose shared words fewer
-/// keys have, then the first. None shares a word: `none`.
+/// The offered key that shares most distinct words with the caller, if they are [`evidence`]; of equals the one whose shared
+/// words fewer keys have, then the first. There is none: `none`, as a cautious model says.
 pub(crate) fn choose(asked: &Asked, schema: &Value) -> Verdict {
     let caller = content_words(asked.caller_words());
     let lines = asked.system_lines();
     let offered = schema::offered(schema).into_iter().filter(|key| *key != NONE);
-    let offers: Vec<(&str, BTreeSet<String>)> = offered.map(|key| (key, words_of(key, &lines))).collect();
-    let holders = |word: &String| offers.iter().filter(|(_, words)| words.contains(word)).count();
+    let offers: Vec<Offer<'_>> = offered.map(|key| Offer::read(key, &lines)).collect();
+    let holders = |word: &String| offers.iter().filter(|offer| offer.words.contains(word)).count();
     let mut best: Option<(&str, usize, usize)> = None;
-    for (key, words) in &offers {
-        let shared: Vec<&String> = caller.intersection(words).collect();
+    for offer in &offers {
+        let shared: Vec<&String> = caller.intersection(&offer.words).collect();
+        if !is_evidence(&shared, &caller, offer.is_danger, holders) {
+            continue;
+        }
         let commonness: usize = shared.iter().map(|word| holders(word)).sum();
         let is_better =
             best.is_none_or(|(_, most, least)| shared.len() > most || (shared.len() == most && commonness < least));
-        if !shared.is_empty() && is_better {
-            best = Some((key, shared.len(), commonness));
+        if is_better {
+            best = Some((offer.key, shared.len(), commonness));
         }
     }
     best.map_or_else(
@@ -167,22 +198,60 @@ pub(crate) fn choose(asked: &Asked, schema: &Value) -> Verdict {
     )
 }
 
+/// Something that may be chosen.
+struct Offer<'k> {
+    key: &'k str,
+    words: BTreeSet<String>,
+    /// Whether its line is that of a danger.
+    is_danger: bool,
+}
+
+impl<'k> Offer<'k> {
+    /// From the lines that begin with its key, or else from those that have it anywhere.
+    fn read(key: &'k str, lines: &[&str]) -> Self {
+        let leading: Vec<&str> = lines.iter().copied().filter(|line| begins_with(line, key)).collect();
+        let own = if leading.is_empty() {
+            lines.iter().copied().filter(|line| has(line, key)).collect()
+        } else {
+            leading
+        };
+        Self {
+            key,
+            words: own.iter().flat_map(|line| content_words(line)).collect(),
+            is_danger: own
+                .iter()
+                .any(|line| line.split('|').nth(1).is_some_and(|kind| kind.trim() == "danger")),
+        }
+    }
+}
+
+/// Whether shared words say that a caller wants this: two of them that are a third of what the caller said or more, or one
+/// that hardly another key has and that is half of it. A danger needs two, and half. Words that callers say whatever they
+/// want count only beside others.
+fn is_evidence(
+    shared: &[&String],
+    caller: &BTreeSet<String>,
+    is_danger: bool,
+    holders: impl Fn(&String) -> usize,
+) -> bool {
+    let mut telling = shared
+        .iter()
+        .filter(|word| !VAGUE.contains(&word.trim_start_matches(DENIED)));
+    let Some(first) = telling.next() else { return false };
+    let covers = |part: usize| shared.len() * part >= caller.len();
+    match (is_danger, telling.next()) {
+        (true, second) => second.is_some() && covers(2),
+        (false, Some(_)) => covers(3),
+        (false, None) if shared.len() > 1 => covers(2),
+        (false, None) => covers(2) && holders(first) <= RARE,
+    }
+}
+
 /// From 0.62 to 0.95 by the share of the caller's words that were found.
 fn confidence(shared: usize, all: usize) -> f64 {
     let number = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
     let share = number(shared) / number(all.max(1));
     ((0.62 + 0.33 * share) * 100.0).round() / 100.0
-}
-
-/// The words of the lines that begin with a key, or else of those that have it anywhere.
-fn words_of(key: &str, lines: &[&str]) -> BTreeSet<String> {
-    let leading: Vec<&&str> = lines.iter().filter(|line| begins_with(line, key)).collect();
-    let lines = if leading.is_empty() {
-        lines.iter().filter(|line| has(line, key)).collect()
-    } else {
-        leading
-    };
-    lines.into_iter().flat_map(|line| content_words(line)).collect()
 }
 
 fn begins_with(line: &str, key: &str) -> bool {
@@ -204,12 +273,36 @@ fn is_of_key(letter: char) -> bool {
     letter.is_alphanumeric() || letter == '-' || letter == '_'
 }
 
-/// The distinct words that say something, as their stems.
+/// The distinct words that say something, as their stems; what is denied has [`DENIED`] in front.
 fn content_words(text: &str) -> BTreeSet<String> {
-    let lower = text.to_lowercase();
-    let words = lower.split(|letter: char| !letter.is_alphabetic());
-    let telling = words.filter(|word| word.chars().count() >= 3 && !STOP_WORDS.contains(word));
-    telling.map(stem).collect()
+    let lower = text.to_lowercase().replace('\u{2019}', "'");
+    let mut words = BTreeSet::new();
+    for clause in
+        lower.split(|letter: char| !(letter.is_alphanumeric() || letter == '\'' || letter == '-' || letter == ' '))
+    {
+        let mut denied = 0_usize;
+        for spoken in clause.split(|letter: char| !(letter.is_alphanumeric() || letter == '\'')) {
+            let spoken = spoken.trim_matches('\'');
+            if spoken.is_empty() {
+                continue;
+            }
+            if NEGATIONS.contains(&spoken) {
+                denied = DENIES;
+                continue;
+            }
+            if CLAUSES.contains(&spoken) {
+                denied = 0;
+            }
+            for word in spoken.split(|letter: char| !letter.is_alphabetic()) {
+                if word.chars().count() >= 3 && !STOP_WORDS.contains(&word) {
+                    let mark = if denied > 0 { "!" } else { "" };
+                    words.insert(format!("{mark}{}", stem(word)));
+                }
+            }
+            denied = denied.saturating_sub(1);
+        }
+    }
+    words
 }
 
 /// A crude stem: without the ending of a plural, a past or a progressive form, as long as three letters stay.
@@ -274,11 +367,66 @@ mod tests {
         assert_eq!(chosen("repair").0, "leak-repair");
     }
 
+    const DEMO: &str = "Entries:\n\
+        gas | danger | Gas leak | \"smell gas\", \"leave the house\" | Leave the house now, do not go back, and call 911.\n\
+        flood | danger | Water near electricity | \"the main breaker is under water\" | Turn off the main.\n\
+        harm | danger | Thoughts of suicide | \"nobody is listening\" | Please call 988: someone will listen.\n\
+        trapped | danger | Trapped | \"somebody is stuck, help\" | Somebody will help.\n\
+        greet | scenario | Greeting | \"hello\", \"talk to a person\" | Hi there, what can I do for you?\n\
+        sorry | scenario | Apology | \"you speak too fast\" | I am sorry.\n\
+        move | scenario | Reschedule | \"move my visit to tomorrow\" | Sure, tomorrow works.\n\
+        plan | scenario | Maintenance plan | \"schedule a maintenance visit\" | We visit twice a year.\n\
+        senior | question | Do you have a senior discount? | \"is there a discount for seniors\" | Ten percent off.";
+
+    #[test]
+    fn little_is_no_evidence() {
+        let check = |words: &str, key: &str| {
+            let keys = [
+                "gas", "flood", "harm", "trapped", "greet", "sorry", "move", "plan", "senior", "none",
+            ];
+            let schema = json!({"properties": {"choice": {"enum": keys}}});
+            let user = format!("The caller's words: {}", Value::from(words));
+            let body = json!({"model": "m", "messages": [
+                {"role": "system", "content": DEMO}, {"role": "user", "content": user}]});
+            let asked = Asked::read(body.to_string().as_bytes()).unwrap();
+            assert_eq!(choose(&asked, &schema).choice, key, "{words}");
+        };
+        for words in [
+            "go back",
+            "main menu",
+            "you're not listening",
+            "somebody help",
+            "can I speak spanish",
+            "call me tomorrow",
+            "please don't schedule a visit",
+            "I don't want to talk to a person",
+            "gas",
+            "is the water in my town any good for coffee machines",
+            "I never asked for a maintenance plan",
+            "no senior discount for me",
+        ] {
+            check(words, "none");
+        }
+        check("I smell gas in the house", "gas");
+        check("can you move my visit", "move");
+        check("schedule a maintenance visit", "plan");
+        check("are there discounts", "senior");
+        check("not a visit but a senior discount", "senior");
+    }
+
+    #[test]
+    fn what_is_denied_is_another_word() {
+        let words = |text: &str| content_words(text).into_iter().collect::<Vec<_>>();
+        assert_eq!(words("it's not cooling"), ["!cool"]);
+        assert_eq!(words("no. cooling"), ["cool"]);
+        assert_eq!(words("don\u{2019}t cool, but heat"), ["!cool", "heat"]);
+    }
+
     #[test]
     fn a_key_inside_another_is_another_key() {
         let lines = SYSTEM.lines().collect::<Vec<_>>();
-        assert!(words_of("q10", &lines).contains("discount"));
-        assert!(!words_of("q1", &lines).contains("discount"));
+        assert!(Offer::read("q10", &lines).words.contains("discount"));
+        assert!(!Offer::read("q1", &lines).words.contains("discount"));
         assert!(has("see (q1)", "q1") && !has("see q10, q1-b", "q1"));
     }
 
@@ -298,5 +446,6 @@ mod tests {
     #[test]
     fn stop_words_are_sorted_and_once() {
         assert!(STOP_WORDS.is_sorted_by(|a, b| a < b));
+        assert!(VAGUE.is_sorted_by(|a, b| a < b));
     }
 }

@@ -128,7 +128,8 @@ fn usage(usage: &Value) -> Option<Usage> {
     })
 }
 
-/// A count of tokens: less than none is none, a fraction is rounded up, what 64 bits do not hold is their largest number.
+/// A count of tokens: a fraction is rounded up, what 64 bits do not hold is their largest number. Less than none is no count:
+/// what was used is not known then.
 fn tokens(value: &Value) -> Option<u64> {
     let Value::Number(number) = value else {
         return None;
@@ -138,6 +139,9 @@ fn tokens(value: &Value) -> Option<u64> {
 
 fn rounded(number: &Number) -> Option<u64> {
     let number: f64 = number.to_string().parse().ok()?;
+    if number < 0.0 {
+        return None;
+    }
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -292,10 +296,9 @@ mod tests {
             r#"{"prompt_tokens":99999999999999999999,"completion_tokens":1e999}"#,
             Some([u64::MAX, 0, 0, u64::MAX]),
         );
-        check(
-            r#"{"prompt_tokens":-0.5,"completion_tokens":-1e999}"#,
-            Some([0, 0, 0, 0]),
-        );
+        check(r#"{"prompt_tokens":-0.5,"completion_tokens":-1e999}"#, None);
+        check(r#"{"prompt_tokens":-100,"completion_tokens":-10}"#, None);
+        check(r#"{"prompt_tokens":100,"completion_tokens":-10}"#, None);
     }
 
     #[test]

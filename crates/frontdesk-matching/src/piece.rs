@@ -420,7 +420,9 @@ pub(crate) fn without_fillers(words: &[Word]) -> Vec<Word> {
 /// The hashes of what equals a wording: the wording as a whole, and without fillers if something is left.
 pub(crate) fn equals_of(words: &[Word]) -> impl Iterator<Item = Term> {
     let bare = without_fillers(words);
-    let is_shorter = bare.len() < words.len() && bare.iter().any(|word| word.class.is_content());
+    // "Thanks for your help" is thanks and no call for help: one word is not all of it.
+    let is_thanks = bare.len() < 2 && words.iter().any(|word| word.class.any(Class::COURTESY));
+    let is_shorter = bare.len() < words.len() && !is_thanks && bare.iter().any(|word| word.class.is_content());
     let bare = is_shorter.then(|| exact_sequence(&bare));
     std::iter::once(exact_sequence(words)).chain(bare)
 }

@@ -30,27 +30,33 @@ pub(super) async fn words(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> 
             _ => Some(transfer::message(tenant, turn)),
         },
         Question::Choice(options) => choice::by_words(tenant, turn, options),
-        Question::Offer(offer) => match yes_or_no(phrases, said)? {
-            PhraseName::No => Some(transfer::declined(tenant, turn)),
+        Question::Offer(offer) => match pressed(phrases, said).or_else(|| yes_or_no(phrases, said))? {
+            PhraseName::No | PhraseName::Second => Some(transfer::declined(tenant, turn)),
             _ => Some(transfer::accepted(tenant, turn, *offer)),
         },
         Question::Callback | Question::CallbackSameNumber | Question::CallbackConfirm(..) => {
-            let agreed = agreed(tenant, turn)?;
-            Some(callback::agreed(tenant, turn, agreed))
-        }
-        Question::CallbackNumber(tries) => {
-            let digits = phrases.digits(said);
-            if digits.is_empty() && (phrases.steering(said).is_some() || rules::would_answer(tenant, turn)) {
-                return None;
+            // Who names the number at once is not asked for it again.
+            if turn.state.asked == Question::CallbackSameNumber
+                && let Some(number) = callback::number_in(tenant, said)
+            {
+                return Some(callback::number(tenant, turn, &number, 0));
             }
-            Some(callback::number(tenant, turn, &digits, *tries))
+            let agreed = agreed(tenant, turn)?;
+            Some(callback::agreed(flow, tenant, turn, agreed).await)
         }
+        Question::CallbackNumber(tries) => match callback::number_in(tenant, said) {
+            Some(number) => Some(callback::number(tenant, turn, &number, *tries)),
+            None if phrases.steering(said).is_some() || rules::would_answer(tenant, turn) => None,
+            None => Some(callback::not_understood(tenant, turn, *tries)),
+        },
         Question::CallbackTime(number) => {
             let time = match phrases.steering(said) {
                 // Who says goodbye, or just no, names no time and has agreed to be called.
                 Some(PhraseName::Goodbye) => None,
                 Some(_) => return None,
                 None if yes_or_no(phrases, said) == Some(PhraseName::No) => None,
+                // The wish is kept: what is asked meanwhile is answered, and is no time.
+                None if rules::would_answer(tenant, turn) => return None,
                 None => Some(turn.utterance()),
             };
             Some(callback::keep(flow, tenant, turn, number, time).await)
@@ -58,12 +64,21 @@ pub(super) async fn words(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> 
     }
 }
 
+/// A key that was said in place of pressing it.
+fn pressed(phrases: &Phrases, said: &str) -> Option<PhraseName> {
+    phrases.whole(said, &[PhraseName::First, PhraseName::Second])
+}
+
 /// A yes or a no that is all that was said, also twice over: "no, that's all", "no thank you, goodbye".
 fn yes_or_no(phrases: &Phrases, said: &str) -> Option<PhraseName> {
+    // Each part is read in every way: without a bound on the words that would take longer than any call.
+    if said.split(' ').nth(LONGEST_REPLY).is_some() {
+        return None;
+    }
     if let Some(name) = phrases.whole(said, &YES_OR_NO) {
         return Some(name);
     }
-    let blanks = said.match_indices(' ').take(LONGEST_REPLY);
+    let blanks = said.match_indices(' ');
     blanks
         .map(|(at, blank)| (at, at + blank.len()))
         .find_map(|(end, begin)| {
@@ -80,12 +95,18 @@ fn agreed(tenant: &Tenant, turn: &Turn<'_>) -> Option<bool> {
     let (said, phrases) = (turn.normalized(), tenant.phrases());
     let bare = phrases.whole(
         said,
-        &[PhraseName::First, PhraseName::Second, PhraseName::No, PhraseName::Yes],
+        &[
+            PhraseName::First,
+            PhraseName::Second,
+            PhraseName::Wrong,
+            PhraseName::No,
+            PhraseName::Yes,
+        ],
     );
     let reply = match bare {
         Some(reply) => reply,
         None if rules::would_answer(tenant, turn) => return None,
-        None => phrases.reply(said, &YES_OR_NO)?,
+        None => phrases.reply(said, &[PhraseName::Wrong, PhraseName::No, PhraseName::Yes])?,
     };
     Some(matches!(reply, PhraseName::Yes | PhraseName::First))
 }
@@ -106,7 +127,7 @@ pub(super) async fn keys(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, keys
             choice::by_key(tenant, turn, options, key).unwrap_or_else(|| not_understood(tenant, turn))
         }
         (Question::Callback | Question::CallbackSameNumber | Question::CallbackConfirm(..), "1" | "2") => {
-            callback::agreed(tenant, turn, key == "1")
+            callback::agreed(flow, tenant, turn, key == "1").await
         }
         (Question::CallbackNumber(tries), _) => callback::number(tenant, turn, key, *tries),
         (Question::CallbackTime(number), _) => callback::keep(flow, tenant, turn, number, None).await,
@@ -120,4 +141,37 @@ fn not_understood(tenant: &Tenant, turn: &Turn<'_>) -> Answer {
         return transfer::person(tenant, turn);
     }
     prompted(tenant, PromptName::KeysNotUnderstood, variation(turn)).asking(Question::Menu, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use frontdesk_domain::documents::prompts::Prompts;
+    use frontdesk_matching::normal::normalize;
+
+    use super::*;
+
+    fn reply(said: &str) -> Option<PhraseName> {
+        let prompts = Prompts::embedded().phrases.iter();
+        let phrases = Phrases::compile(prompts.map(|(name, list)| (*name, list.iter().map(|text| &**text))));
+        yes_or_no(&phrases, &normalize(said))
+    }
+
+    #[test]
+    fn a_yes_or_a_no_may_be_said_twice_over() {
+        assert_eq!(reply("no that's all thank you goodbye"), Some(PhraseName::No));
+        assert_eq!(reply("yes please okay"), Some(PhraseName::Yes));
+        assert_eq!(
+            reply("that's not right"),
+            None,
+            "it says that something is wrong, not that nothing else is wanted"
+        );
+    }
+
+    /// Read in every way that it can be, this would take years.
+    #[test]
+    fn a_long_run_of_agreement_is_no_bare_yes() {
+        for said in ["okay ", "yes please ", "yeah okay "] {
+            assert_eq!(reply(&format!("{}the heater", said.repeat(60))), None);
+        }
+    }
 }

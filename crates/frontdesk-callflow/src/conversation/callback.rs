@@ -1,4 +1,4 @@
-//! A wish to be called back: at which number, when; kept before it is promised.
+//! A wish to be called back: at which number, when; kept as soon as its number is settled, and before it is promised.
 
 use frontdesk_domain::{
     alert::{AlertCode, Stage},
@@ -7,25 +7,28 @@ use frontdesk_domain::{
     ids::{MessageId, ObjectId},
     record::{AudioState, Message, MessageKind, MessageState},
 };
+use frontdesk_store::ports::StoreError;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 use tracing::error;
 
 use super::{ending, prompted, said, transfer, variation};
-use crate::{answer::Answer, company::Tenant, flow::CallFlow, turn::Turn};
+use crate::{answer::Answer, company::Tenant, flow::CallFlow, settings, turn::Turn};
 
 /// A number that was not understood so often is given up.
 const TRIES: u8 = 3;
 
 /// The caller agreed, or did not, to what was asked about a call back.
-pub(super) fn agreed(tenant: &Tenant, turn: &Turn<'_>, yes: bool) -> Answer {
+pub(super) async fn agreed(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, yes: bool) -> Answer {
     match (&turn.state.asked, yes) {
         (Question::Callback, true) => wanted(tenant, turn),
         (Question::CallbackSameNumber, true) => match turn.caller() {
-            Some(number) => ask_time(tenant, turn, number.to_string()),
+            Some(number) => settled(flow, tenant, turn, number.to_string()).await,
             None => ask_number(tenant),
         },
         (Question::CallbackSameNumber, false) => ask_number(tenant),
-        (Question::CallbackConfirm(number, _), true) => ask_time(tenant, turn, number.clone()),
+        (Question::CallbackConfirm(number, _), true) => settled(flow, tenant, turn, number.clone()).await,
         (Question::CallbackConfirm(_, tries), false) => not_understood(tenant, turn, *tries),
         _ => transfer::declined(tenant, turn),
     }
@@ -41,6 +44,20 @@ pub(super) fn wanted(tenant: &Tenant, turn: &Turn<'_>) -> Answer {
 
 fn ask_number(tenant: &Tenant) -> Answer {
     prompted(tenant, PromptName::CallbackNumber, 0).asking(Question::CallbackNumber(0), None)
+}
+
+/// The number among what was said, if there is one.
+pub(super) fn number_in(tenant: &Tenant, said: &str) -> Option<String> {
+    let phrases = tenant.phrases();
+    // "to" and "for" sound like digits, and "the other one" is none: numerals are surer, then what stands together.
+    let numerals: String = said.chars().filter(char::is_ascii_digit).collect();
+    let words: Vec<String> = said.split(' ').map(|word| phrases.digits(word)).collect();
+    let together = words.split(String::is_empty).map(<[String]>::concat);
+    let together = together.max_by_key(String::len).unwrap_or_default();
+    let readings = [numerals, together, words.concat()];
+    let numbers = readings.iter().filter_map(|digits| dialable(tenant, digits));
+    // Of several the first that is complete, else the first.
+    numbers.min_by_key(|number| !number.starts_with('+'))
 }
 
 /// The number that was said or typed is read back.
@@ -66,11 +83,22 @@ pub(super) fn not_understood(tenant: &Tenant, turn: &Turn<'_>, tries: u8) -> Ans
     }
 }
 
-fn ask_time(tenant: &Tenant, turn: &Turn<'_>, number: String) -> Answer {
+/// The number is settled: the wish is kept, for a caller who hangs up now as well, and a time is asked.
+async fn settled(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, number: String) -> Answer {
+    if !turn.dry_run {
+        match put(flow, tenant, turn, &number, None).await {
+            Ok(id) => {
+                let details = json!({ "callId": turn.call, "messageId": id });
+                let message = "a caller wants to be called back";
+                flow.raise(AlertCode::MessageTaken, Some(tenant.id()), message, details);
+            }
+            Err(error) => return not_kept(flow, tenant, turn, &error),
+        }
+    }
     prompted(tenant, PromptName::CallbackTime, variation(turn)).asking(Question::CallbackTime(number), None)
 }
 
-/// Keeps the wish; only then is the call promised.
+/// Keeps the time with the wish; only then is the call promised.
 pub(super) async fn keep(
     flow: &CallFlow,
     tenant: &Tenant,
@@ -81,12 +109,28 @@ pub(super) async fn keep(
     if turn.dry_run {
         return prompted(tenant, PromptName::CallbackThanks, variation(turn));
     }
+    match put(flow, tenant, turn, number, time).await {
+        Ok(_) => {
+            let thanks = prompted(tenant, PromptName::CallbackThanks, variation(turn));
+            thanks.asking(
+                Question::AnythingElse,
+                tenant.prompt(PromptName::AnythingElse, variation(turn)),
+            )
+        }
+        Err(error) => not_kept(flow, tenant, turn, &error),
+    }
+}
+
+/// Puts the wish on disk; one that is there already takes the time.
+async fn put(
+    flow: &CallFlow,
+    tenant: &Tenant,
+    turn: &Turn<'_>,
+    number: &str,
+    time: Option<&str>,
+) -> Result<MessageId, StoreError> {
     let message = Message {
-        // The same for the same turn: a webhook that comes again after a crash leaves one wish.
-        id: MessageId::from(ObjectId::from_parts(
-            u32::try_from(turn.state.began).unwrap_or_default(),
-            turn.key.to_be_bytes(),
-        )),
+        id: id_of(tenant, turn, number),
         company_id: tenant.id(),
         call_id: turn.call.clone(),
         kind: MessageKind::Callback,
@@ -101,30 +145,26 @@ pub(super) async fn keep(
         state: MessageState::New,
         at: turn.arrived,
     };
-    let id = message.id;
-    match flow.put_message(message).await {
-        Ok(_) => {
-            let details = json!({ "callId": turn.call, "messageId": id });
-            flow.raise(
-                AlertCode::MessageTaken,
-                Some(tenant.id()),
-                "a caller wants to be called back",
-                details,
-            );
-            let thanks = prompted(tenant, PromptName::CallbackThanks, variation(turn));
-            thanks.asking(
-                Question::AnythingElse,
-                tenant.prompt(PromptName::AnythingElse, variation(turn)),
-            )
-        }
-        Err(error) => {
-            error!(company.id = %tenant.id(), call.id = %turn.call, error = &error as &dyn std::error::Error, "a wish to be called back was not kept");
-            flow.report_failure(tenant.id(), &turn.call, Stage::Fallback);
-            let mut answer = prompted(tenant, PromptName::TechnicalIssue, variation(turn));
-            (answer.action, answer.follow) = transfer::person_or_message(tenant, turn);
-            answer
-        }
-    }
+    flow.put_message(message, Instant::now() + settings::STORE_DEADLINE)
+        .await
+}
+
+/// The same in each turn of a call for the same number: a time that comes later, or a webhook that comes again after a
+/// crash, leaves one wish.
+fn id_of(tenant: &Tenant, turn: &Turn<'_>, number: &str) -> MessageId {
+    let name = format!("call back {} {} {number}", tenant.id(), turn.call);
+    let hash = Sha256::digest(name).first_chunk().copied().unwrap_or_default();
+    let began = u32::try_from(turn.state.began).unwrap_or_default();
+    MessageId::from(ObjectId::from_parts(began, hash))
+}
+
+/// The wish, or its time, is not on disk: a person or a message takes it.
+fn not_kept(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, error: &StoreError) -> Answer {
+    error!(company.id = %tenant.id(), call.id = %turn.call, error = error as &dyn std::error::Error, "a wish to be called back, or its time, was not kept");
+    flow.report_failure(tenant.id(), &turn.call, Stage::Fallback);
+    let mut answer = prompted(tenant, PromptName::TechnicalIssue, variation(turn));
+    (answer.action, answer.follow) = transfer::person_or_message(tenant, turn);
+    answer
 }
 
 /// A number that a person can dial: 7 to 15 digits, in E.164 form where the company's own country tells how.

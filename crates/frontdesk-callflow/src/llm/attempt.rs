@@ -11,6 +11,7 @@ use std::{
 
 use frontdesk_domain::{
     alert::{AlertCode, Stage},
+    documents::company::Company,
     ids::{CallId, LedgerEntryId, TurnId},
     ledger::{Account, EntryKind, PriceRow, Spend, Usage},
     money::PicoUsd,
@@ -35,6 +36,7 @@ use tracing::{error, warn};
 use super::{
     Places, Running,
     closing::{let_go_if_made, settle, void},
+    warnings::BudgetWarning,
 };
 use crate::{
     company::Tenant,
@@ -51,6 +53,9 @@ const WORTH_A_RETRY: Duration = Duration::from_millis(600);
 const SETTLE_WAIT: Duration = Duration::from_millis(300);
 /// So many overruns of a month are looked at; each switched a model off.
 const OVERRUNS: usize = 1_000;
+/// The most that is booked of an overrun, in pico-USD (over a million USD): a bill that says more is none, and sums of what
+/// is booked have to fit into 64 bits, or nothing could be asked any more.
+const MOST_OVERRUN: i64 = 1 << 60;
 /// A request ends so long before its lease does.
 const BEFORE_LEASE_ENDS: Duration = Duration::from_secs(1);
 
@@ -62,6 +67,8 @@ pub(super) struct Order {
     call: CallId,
     prices: Prices,
     request: Request,
+    /// Who is told when its budget is nearly spent; a probe has none.
+    company: Option<Arc<Company>>,
     /// Through which its ledger is asked, beside the company's other turns; a probe has none.
     shares: Option<Arc<Shares>>,
     /// Held as long as it is under way.
@@ -85,6 +92,7 @@ impl Order {
             call: turn.call.clone(),
             prices,
             request,
+            company: Some(Arc::clone(&tenant.settings.company)),
             shares: Some(Arc::clone(&tenant.shares)),
             _places: Some(places),
         }
@@ -105,6 +113,7 @@ impl Order {
             call: CallId::new(&name),
             prices,
             request: question::probe(&running.parts.style),
+            company: None,
             shares: None,
             _places: None,
         }
@@ -253,12 +262,28 @@ async fn run(running: &Running, order: Order, wait: Instant, shared: &Shared, re
         let settling = settle(running, &held, report.1);
         tokio::pin!(settling);
         let is_settled = timeout(SETTLE_WAIT, &mut settling).await.is_ok();
+        warn_of_budget(running, &order, &report.0);
         tell(&mut reply, report.0);
         if !is_settled {
             settling.await;
         }
         return;
     }
+}
+
+/// Tells operators that a budget is nearly spent, whether or not anybody still waited for the answer.
+fn warn_of_budget(running: &Running, order: &Order, report: &Report) {
+    let Some(company) = &order.company else { return };
+    let Some(warning) = running.warnings.due(company.id, report) else {
+        return;
+    };
+    let BudgetWarning { month, limit, spent } = warning;
+    let message = format!(
+        "four fifths of the LLM budget of {} for {month} are spent",
+        company.name
+    );
+    let details = json!({ "month": month, "limit": limit, "spent": spent });
+    running.raise(AlertCode::BudgetWarning, company.id, message, details);
 }
 
 fn tell(reply: &mut Option<oneshot::Sender<Report>>, report: Report) {
@@ -415,7 +440,8 @@ pub(super) fn priced(running: &Running, order: &Order, held: &Reservation, outco
     };
     let billed = usage.as_ref().map(|usage| order.prices.bill(usage));
     let (amount, price) = billed.map_or((held.amount, None), |(amount, price)| (amount, Some(price)));
-    let overrun = PicoUsd::from_pico(amount.pico().saturating_sub(held.amount.pico()).max(0));
+    let overrun = amount.pico().saturating_sub(held.amount.pico());
+    let overrun = PicoUsd::from_pico(overrun.clamp(0, MOST_OVERRUN));
     let amount = amount.min(held.amount);
     if overrun > PicoUsd::ZERO {
         overran(running, order, held, overrun);

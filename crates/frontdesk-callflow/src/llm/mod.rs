@@ -18,6 +18,7 @@ use frontdesk_domain::{
     clock::Clock,
     confidence::Confidence,
     decision::{CandidateKind, SkipReason, Step, StepOutcome, Tier, TraceCandidate},
+    ids::CompanyId,
     ledger::Usage,
     money::PicoUsd,
     record::LlmResult,
@@ -173,10 +174,10 @@ impl Running {
         self.parts.prices.of(&self.parts.style.model, today)
     }
 
-    fn raise(&self, code: AlertCode, tenant: &Tenant, message: String, details: serde_json::Value) {
+    fn raise(&self, code: AlertCode, company: CompanyId, message: String, details: serde_json::Value) {
         self.parts.notifier.raise(Alert {
             code,
-            company: Some(tenant.id()),
+            company: Some(company),
             message,
             details,
         });
@@ -321,31 +322,19 @@ fn admitted<'f>(
     }
 }
 
-/// Tells operators what asking showed of the budget.
+/// Tells operators that a question did not fit into the budget.
 fn note(running: &Running, tenant: &Tenant, turn: &Turn<'_>, report: &Report) {
-    match &report.outcome {
-        Err(Failure::OverBudget {
-            month,
-            limit,
-            spend,
-            hold,
-        }) => {
-            let details = json!({
-                "month": month, "limit": limit, "spent": spend.spent, "held": spend.held, "needed": hold,
-            });
-            exceeded(running, tenant, turn, details);
-        }
-        _ => {
-            if let Some(warning) = running.warnings.due(tenant.id(), report) {
-                let name = &tenant.settings.company.name;
-                let message = format!(
-                    "four fifths of the LLM budget of {name} for {} are spent",
-                    warning.month
-                );
-                let details = json!({ "month": warning.month, "limit": warning.limit, "spent": warning.spent });
-                running.raise(AlertCode::BudgetWarning, tenant, message, details);
-            }
-        }
+    if let Err(Failure::OverBudget {
+        month,
+        limit,
+        spend,
+        hold,
+    }) = &report.outcome
+    {
+        let details = json!({
+            "month": month, "limit": limit, "spent": spend.spent, "held": spend.held, "needed": hold,
+        });
+        exceeded(running, tenant, turn, details);
     }
 }
 
@@ -356,7 +345,7 @@ fn exceeded(running: &Running, tenant: &Tenant, turn: &Turn<'_>, mut details: se
     let name = &tenant.settings.company.name;
     let message =
         format!("the LLM budget of {name} for this month is used up: callers hear answers of tiers 1 and 2 only");
-    running.raise(AlertCode::BudgetExceeded, tenant, message, details);
+    running.raise(AlertCode::BudgetExceeded, tenant.id(), message, details);
 }
 
 /// Notes why the LLM did not answer. Who waited for it in vain is told that something failed.

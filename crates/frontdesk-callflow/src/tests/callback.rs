@@ -1,4 +1,4 @@
-//! A wish to be called back: kept before it is promised, and kept once.
+//! A wish to be called back: kept as soon as its number is settled, before it is promised, and kept once.
 
 use frontdesk_domain::{alert::AlertCode, record::MessageKind};
 use serde_json::{Value, json};
@@ -34,7 +34,6 @@ async fn the_number_that_the_caller_calls_from_is_kept_with_the_time() {
     assert!(said(&asked).contains("calling from"), "{asked}");
     let asked = call.says("yes").await;
     assert!(said(&asked).contains("ime"), "when: {asked}");
-    assert_eq!(scene.messages().await.len(), 0, "nothing is kept before it is known");
     let thanks = call.says("tomorrow after nine").await;
     assert!(said(&thanks).contains(PROMISE), "{thanks}");
     let kept = scene.messages().await;
@@ -48,6 +47,95 @@ async fn the_number_that_the_caller_calls_from_is_kept_with_the_time() {
 }
 
 #[tokio::test]
+async fn who_hangs_up_at_the_last_question_is_called_back_all_the_same() {
+    let scene = Scene::new(only_callback()).await;
+    let mut call = scene.call("CA1");
+    wants_it(&mut call).await;
+    assert_eq!(scene.messages().await.len(), 0, "which number is not settled");
+    let asked = call.says("yes").await;
+    assert!(said(&asked).contains("ime"), "when: {asked}");
+    let kept = scene.messages().await;
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].kind, MessageKind::Callback);
+    assert_eq!(kept[0].callback_number.as_deref(), Some(CALLER));
+    assert_eq!(kept[0].callback_time, None);
+    assert_eq!(scene.raised(AlertCode::MessageTaken), 1);
+    let mut call = scene.call("CA2");
+    wants_it(&mut call).await;
+    call.says("no").await;
+    call.keys("9375550142").await;
+    assert_eq!(scene.messages().await.len(), 1, "which number is not settled");
+    call.keys("1").await;
+    let kept = scene.messages().await;
+    assert_eq!(kept.len(), 2);
+    let mut numbers = kept.iter().map(|kept| kept.callback_number.as_deref());
+    assert!(numbers.any(|number| number == Some("+19375550142")), "{kept:?}");
+}
+
+#[tokio::test]
+async fn the_time_goes_into_the_wish_that_is_there() {
+    let scene = Scene::new(only_callback()).await;
+    let mut call = scene.call("CA1");
+    wants_it(&mut call).await;
+    call.says("yes").await;
+    let first = scene.messages().await;
+    // After a moment, and at another instance.
+    scene.pass(20);
+    call.says("hold on").await;
+    let beside = scene.beside();
+    let thanks = call.at(&beside).says("tomorrow after nine").await;
+    assert!(said(&thanks).contains(PROMISE), "{thanks}");
+    let kept = scene.messages().await;
+    let mut want = first[0].clone();
+    want.callback_time = Some("tomorrow after nine".into());
+    assert_eq!(kept, [want]);
+    assert_eq!(scene.raised(AlertCode::MessageTaken), 1);
+    assert_eq!(beside.raised(AlertCode::MessageTaken), 0);
+}
+
+#[tokio::test]
+async fn a_time_that_is_not_on_disk_is_not_promised() {
+    let scene = Scene::new(only_callback()).await;
+    let mut call = scene.call("CA1");
+    wants_it(&mut call).await;
+    call.says("yes").await;
+    scene.breaks(Part::Messages, Fault::Fails);
+    let document = call.says("at noon").await;
+    assert!(!said(&document).contains(PROMISE), "{document}");
+    assert!(document.contains("<Record"), "a way out: {document}");
+    assert_eq!(scene.messages().await.len(), 1, "the wish stays");
+}
+
+#[tokio::test]
+async fn what_is_asked_instead_of_a_time_is_no_time() {
+    let scene = Scene::new(only_callback()).await;
+    let mut call = scene.call("CA1");
+    wants_it(&mut call).await;
+    call.says("yes").await;
+    let document = call.says("what are your hours").await;
+    assert!(said(&document).starts_with("We open at eight."), "{document}");
+    let mut call = scene.call("CA2");
+    wants_it(&mut call).await;
+    call.says("yes").await;
+    let document = call.says("give me a person").await;
+    assert!(
+        said(&document).contains("call you back?"),
+        "nobody is there: {document}"
+    );
+    let kept = scene.messages().await;
+    assert_eq!(kept.len(), 2);
+    assert!(kept.iter().all(|kept| kept.callback_time.is_none()), "{kept:?}");
+    // Who agrees once more in the same call has one wish.
+    call.says("yes").await;
+    call.says("yes").await;
+    let thanks = call.says("at noon").await;
+    assert!(said(&thanks).contains(PROMISE), "{thanks}");
+    let kept = scene.messages().await;
+    assert_eq!(kept.len(), 2);
+    assert_eq!(kept.iter().filter(|kept| kept.callback_time.is_some()).count(), 1);
+}
+
+#[tokio::test]
 async fn who_steers_the_call_names_no_time() {
     let scene = Scene::new(only_callback()).await;
     let mut call = scene.call("CA1");
@@ -55,7 +143,7 @@ async fn who_steers_the_call_names_no_time() {
     let asked = call.says("yes").await;
     for words in ["can you repeat that", "hold on"] {
         call.says(words).await;
-        assert_eq!(scene.messages().await.len(), 0, "{words}");
+        assert_eq!(scene.messages().await[0].callback_time, None, "{words}");
     }
     let again = call.says("can you repeat that").await;
     assert!(
@@ -115,6 +203,42 @@ async fn another_number_is_said_or_typed_and_read_back() {
         .map(|kept| kept.callback_number)
         .collect();
     assert_eq!(numbers, [Some("+19375550142".into()), Some("+19375550142".into())]);
+}
+
+#[tokio::test]
+async fn a_number_that_is_said_at_once_is_read_back() {
+    let scene = Scene::new(only_callback()).await;
+    let table = [
+        "937 555 0188",
+        "nope use 937 555 0188",
+        "the other number, 9 3 7, 5 5 5, 0 1 8 8",
+        "no, change it to (937) 555-0188",
+        "no I want you to call nine three seven five five five oh one eight eight",
+        "yes, but at area code 937 then five five five oh one eight eight",
+    ];
+    for (number, words) in table.into_iter().enumerate() {
+        let mut call = scene.call(&format!("CA{number}"));
+        wants_it(&mut call).await;
+        let read_back = call.says(words).await;
+        assert!(
+            said(&read_back).contains("9 3 7, 5 5 5, 0 1 8 8"),
+            "{words}: {read_back}"
+        );
+        assert_eq!(scene.messages().await.len(), number, "not yet confirmed");
+        call.says("yes").await;
+    }
+    let kept = scene.messages().await;
+    assert_eq!(kept.len(), table.len());
+    let is_it = |number: Option<&str>| number == Some("+19375550188");
+    assert!(
+        kept.iter().all(|kept| is_it(kept.callback_number.as_deref())),
+        "{kept:?}"
+    );
+    // Less than a number is none.
+    let mut call = scene.call("CA");
+    wants_it(&mut call).await;
+    let asked = call.says("no 937").await;
+    assert!(said(&asked).contains("digit by digit"), "{asked}");
 }
 
 #[tokio::test]
@@ -209,15 +333,15 @@ async fn nothing_is_promised_that_is_not_on_disk() {
         let scene = Scene::new(only_callback()).await;
         let mut call = scene.call("CA1");
         wants_it(&mut call).await;
-        call.says("yes").await;
         scene.breaks(Part::Messages, fault);
-        let document = call.says("at noon").await;
-        assert!(!said(&document).contains(PROMISE), "{fault:?} {document}");
+        let document = call.says("yes").await;
+        assert!(!document.contains("<Gather"), "no time is asked: {fault:?} {document}");
         assert!(
             document.contains("<Record") || document.contains("<Dial"),
             "a way out: {document}"
         );
         assert!(scene.alerts().contains(&AlertCode::RoutingError), "{fault:?}");
+        assert_eq!(scene.raised(AlertCode::MessageTaken), 0, "{fault:?}");
         scene.breaks(Part::Messages, Fault::None);
         assert_eq!(scene.messages().await.len(), 0);
     }
@@ -266,6 +390,12 @@ async fn a_question_instead_of_an_answer_is_answered() {
     call.says("no").await;
     let document = call.says("what are your hours").await;
     assert!(said(&document).starts_with("We open at eight."), "{document}");
+    // "To" sounds like a digit.
+    let mut call = scene.call("CA3");
+    wants_it(&mut call).await;
+    call.says("no").await;
+    let document = call.says("i want to talk to a person").await;
+    assert!(said(&document).contains("call you back?"), "{document}");
 }
 
 #[tokio::test]
@@ -276,5 +406,5 @@ async fn danger_is_heard_whatever_was_asked() {
     call.says("yes").await;
     let document = call.says("right now, I smell gas in my kitchen").await;
     assert!(said(&document).contains("leave the building"), "{document}");
-    assert_eq!(scene.messages().await.len(), 0);
+    assert_eq!(scene.messages().await[0].callback_time, None);
 }

@@ -55,6 +55,8 @@ async fn a_choice_is_understood_by_key_by_place_and_by_name() {
         (None, Some("2"), 1),
         (Some("one"), None, 0),
         (Some("the second one please"), None, 1),
+        (Some("2."), None, 1),
+        (Some("press one"), None, 0),
         (Some("the repair"), None, 0),
         (Some("um a replacement"), None, 1),
     ]

@@ -201,9 +201,13 @@ async fn keys_that_are_understood_are_no_silences() {
     let document = call.silence().await;
     assert!(document.contains("<Gather"), "one silence ends nothing: {document}");
     call.keys("1").await;
-    assert_eq!(scene.messages().await.len(), 0, "the time was not asked yet");
+    assert!(
+        scene.messages().await[0].callback_time.is_none(),
+        "the time was not asked yet"
+    );
     call.says("tomorrow at nine").await;
-    assert_eq!(scene.messages().await.len(), 1);
+    let messages = scene.messages().await;
+    assert_eq!((messages.len(), messages[0].callback_time.is_some()), (1, true));
 }
 
 #[tokio::test]

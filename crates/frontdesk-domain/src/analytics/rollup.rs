@@ -42,6 +42,11 @@ pub struct Damaged;
 /// The first byte of the stored form.
 const VERSION: u8 = 1;
 
+/// The most that one turn counts for, in pico-USD (9,007 USD) and in tokens. What a provider claims to have used may be any
+/// number, and sums of millions of turns have to fit into an integer of 64 bits. The ledger has the amount itself.
+const MOST_COST: i64 = 1 << 53;
+const MOST_TOKENS: i64 = 1 << 40;
+
 /// Counts of turns: of a quarter of an hour, or the sum of several.
 ///
 /// Nothing in it is a caller's: no words, no number, no call.
@@ -59,9 +64,13 @@ impl Rollup {
         self.bump(Counter::Calls, i64::from(turn.turn == 1));
         self.bump(Counter::Escalations, i64::from(turn.escalation.required));
         self.bump(Counter::Emergencies, i64::from(turn.emergency));
-        self.bump(Counter::Cost, turn.cost_usd.pico());
+        let cost = turn.cost_usd.pico().min(MOST_COST);
+        self.bump(Counter::Cost, cost);
         let tokens = turn.tokens.unwrap_or_default();
-        self.bump(Counter::Tokens, i64::try_from(tokens).unwrap_or(i64::MAX));
+        self.bump(
+            Counter::Tokens,
+            i64::try_from(tokens).unwrap_or(i64::MAX).min(MOST_TOKENS),
+        );
         self.bump(Counter::Source(turn.source), 1);
         if let Some(tier) = turn.tier {
             self.bump(Counter::Tier(tier), 1);
@@ -85,7 +94,7 @@ impl Rollup {
             let answers = self.answers.entry(AnswerKey { kind, id }).or_default();
             answers.turns += 1;
             answers.by_llm += i64::from(turn.source == Source::Llm);
-            answers.cost = answers.cost + turn.cost_usd;
+            answers.cost = answers.cost + PicoUsd::from_pico(cost);
         }
     }
 

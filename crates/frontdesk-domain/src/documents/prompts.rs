@@ -129,6 +129,8 @@ wire_names! {
         Yes = "yes",
         /// Disagrees.
         No = "no",
+        /// Says that what was read back is wrong.
+        Wrong = "wrong",
         /// Wants a person.
         Person = "person",
         /// Wants the last words again.

@@ -355,3 +355,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn one_word_of_thanks_is_not_all_of_them() {
+    let knowledge = knowledge(&json!({ "scenarios": [
+        scenario("goodbye", &["thanks for your help", "thank you so much"]),
+        scenario("no-heat", &["we have no heat"]),
+    ] }));
+    assert_eq!(answer(&knowledge, "thanks for your help").as_deref(), Some("goodbye"));
+    for utterance in ["help", "I need help", "okay help me please"] {
+        assert!(knowledge.decide(&normalize(utterance)).equal.is_empty(), "{utterance}");
+    }
+}

@@ -3,7 +3,9 @@
 //! A negation reaches over words that carry no danger themselves ("no *sign of* …", "don't *smell any* …", "I don't
 //! *think it's* …") to the first word that says something, and over the rest of a danger phrase that begins there; "or"
 //! carries it on. Everything else, it leaves alone: in "I'm not sure if it's gas" it governs "sure", in "not kidding,
-//! there's smoke" "kidding". Where a "no" may as well be an answer ("no, gas is leaking"), it governs nothing.
+//! there's smoke" "kidding". Where a "no" may as well be an answer ("no, gas is leaking"), it governs nothing. Neither does
+//! a negation that the sentence takes back: by an end ("never smelled gas until today"), by what is over but not well ("no
+//! longer … but"), by a second negation ("can't say I don't …") or by what would be otherwise ("wouldn't call if I didn't …").
 
 use std::ops::Range;
 
@@ -236,7 +238,105 @@ fn is_finite(word: &str) -> bool {
             | "comes"
             | "everywhere"
             | "all"
+    )
+}
+
+/// What a noun does after "just": "no, gas just started leaking", not "no gas, just no heat".
+fn is_told_after_just(word: &str) -> bool {
+    matches!(
+        word,
+        "started"
+            | "starts"
+            | "began"
+            | "came"
+            | "comes"
+            | "got"
+            | "hit"
+            | "went"
+            | "is"
+            | "was"
+            | "keeps"
+            | "kept"
+            | "blew"
+            | "broke"
+            | "burst"
+            | "caught"
+            | "filled"
+            | "poured"
+            | "rolled"
+            | "shot"
+            | "leaked"
+            | "leaking"
+            | "pouring"
+            | "coming"
+            | "hissing"
+            | "escaping"
+            | "filling"
+            | "spewing"
+            | "spraying"
+            | "venting"
+            | "burning"
+            | "everywhere"
+    )
+}
+
+/// Words that end what was not so: "until today".
+fn ends_denial(word: &str) -> bool {
+    matches!(word, "until" | "till" | "til" | "unless" | "except")
+}
+
+/// What "until" says of an appointment and not of a danger.
+fn is_date_to_come(word: &str) -> bool {
+    matches!(
+        word,
+        "monday"
+            | "tuesday"
+            | "wednesday"
+            | "thursday"
+            | "friday"
+            | "saturday"
+            | "sunday"
+            | "tomorrow"
+            | "next"
+            | "later"
+    )
+}
+
+/// Where another clause begins, which says nothing of the one before.
+fn begins_clause(word: &str) -> bool {
+    matches!(
+        word,
+        "so" | "and"
+            | "but"
+            | "can"
+            | "could"
+            | "will"
+            | "would"
+            | "please"
             | "just"
+            | "wait"
+            | "i"
+            | "i'm"
+            | "i'll"
+            | "we"
+            | "it"
+            | "it's"
+    )
+}
+
+/// Who or what stands between "if" or "say" and the negation.
+fn is_subject(word: &str) -> bool {
+    matches!(
+        word,
+        "i" | "we" | "you" | "he" | "she" | "they" | "it" | "it's" | "there" | "there's" | "theres" | "was" | "were"
+    )
+}
+
+/// Words of which a clause is the object: "can't say", "not that", "don't tell me".
+fn reports(word: &str) -> bool {
+    matches!(
+        word,
+        "say" | "saying" | "tell" | "telling" | "pretend" | "claim" | "think" | "believe" | "like" | "mean" | "that"
     )
 }
 
@@ -260,6 +360,9 @@ pub(super) fn governed(text: &str, phrases: &[PhraseHit]) -> Vec<Range<usize>> {
         let Some(mut range) = reached(&words, at, reach) else {
             continue;
         };
+        if is_doubled(&words, at) || is_contrary_to_fact(&words, at) || is_over(&words, at, &range) {
+            continue;
+        }
         loop {
             extend(&mut range, phrases);
             // "no smoke or fire"
@@ -296,8 +399,12 @@ fn reached(words: &[Word<'_>], at: usize, reach: Reach) -> Option<Range<usize>> 
         Reach::Noun => {
             let before = at.checked_sub(1).and_then(word);
             let range = chain(words, from, is_light_before_noun)?;
-            let behind = word(words.partition_point(|(_, start)| *start < range.end));
-            let is_answer = !before.is_some_and(makes_determiner) && behind.is_some_and(is_finite);
+            let behind = words.partition_point(|(_, start)| *start < range.end);
+            let tells = match word(behind) {
+                Some("just") => word(behind + 1).is_some_and(is_told_after_just),
+                finite => finite.is_some_and(is_finite),
+            };
+            let is_answer = !before.is_some_and(makes_determiner) && tells;
             (!is_answer).then_some(range)
         }
         Reach::Clause => chain(words, from, is_light_in_clause),
@@ -311,6 +418,78 @@ fn reached(words: &[Word<'_>], at: usize, reach: Reach) -> Option<Range<usize>> 
             .then(|| chain(words, from, is_light_in_clause))
             .flatten(),
     }
+}
+
+/// Whether another negation takes this one back: "can't not smell", "not that I don't", "can't say there's no".
+fn is_doubled(words: &[Word<'_>], at: usize) -> bool {
+    let mut before = words.iter().take(at).rev().map(|(word, _)| *word).take(6);
+    let mut reported = words.get(at).is_some_and(|(word, _)| *word == "not");
+    for word in before.by_ref() {
+        match reach(word) {
+            // A "no" in front is an answer.
+            Some(negation) => return reported && negation != Reach::Noun,
+            None if reports(word) => reported = true,
+            None if is_subject(word) || matches!(word, "me" | "to") => {}
+            None => return false,
+        }
+    }
+    false
+}
+
+/// Whether the negation is only supposed: "I wouldn't call if I didn't smell gas".
+fn is_contrary_to_fact(words: &[Word<'_>], at: usize) -> bool {
+    let mut before = words.iter().take(at).rev().map(|(word, _)| *word).take(4);
+    if before.find(|word| !is_subject(word)) != Some("if") {
+        return false;
+    }
+    let word = |index: usize| words.get(index).map(|(word, _)| *word);
+    (0..words.len()).any(|index| {
+        let would = match word(index) {
+            Some("wouldn't" | "wouldnt") => return true,
+            Some("would") => match (index.checked_sub(1).and_then(word), word(index + 1)) {
+                (_, Some("not")) => return true,
+                (Some("i" | "we"), _) | (_, Some("i" | "we")) => true,
+                _ => false,
+            },
+            Some("i'd" | "we'd") => true,
+            _ => false,
+        };
+        would && (index + 1..index + 5).filter_map(word).any(bothers)
+    })
+}
+
+/// What a caller would not do without a reason.
+fn bothers(word: &str) -> bool {
+    matches!(
+        word,
+        "call" | "calling" | "called" | "bother" | "bothering" | "phone" | "phoning" | "worry" | "worried" | "say"
+    )
+}
+
+/// Whether what was not so is so now, or was so and is not well: "until today", "no longer … but".
+fn is_over(words: &[Word<'_>], at: usize, range: &Range<usize>) -> bool {
+    let word = |index: usize| words.get(index).map(|(word, _)| *word);
+    let behind = words.partition_point(|(_, start)| *start < range.end);
+    let was_so = word(at + 1) == Some("longer")
+        || word(behind) == Some("anymore")
+        || (word(behind) == Some("any") && word(behind + 1) == Some("more"));
+    if was_so {
+        return words
+            .iter()
+            .skip(behind)
+            .any(|(word, _)| matches!(*word, "but" | "though" | "still"));
+    }
+    let own = (behind..behind + 6).map_while(|index| Some((index, word(index).filter(|word| !begins_clause(word))?)));
+    for (index, word_behind) in own {
+        let next = word(index + 1);
+        if ends_denial(word_behind) {
+            return !next.is_some_and(is_date_to_come);
+        }
+        if word_behind == "before" {
+            return matches!(next, Some("today" | "now" | "this"));
+        }
+    }
+    false
 }
 
 /// From `from` over light words to the first that says something.

@@ -117,7 +117,7 @@ impl Check for EncoderCheck {
         let detail = match meanings.matcher() {
             Matcher::Semantic => format!("computes meanings; {failed} failed, {late} came too late so far"),
             // Not installed is a choice, and said at the start.
-            Matcher::Lexical => "not there: words alone decide tier 2".to_owned(),
+            Matcher::Lexical => "not in use: words alone decide tier 2; `frontdesk doctor` says why".to_owned(),
         };
         match (self.failures.recently(failed), self.busy.recently(late)) {
             (true, _) => Health::down(detail),

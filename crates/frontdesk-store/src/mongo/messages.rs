@@ -96,6 +96,16 @@ impl MongoStore {
         filled.map(|first| first.id("_id", WHAT)).transpose()
     }
 
+    /// Writes the time to call back into the message that is there already, if there is one.
+    async fn set_callback_time(&self, message: &Message) -> Result<(), Trouble> {
+        if let Some(time) = message.callback_time.as_deref() {
+            let own = doc! { "_id": object_id(message.id), "companyId": object_id(message.company_id) };
+            let update = doc! { "$set": { "callbackTime": time } };
+            self.collection(MESSAGES).update_one(own, update).await?;
+        }
+        Ok(())
+    }
+
     async fn put(&self, message: &Message) -> Result<MessageId, Trouble> {
         loop {
             if let Some(recording) = &message.recording_sid
@@ -109,7 +119,12 @@ impl MongoStore {
             match put.upsert(true).await {
                 // Another process has made the message of this recording at the same time.
                 Err(error) if is_taken(&error) => {}
-                done => return Ok(done.map(|_| message.id)?),
+                done => {
+                    if done?.upserted_id.is_none() {
+                        self.set_callback_time(message).await?;
+                    }
+                    return Ok(message.id);
+                }
             }
         }
     }

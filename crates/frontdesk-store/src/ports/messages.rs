@@ -31,8 +31,9 @@ pub struct MessageFilter {
 /// Messages and callbacks.
 #[async_trait]
 pub trait MessageStore: Send + Sync {
-    /// Stores a message. A second one for the same recording fills in what the first lacks; the first id stays. With
-    /// the address of a recording, its audio is due at once.
+    /// Stores a message. A second one for the same recording fills in what the first lacks; the first id stays. A second
+    /// one of the same company with the same id changes nothing but the time to call back, if it has one. With the
+    /// address of a recording, its audio is due at once.
     async fn put_message(&self, message: Message) -> Result<MessageId, StoreError>;
     /// A company's messages, newest first.
     async fn messages(

@@ -199,6 +199,18 @@ impl AlertQueue {
             .collect()
     }
 
+    /// Stores what was raised after the queue's own task ended: tasks that end late may raise alerts. What the store does not
+    /// take is spooled.
+    pub async fn finish(&self, store: &dyn NotificationStore, within: Duration) {
+        if self.counts().waiting == 0 {
+            return;
+        }
+        match time::timeout(within, self.0.store_waiting(store)).await {
+            Ok(Ok(())) => self.0.clear_spool(),
+            Ok(Err(_)) | Err(_) => self.0.spool().await,
+        }
+    }
+
     /// Notes that somebody was told of alerts that are not stored. Told of what is stored meanwhile, it is in vain.
     pub fn note_told(&self, group: NotificationId, told: Told) {
         if let Some(found) = locked(&self.0.unstored).iter_mut().find(|found| found.id == group) {

@@ -198,6 +198,8 @@ pub(super) fn writer(path: &Path, max_pages: Option<u32>) -> rusqlite::Result<Co
     // 32 MB: under load a checkpoint every few batches, not with every second one.
     connection.pragma_update(None, "wal_autocheckpoint", 8_000)?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    // What is erased is overwritten: free pages of the file, and copies of it, would still hold a caller's words.
+    connection.pragma_update(None, "secure_delete", true)?;
     if let Some(pages) = max_pages {
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
     }

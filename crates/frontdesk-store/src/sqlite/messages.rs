@@ -47,8 +47,11 @@ fn put(connection: &Connection, message: &Message) -> rusqlite::Result<MessageId
         audio::expect(connection, first.id, first.recording_url.as_deref(), message.at)?;
         return Ok(first.id);
     }
-    let sql = "INSERT OR IGNORE INTO messages (id, company_id, recording_sid, state, at, json)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let sql = "INSERT INTO messages (id, company_id, recording_sid, state, at, json) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        ON CONFLICT (id) DO UPDATE SET
+            json = json_set(messages.json, '$.callbackTime', excluded.json ->> '$.callbackTime')
+            WHERE company_id = excluded.company_id AND excluded.json ->> '$.callbackTime' IS NOT NULL
+        ON CONFLICT DO NOTHING";
     connection.prepare_cached(sql)?.execute(params![
         message.id.to_string(),
         company,

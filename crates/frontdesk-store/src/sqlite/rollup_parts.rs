@@ -94,7 +94,7 @@ pub(super) fn each(
             let read = next(&mut bytes).and_then(&mut show);
             if let Err(error) = read {
                 let id = format!("up to turn {}", row.get::<_, i64>(0)?);
-                unreadable::note("a part of the roll-ups", &id, &error);
+                unreadable::note("a part of the roll-ups", &id, error);
                 break;
             }
         }

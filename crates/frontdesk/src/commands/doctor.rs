@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use anyhow::{Result, bail};
 
 use frontdesk_domain::{clock::Clock as _, time::TimeZone};
-use frontdesk_encoder::files;
+use frontdesk_encoder::{bert::Bert, files};
 use frontdesk_llm::prices::PriceTable;
 use frontdesk_store::{mongo_url::MongoUrl, system::SystemClock};
 
@@ -116,10 +116,19 @@ fn configuration(context: &Context) -> Finding {
 /// Whether meaning can be asked.
 fn encoder(config: &Config) -> Finding {
     match files::find(&config.model.folders()) {
-        Some(folder) => Finding::fine(format!(
-            "the encoder behind tier 2 is in {} (semantic)",
-            folder.display()
-        )),
+        Some(folder) => match Bert::load(&folder) {
+            Ok(_) => Finding::fine(format!(
+                "the encoder behind tier 2 is in {} (semantic)",
+                folder.display()
+            )),
+            Err(error) => Finding::failure(
+                format!(
+                    "the encoder in {} cannot be used, so tier 2 goes by words alone (lexical): {error}",
+                    folder.display()
+                ),
+                "run `frontdesk model install` to get its files anew, or set FRONTDESK_MODEL__PATH to a folder that has them",
+            ),
+        },
         None => Finding::warning(
             "no encoder is there: tier 2 goes by words alone (lexical)",
             "run `frontdesk model install`, or set FRONTDESK_MODEL__PATH to the folder that has it",

@@ -167,6 +167,7 @@ fn is_secret(key: &str) -> bool {
             | "twilio.auth_token"
             | "secrets.key"
             | "secrets.previous_key"
+            | "store.url"
             | "cache.url"
             | "llm.api_key"
             | "llm.base_url"

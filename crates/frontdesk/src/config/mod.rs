@@ -455,7 +455,7 @@ fn name(setting: &Setting) -> Result<Arc<str>, String> {
 }
 
 fn prices(setting: &Setting) -> Result<Vec<PriceRow>, String> {
-    parse_rows(setting.text()?).map_err(|error| error.to_string())
+    parse_rows(setting.text()?).map_err(|error| format!("should be a JSON array of prices: {error}"))
 }
 
 fn reasoning_effort(setting: &Setting) -> Result<Option<Arc<str>>, String> {

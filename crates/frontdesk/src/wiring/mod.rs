@@ -23,7 +23,7 @@ use frontdesk_store::{
     blobs::{BlobCache, BlobFile},
     cache::CachedStore,
     leader::{self, Leadership},
-    ports::{Backend, CompanyStore as _, Page, StoredCompany},
+    ports::{Backend, CompanyStore as _, NotificationStore, Page, StoredCompany},
     queue::{AlertQueue, TurnCounts, TurnQueue, TurnQueueOptions},
     system::{ObjectIds, SystemClock},
     tasks::TaskSet,
@@ -74,6 +74,8 @@ const HTTP_DRAIN: Duration = Duration::from_secs(4);
 const TASK_DRAIN: Duration = Duration::from_millis(1_800);
 /// All of it together, from the signal on.
 const DRAIN: Duration = Duration::from_millis(5_700);
+/// What late tasks raised gets so long to be stored.
+const LAST_ALERTS: Duration = Duration::from_millis(250);
 /// So many companies are loaded before `/readyz` says that calls should come here; the others are loaded when they are
 /// called. Calls that come earlier are answered: the listener serves from the start, and they wait for their company.
 const WARM: usize = 1_000;
@@ -93,6 +95,8 @@ pub struct Running {
     store: Arc<CachedStore>,
     turns: TurnQueue,
     alerts: AlertQueue,
+    /// Where alerts go.
+    notifications: Arc<dyn NotificationStore>,
     lifecycle: Arc<Lifecycle>,
     tasks: TaskSet,
     /// Tells the HTTP servers to end.
@@ -127,11 +131,8 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     let redis = sharing::connect(config, &tasks).await?;
     let shared = sharing::sharing(redis.as_ref(), &sealer);
     let store = CachedStore::start_sharing(heard, shared.clone(), &tasks);
-    let turns = TurnQueue::start(
-        Arc::new(CountedLog::new(Arc::clone(&backend) as _)),
-        &tasks,
-        TurnQueueOptions::default(),
-    );
+    let counting = Arc::new(CountedLog::new(Arc::clone(&backend) as _));
+    let turns = TurnQueue::start(counting, &tasks, TurnQueueOptions::default());
     let post = Post::new(&config.notices, &public_url, &clock)?;
     let alerts = AlertQueue::start_in(Arc::clone(&backend) as _, Arc::clone(&clock), config.folder(), &tasks);
     let counted = Arc::new(CountedNotifier::new(Arc::new(alerts.clone())));
@@ -199,7 +200,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     }
     compile_ahead(Arc::clone(&store), flow, &tasks);
     start_behind_calls(config, &backend, &clock, kept, leadership.clone(), &tasks);
-    post.deliver(backend, leadership, alerts.clone(), &tasks);
+    post.deliver(Arc::clone(&backend), leadership, alerts.clone(), &tasks);
     announce(config, address, &public_url, loaded);
     Ok(Running {
         address,
@@ -209,6 +210,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         store,
         turns,
         alerts,
+        notifications: backend,
         lifecycle,
         tasks,
         closing,
@@ -414,6 +416,7 @@ impl Running {
         let before = self.turns.counts();
         // A store that is locked for a moment takes what waits a moment later.
         self.tasks.shutdown(DRAIN.saturating_sub(begun.elapsed())).await;
+        self.alerts.finish(&*self.notifications, LAST_ALERTS).await;
         self.tell_losses(before);
         info!("frontdesk has ended");
     }

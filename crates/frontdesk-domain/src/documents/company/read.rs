@@ -18,7 +18,7 @@ use crate::{
         },
         trade::TradeName,
     },
-    phone::{Country, PhoneNumber},
+    phone::{Country, PhoneNumber, Refusal},
     time::{Date, Holiday, Hours, Schedule, zone},
     variables::{Variables, is_variable_name},
 };
@@ -327,12 +327,15 @@ fn refuse_undialable(doc: &mut Reader<'_, '_>, home: PhoneNumber, allowed: &[Cou
     let mut numbers = texts_of(destinations, "/transfer/destinations", "number");
     let forward = doc.raw("forwardNumber").and_then(Value::as_str);
     numbers.extend(forward.map(|number| ("/forwardNumber".to_owned(), Cow::Borrowed(number))));
+    let others = texts_of(doc.raw("phones"), "/phones", "");
+    let is_own = |number: PhoneNumber| others.iter().any(|(_, own)| own.parse() == Ok(number));
     for (at, number) in numbers {
-        if let Some(refusal) = number
-            .parse::<PhoneNumber>()
-            .ok()
-            .and_then(|number| number.refusal(home, allowed))
-        {
+        let number = number.parse::<PhoneNumber>().ok();
+        let refusal = number.and_then(|number| {
+            let own = is_own(number).then_some(Refusal::Own);
+            own.or_else(|| number.refusal(home, allowed))
+        });
+        if let Some(refusal) = refusal {
             doc.place.fault_below(&at, refusal.to_string());
         }
     }

@@ -255,3 +255,131 @@ fn every_danger_is_heard() {
         ),
     ]);
 }
+
+#[test]
+fn a_denial_that_the_sentence_takes_back_is_none() {
+    check_all(&[(
+        "gas-leak",
+        &[
+            "I never smelled gas until today",
+            "we didn't smell any gas until this morning",
+            "I've never had a gas leak in this house until now",
+            "there was no gas smell till your guy left",
+            "I don't smell gas unless the furnace is on",
+            "we didn't smell gas before today",
+            "I wouldn't call if I didn't smell gas",
+            "I wouldn't be calling you if we didn't smell gas",
+            "if I didn't smell gas I wouldn't be calling",
+            "if there was no gas smell I would not call",
+            "why would I call if I didn't smell gas",
+            "I can't say I don't smell gas",
+            "it's not that I don't smell gas",
+            "don't tell me there's no gas leak",
+            "I can't not smell gas in here",
+            "I no longer smell gas but the alarm is still going",
+            "I don't smell gas anymore but I'd like somebody to look",
+            "we no longer smell gas but it was strong an hour ago",
+        ],
+    )]);
+}
+
+#[test]
+fn who_cannot_smell_denies_nothing() {
+    check_all(&[(
+        "gas-leak",
+        &[
+            "I can't smell gas I have no sense of smell, but the alarm went off",
+            "I can't smell gas because I lost my sense of smell",
+            "I don't smell gas but the gas detector keeps beeping",
+            "I can't smell gas but the alarm is going off",
+            "I can't smell gas but my wife can",
+            "I don't smell gas but my neighbor does",
+        ],
+    )]);
+}
+
+#[test]
+fn a_display_that_names_the_gas_is_heard() {
+    check_all(&[(
+        "carbon-monoxide",
+        &[
+            "alarm on the wall says c o",
+            "the alarm says CO",
+            "the box in the hall is flashing C O",
+            "it says danger co",
+            "the monitor says 70 parts per million",
+            "the monitor says seventy parts per million",
+            "it's reading 35 ppm in the bedroom",
+            "the detector shows a hundred and ten parts per million",
+        ],
+    )]);
+}
+
+#[test]
+fn whoever_asks_for_help_by_its_number_or_name_is_heard() {
+    check_all(&[
+        (
+            "medical",
+            &[
+                "911",
+                "9-1-1",
+                "nine one one please",
+                "help 911",
+                "should I call 911",
+                "do I need to call 911",
+                "can you call 911",
+                "we need 911",
+                "is this 911",
+                "it's a 911 emergency",
+            ],
+        ),
+        (
+            "violence",
+            &[
+                "I need the police",
+                "call the police",
+                "get me the cops",
+                "police",
+                "please send the police",
+                "can you call the sheriff",
+                "should I call the police",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn injuries_and_what_is_about_to_burst_are_heard() {
+    check_all(&[
+        (
+            "medical",
+            &[
+                "I mixed bleach and drain cleaner and I can't stop coughing",
+                "my wife mixed ammonia with bleach",
+                "I poured drain opener in with the bleach and now my eyes are burning",
+                "the chlorine spilled and he can't stop coughing",
+                "he cut his hand off",
+                "the saw cut my thumb clean off",
+                "his finger got sliced off",
+                "she chopped off her finger",
+                "I burned my hand badly on the boiler",
+                "he scalded his arm on the steam pipe",
+                "the steam burned my face",
+            ],
+        ),
+        (
+            "smoke-fire",
+            &[
+                "scalding hot steam is spraying at me",
+                "steam is shooting out of the relief valve",
+                "boiling water is spraying all over the basement",
+                "the boiler is about to explode",
+                "I think the water heater is going to blow up",
+                "it's about to explode",
+                "the furnace might explode",
+                "the boiler gauge is in the red",
+                "there's no fire just a lot of smoke",
+            ],
+        ),
+    ]);
+}

@@ -1,6 +1,6 @@
 //! Sentences of callers who are in no danger, however they sound.
 
-use super::check_all;
+use super::{EMBEDDED, check_all, normalize};
 
 #[test]
 fn danger_words_inside_other_words_say_nothing() {
@@ -233,4 +233,133 @@ fn where_a_negation_is_in_doubt_the_rule_speaks() {
             &["it won't quit sparking", "no heat and the outlet is sparking"],
         ),
     ]);
+}
+
+#[test]
+fn questions_about_a_service_are_no_danger() {
+    check_all(&[(
+        "",
+        &[
+            "does the tune up check for gas leaks",
+            "do you check for gas leaks",
+            "do you guys check for gas leaks during the annual inspection",
+            "is a gas leak check included in the tune up",
+            "does the maintenance plan include a gas leak test",
+            "do you check for carbon monoxide during a tune up",
+            "does the furnace inspection test for carbon monoxide",
+            "is carbon monoxide testing included",
+            "does the tune up include a carbon monoxide test",
+            "is the CO check part of the tune up",
+            "how much is a CO detector",
+            "how much does a carbon monoxide detector cost",
+            "what does a CO alarm cost",
+            "do you sell CO detectors",
+            "how long do carbon monoxide detectors last",
+            "how often should I replace my CO detector",
+            "the pool salt reads 3000 parts per million",
+            "our hard water tested at 200 ppm",
+        ],
+    )]);
+}
+
+#[test]
+fn a_service_question_hides_no_danger_beside_it() {
+    check_all(&[
+        (
+            "gas-leak",
+            &[
+                "do you check for gas leaks because I smell gas",
+                "can you check for a gas leak",
+                "I need someone to check for a gas leak",
+            ],
+        ),
+        (
+            "carbon-monoxide",
+            &[
+                "do you sell CO detectors because mine is going off",
+                "how much is a CO detector mine is going off",
+                "do you test for carbon monoxide my alarm is going off",
+                "is carbon monoxide making us sick",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn a_no_before_just_denies() {
+    check_all(&[
+        (
+            "",
+            &[
+                "no smell of gas just no heat",
+                "no gas smell just a noise",
+                "no smoke just a noise",
+                "there's no smoke or anything just a noise",
+                "there's no gas smell can it wait until Monday",
+                "I don't smell gas so I can wait until tomorrow",
+                "if I don't smell gas can I relight the pilot",
+            ],
+        ),
+        (
+            "gas-leak",
+            &[
+                "no gas just started leaking out of the stove",
+                "no smell of gas just a hissing sound by the gas meter",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn what_sounds_like_an_emergency_is_none() {
+    check_all(&[(
+        "",
+        &[
+            "I passed out your flyers",
+            "we passed out all of your door hangers",
+            "I had no hot water so I got shocked by cold water",
+            "shocked by the freezing cold shower this morning",
+            "my address is 911 Oak Street",
+            "I'm in unit 911",
+            "this isn't a 911 call",
+            "no need to call 911",
+            "I don't need 911",
+            "I need a copy of the police report",
+            "do police officers get a discount",
+            "we need service at the police station",
+            "refund me or I'll call the police",
+            "can I mix bleach and vinegar",
+            "don't hang up",
+            "please don't hang up on me",
+            "my head is about to explode",
+        ],
+    )]);
+}
+
+/// What is withheld is not heard by meaning either.
+#[test]
+fn a_denial_or_a_plea_is_withheld_from_the_meaning() {
+    let withheld = |utterance: &str, category: &str| {
+        let normal = normalize(utterance);
+        let at = EMBEDDED
+            .categories()
+            .iter()
+            .position(|known| known.id.as_str() == category);
+        EMBEDDED.withheld(&normal)[at.unwrap()]
+    };
+    for (utterance, category, expected) in [
+        ("there's no smoke or anything just a noise", "smoke-fire", true),
+        ("there is no smoke or fire", "smoke-fire", true),
+        ("there isn't any smoke at all", "smoke-fire", true),
+        ("there's no smell or anything just no heat", "gas-leak", true),
+        ("there's no smoke just a red glow", "smoke-fire", false),
+        ("don't hang up", "self-harm", true),
+        ("please don't hang up on me", "self-harm", true),
+        ("don't hang up", "violence", true),
+        ("stop hanging up on me", "self-harm", true),
+        ("don't hang up he'll hurt me", "violence", false),
+        ("if you hang up I won't be here tomorrow", "self-harm", false),
+    ] {
+        assert_eq!(withheld(utterance, category), expected, "{utterance}: {category}");
+    }
 }

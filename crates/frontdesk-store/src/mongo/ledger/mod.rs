@@ -68,7 +68,7 @@ pub(super) async fn open(
         return Ok(());
     };
     let month = MonthKey::of(now, &company.time_zone);
-    if spend <= PicoUsd::ZERO || MonthKey::of(last_reset, &company.time_zone) != month {
+    if spend <= PicoUsd::ZERO || MonthKey::of_reset(last_reset, &company.time_zone) != month {
         return Ok(());
     }
     let account = Account::Company(company.id);

@@ -32,7 +32,7 @@ pub(super) fn open(
         return Ok(());
     };
     let month = MonthKey::of(now, &company.time_zone);
-    if spend <= PicoUsd::ZERO || MonthKey::of(last_reset, &company.time_zone) != month {
+    if spend <= PicoUsd::ZERO || MonthKey::of_reset(last_reset, &company.time_zone) != month {
         return Ok(());
     }
     let sql = "INSERT INTO ledger (id, account, month, kind, amount, at) VALUES (?1, ?2, ?3, 'imported', ?4, ?5)

@@ -64,7 +64,8 @@ macro_rules! run_all {
                 an_erased_caller_is_gone_and_nobody_else,
             ],
             notices: [
-                a_recording_is_one_message, messages_are_listed_newest_first, another_companys_message_is_not_touched,
+                a_recording_is_one_message, a_time_to_call_back_may_come_later, messages_are_listed_newest_first,
+                another_companys_message_is_not_touched,
                 alerts_of_one_kind_are_one_notification, an_acknowledged_notification_counts_on,
                 rotation_numbers_are_unique, what_was_spoken_last_is_remembered, it_answers_a_ping,
             ],

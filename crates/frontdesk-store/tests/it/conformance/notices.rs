@@ -70,6 +70,37 @@ pub(crate) async fn a_recording_is_one_message(given: &Given) {
     );
 }
 
+pub(crate) async fn a_time_to_call_back_may_come_later(given: &Given) {
+    let store = &given.store;
+    let wish = Message {
+        kind: MessageKind::Callback,
+        callback_number: Some("+19375550188".into()),
+        ..message(1, None)
+    };
+    let at_noon = Message {
+        callback_time: Some("at \"noon\"".into()),
+        callback_number: Some("+19375550199".into()),
+        ..wish.clone()
+    };
+    let foreign = Message {
+        company_id: id(2),
+        callback_time: Some("never".into()),
+        ..wish.clone()
+    };
+    store.put_message(wish.clone()).await.unwrap();
+    store.set_message_state(id(1), id(1), MessageState::Done).await.unwrap();
+    // The same webhook may come again, also after the one that brings the time.
+    for later in [at_noon, wish.clone(), foreign] {
+        assert_eq!(store.put_message(later).await.unwrap(), id(1));
+    }
+    let kept = Message {
+        callback_time: Some("at \"noon\"".into()),
+        state: MessageState::Done,
+        ..wish
+    };
+    assert_eq!(list(given, None, None).await, [kept]);
+}
+
 pub(crate) async fn messages_are_listed_newest_first(given: &Given) {
     for (number, time) in [(1, "12:00"), (2, "14:00"), (3, "13:00"), (4, "13:00")] {
         let at = at(&format!("2026-11-15T{time}:00Z"));

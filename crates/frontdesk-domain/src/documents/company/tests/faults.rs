@@ -212,6 +212,16 @@ fn numbers_that_cost_or_lie_abroad_are_refused_when_they_are_saved() {
         "lies in GB, which is neither",
     );
     refused(
+        &json!({ "phone": "+19375550110", "forwardNumber": "+19375550110" }),
+        "/forwardNumber",
+        "own number",
+    );
+    refused(
+        &json!({ "phones": ["+19375550111"], "forwardNumber": "+19375550111" }),
+        "/forwardNumber",
+        "own number",
+    );
+    refused(
         &json!({ "transfer": { "allowedCountries": ["gb"] } }),
         "/transfer/allowedCountries/0",
         "ISO 3166",
