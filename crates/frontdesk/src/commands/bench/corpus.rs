@@ -84,7 +84,7 @@ impl Corpus {
             "trades": ["Bench"], "timezone": "America/New_York", "status": "active",
             "twilio": { "accountSid": account_sid(number), "authToken": auth_token(number) },
             "greeting": "Thank you for calling {companyName}. How can I help you today?",
-            "transfer": { "destinations": [{ "name": "Front desk", "number": "+12025550199", "hours": "always" }] },
+            "transfer": { "destinations": [{ "name": "Front desk", "number": "+12125550100", "hours": "always" }] },
             "aiAgentLogic": { "fallbackResponses": {
                 "toneProfile": "friendly",
                 "clarificationNeeded": ["Could you say that in other words?", "I did not get that, please say it again."],
