@@ -115,8 +115,9 @@ impl Tenant {
     /// What was refused when it was saved is refused again when it would be dialled: rules may have changed since.
     pub(crate) fn may_dial(&self, number: PhoneNumber) -> bool {
         let company = &self.settings.company;
-        let refusal = number.refusal(company.phone, &company.transfer.allowed_countries);
-        refusal.is_none() && !company.phones.contains(&number)
+        number
+            .refusal(company.phone, &company.phones, &company.transfer.allowed_countries)
+            .is_none()
     }
 
     /// The phrases by which callers steer a call, in the company's language.

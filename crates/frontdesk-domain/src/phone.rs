@@ -146,10 +146,10 @@ impl PhoneNumber {
         is_976 || plan::PREMIUM.iter().any(|prefix| digits.starts_with(prefix))
     }
 
-    /// Why this number must not be dialled for the company with the number `home`, if it must not.
+    /// Why this number must not be dialled for the company with the number `home` and these others, if it must not.
     #[must_use]
-    pub fn refusal(self, home: Self, allowed: &[Country]) -> Option<Refusal> {
-        if self == home {
+    pub fn refusal(self, home: Self, others: &[Self], allowed: &[Country]) -> Option<Refusal> {
+        if self == home || others.contains(&self) {
             return Some(Refusal::Own);
         }
         if self.is_premium() {
@@ -248,7 +248,7 @@ mod tests {
     #[track_caller]
     fn refusal(text: &str, home: &str, allowed: &[&str]) -> Option<Refusal> {
         let allowed: Vec<Country> = allowed.iter().map(|code| code.parse().unwrap()).collect();
-        number(text).refusal(number(home), &allowed)
+        number(text).refusal(number(home), &[], &allowed)
     }
 
     #[test]

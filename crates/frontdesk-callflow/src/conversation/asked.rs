@@ -25,7 +25,7 @@ pub(super) async fn words(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> 
             PhraseName::No => Some(ending(tenant, PromptName::Goodbye, variation(turn))),
             _ => Some(prompted(tenant, PromptName::GoAhead, variation(turn))),
         },
-        Question::Menu => match phrases.whole(said, &[PhraseName::First, PhraseName::Second])? {
+        Question::Menu => match pressed(phrases, said)? {
             PhraseName::First => Some(transfer::person(tenant, turn)),
             _ => Some(transfer::message(tenant, turn)),
         },

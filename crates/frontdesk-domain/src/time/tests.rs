@@ -147,6 +147,11 @@ fn a_month_is_that_of_the_zone() {
     assert_eq!(MonthKey::of(at, &new_york()).to_string(), "2026-11");
     assert_eq!(MonthKey::of(at, &TimeZone::UTC).to_string(), "2026-12");
     assert_eq!("2026-11".parse(), Ok(MonthKey::of(at, &new_york())));
+    // A reset that another system wrote at midnight UTC is of the month that begins there; any other of the zone's month.
+    let reset = |text: &str| MonthKey::of_reset(text.parse().unwrap(), &new_york()).to_string();
+    assert_eq!(reset("2026-11-01T00:00:00Z"), "2026-11");
+    assert_eq!(reset("2026-11-01T00:00:01Z"), "2026-10");
+    assert_eq!(reset("2026-11-01T04:00:00Z"), "2026-11");
     for text in ["2026-13", "2026-00", "2026-1", "26-11", "2026", "+026-11"] {
         assert_eq!(text.parse::<MonthKey>(), Err(NotAMonth), "{text}");
     }

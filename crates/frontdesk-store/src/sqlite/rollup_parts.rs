@@ -57,21 +57,20 @@ pub(super) fn put(connection: &Connection, additions: &Additions, turns: usize) 
 
 /// Adds all parts to their roll-ups.
 pub(super) fn take_over(connection: &Connection) -> rusqlite::Result<()> {
+    if is_empty(connection)? {
+        return Ok(());
+    }
     let mut additions = Additions::default();
-    let mut found = false;
     each(connection, |part| {
-        found = true;
         additions.add(part.company, part.slot, |rollup| part.add_to(rollup))
     })?;
-    if found {
-        for ((scope, slot), added) in additions.finish() {
-            analytics::add(connection, scope, slot, added)?;
-        }
+    for ((scope, slot), added) in additions.finish() {
+        analytics::add(connection, scope, slot, added)?;
     }
-    if !is_empty(connection)? {
-        connection.prepare_cached("DELETE FROM rollup_parts")?.execute([])?;
-    }
-    Ok(())
+    connection
+        .prepare_cached("DELETE FROM rollup_parts")?
+        .execute([])
+        .map(drop)
 }
 
 /// Whether the roll-ups hold everything.

@@ -303,6 +303,17 @@ async fn shutdown_stores_alerts_that_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn alerts_that_come_after_the_queues_own_end_are_stored() {
+    let fake = Arc::new(Fake::default());
+    let (queue, tasks) = alerts(&fake);
+    assert!(tasks.shutdown(Duration::from_secs(5)).await.is_empty());
+    queue.raise(alert(AlertCode::LlmDown, None, "late"));
+    queue.finish(&*fake, Duration::from_secs(1)).await;
+    assert_eq!(fake.alerts.lock().unwrap().len(), 1);
+    assert_eq!(queue.counts().waiting, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn alerts_that_an_end_would_lose_are_counted() {
     let fake = Arc::<Fake>::default();
     let (queue, tasks) = alerts(&fake);

@@ -15,8 +15,9 @@ use std::{
 use frontdesk_domain::{decision::FallbackKind, documents::company::CompanySecrets};
 use frontdesk_store::{
     ports::{
-        Backend, CallFilter, CallLog as _, ChangeFeed as _, Changed, CompanyStore as _, CompanyWrite, Page, Ping as _,
-        RotationStore as _, SnapshotStore as _, StoreError, TemplateStore as _, TurnLog as _, WriteError,
+        AnalyticsStore as _, Backend, CallFilter, CallLog as _, ChangeFeed as _, Changed, CompanyStore as _,
+        CompanyWrite, Erased, Page, Ping as _, RotationStore as _, SnapshotStore as _, StoreError, TemplateStore as _,
+        TurnLog as _, WriteError,
     },
     seal::{SealKey, Sealer},
     sqlite::{OpenError, SqliteOptions, SqliteStore},
@@ -484,4 +485,23 @@ async fn no_index_of_turns_is_for_counting_alone() {
     let names: Vec<String> = names.map(Result::unwrap).collect();
     // That of the key, by which a turn is stored once and found.
     assert_eq!(names, ["sqlite_autoindex_turns_1"]);
+}
+
+/// Rows that are gone leave nothing behind in the file, of which people keep copies.
+#[tokio::test]
+async fn what_is_erased_stands_nowhere_in_the_file() {
+    let place = Place::new();
+    let store = place.open();
+    let said = "the pangolin in my attic";
+    let turns = (1..=20).map(|call| turn(1, &format!("CA{call}"), 1, said)).collect();
+    store.append_turns(Arc::new(turns)).await.unwrap();
+    let has_words = || {
+        let raw = Connection::open(place.path()).unwrap();
+        raw.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        let file = fs::read(place.path()).unwrap();
+        file.windows(8).any(|bytes| bytes == b"pangolin")
+    };
+    assert!(has_words());
+    while store.erase(id(1), "+15550109999").await.unwrap() != Erased::default() {}
+    assert!(!has_words());
 }

@@ -18,7 +18,7 @@ use crate::{
         },
         trade::TradeName,
     },
-    phone::{Country, PhoneNumber, Refusal},
+    phone::{Country, PhoneNumber},
     time::{Date, Holiday, Hours, Schedule, zone},
     variables::{Variables, is_variable_name},
 };
@@ -328,14 +328,13 @@ fn refuse_undialable(doc: &mut Reader<'_, '_>, home: PhoneNumber, allowed: &[Cou
     let forward = doc.raw("forwardNumber").and_then(Value::as_str);
     numbers.extend(forward.map(|number| ("/forwardNumber".to_owned(), Cow::Borrowed(number))));
     let others = texts_of(doc.raw("phones"), "/phones", "");
-    let is_own = |number: PhoneNumber| others.iter().any(|(_, own)| own.parse() == Ok(number));
+    let others: Vec<PhoneNumber> = others.iter().filter_map(|(_, number)| number.parse().ok()).collect();
     for (at, number) in numbers {
-        let number = number.parse::<PhoneNumber>().ok();
-        let refusal = number.and_then(|number| {
-            let own = is_own(number).then_some(Refusal::Own);
-            own.or_else(|| number.refusal(home, allowed))
-        });
-        if let Some(refusal) = refusal {
+        if let Some(refusal) = number
+            .parse::<PhoneNumber>()
+            .ok()
+            .and_then(|number| number.refusal(home, &others, allowed))
+        {
             doc.place.fault_below(&at, refusal.to_string());
         }
     }

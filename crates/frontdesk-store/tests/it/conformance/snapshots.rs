@@ -19,14 +19,17 @@ pub(crate) async fn a_snapshot_holds_all_changes_up_to_its_number(given: &Given)
     assert_eq!(store.newest().await.unwrap(), other.seq);
 }
 
+/// Puts the templates 10, 11 and 12.
+async fn insert_templates(given: &Given) {
+    for number in [10, 11, 12] {
+        let document = template(number, "open");
+        given.store.insert_template(id(number), document).await.unwrap();
+    }
+}
+
 pub(crate) async fn knowledge_comes_in_effective_order(given: &Given) {
     let store = &given.store;
-    for number in [10, 11, 12] {
-        store
-            .insert_template(id(number), template(number, "open"))
-            .await
-            .unwrap();
-    }
+    insert_templates(given).await;
     let reference = |number: u32, enabled: bool, priority: u32| json!({ "templateId": template(number, "")["_id"], "enabled": enabled, "priority": priority });
     let mut document = company_document(1, &[]);
     let references = json!([reference(11, true, 2), reference(10, false, 1), reference(12, true, 1)]);
@@ -73,12 +76,7 @@ pub(crate) async fn knowledge_comes_in_effective_order(given: &Given) {
 /// Templates that whoever asks knows are read again only if they are others: changed, or deleted and made again.
 pub(crate) async fn what_is_known_of_templates_is_left_out(given: &Given) {
     let store = &given.store;
-    for number in [10, 11, 12] {
-        store
-            .insert_template(id(number), template(number, "open"))
-            .await
-            .unwrap();
-    }
+    insert_templates(given).await;
     let reference =
         |number: u32| json!({ "templateId": template(number, "")["_id"], "enabled": true, "priority": number });
     let mut document = company_document(1, &[]);
