@@ -13,7 +13,7 @@ use frontdesk_domain::{
     },
     ids::ContactId,
 };
-use frontdesk_store::ports::{ContactStore, Page, StoreError};
+use frontdesk_store::ports::{ContactStore, Page, StoreError, StoredContact};
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::warn;
@@ -39,6 +39,32 @@ impl Known {
     }
 }
 
+/// What is found of a contact.
+pub(crate) enum Found {
+    Contact(Contact, ContactSecrets),
+    Unreadable,
+    Gone,
+}
+
+/// Reads a contact; `None` if it cannot be read, which is said.
+fn read(stored: StoredContact) -> Option<(Contact, ContactSecrets)> {
+    // What got in is read whatever is allowed now; what is sent is checked again.
+    let all = Reach {
+        private: true,
+        plain_http: true,
+    };
+    match Contact::parse(&Value::Object(stored.document.json), Mode::Stored, all) {
+        Ok(parsed) => Some((parsed.value.contact, stored.secrets)),
+        Err(faults) => {
+            warn!(
+                faults = faults.0.len(),
+                "a stored contact cannot be read and is not told"
+            );
+            None
+        }
+    }
+}
+
 /// All contacts, as they were last read.
 pub(crate) struct Book {
     store: Arc<dyn ContactStore>,
@@ -57,6 +83,14 @@ impl Book {
         Arc::clone(&self.known.lock().unwrap_or_else(PoisonError::into_inner).0)
     }
 
+    /// A contact as it is now.
+    pub(crate) async fn contact(&self, id: ContactId) -> Result<Found, StoreError> {
+        let stored = self.store.contact(id).await?;
+        Ok(stored.map_or(Found::Gone, |stored| {
+            read(stored).map_or(Found::Unreadable, |(contact, secrets)| Found::Contact(contact, secrets))
+        }))
+    }
+
     /// Reads the contacts, unless they were read just now.
     pub(crate) async fn refresh(&self) -> Result<(), StoreError> {
         let read_at = self.known.lock().unwrap_or_else(PoisonError::into_inner).1;
@@ -73,22 +107,9 @@ impl Book {
                 // The next page begins after it, whether it can be read or not.
                 let id = stored.document.json.get("id").and_then(Value::as_str);
                 after = id.and_then(|id| id.parse().ok()).or(after);
-                // What got in is read whatever is allowed now; what is sent is checked again.
-                let all = Reach {
-                    private: true,
-                    plain_http: true,
-                };
-                let parsed = Contact::parse(&Value::Object(stored.document.json), Mode::Stored, all);
-                match parsed {
-                    Ok(parsed) => {
-                        let contact = parsed.value.contact;
-                        known.secrets.push((contact.id, stored.secrets));
-                        known.contacts.push(contact);
-                    }
-                    Err(faults) => warn!(
-                        faults = faults.0.len(),
-                        "a stored contact cannot be read and is not told"
-                    ),
+                if let Some((contact, secrets)) = read(stored) {
+                    known.secrets.push((contact.id, secrets));
+                    known.contacts.push(contact);
                 }
             }
             if is_last || after == before {

@@ -21,7 +21,7 @@ use tokio::time::{self, Instant};
 use tracing::warn;
 
 use crate::{
-    book::Book,
+    book::{Book, Found},
     channels::{Channels, Message, NotSent},
     lanes::{Lane, Lanes},
     plan::plan,
@@ -249,9 +249,12 @@ impl Inner {
             reason: reason.to_owned(),
             is_final: true,
         };
-        let known = self.book.known();
-        let Some((contact, secrets)) = known.contact(delivery.contact_id) else {
-            return Err(gone("its contact was deleted"));
+        // Read anew: what was mended holds for what was to be sent before.
+        let found = self.book.contact(delivery.contact_id).await;
+        let (contact, secrets) = match found.map_err(|_| NotSent::later("the store did not answer"))? {
+            Found::Contact(contact, secrets) => (contact, secrets),
+            Found::Unreadable => return Err(NotSent::later("its contact cannot be read")),
+            Found::Gone => return Err(gone("its contact was deleted")),
         };
         if !contact.enabled {
             return Err(gone("its contact is disabled"));

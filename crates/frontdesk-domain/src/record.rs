@@ -33,7 +33,7 @@ pub enum TurnOutcome {
 }
 
 /// What the LLM said of a turn: a key that was offered to it, or none.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LlmResult {
     /// The model that was asked.
@@ -47,7 +47,7 @@ pub struct LlmResult {
 }
 
 /// What a replay needs beside the decision: the inputs that are not the caller's words.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReplayInputs {
     /// The call state that the turn began with.
@@ -93,6 +93,62 @@ pub struct TurnRecord {
     /// webhook brought the turn.
     #[serde(skip)]
     pub document: Option<Arc<str>>,
+}
+
+/// A turn's record without its decision.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Around {
+    turn_id: TurnId,
+    call_id: CallId,
+    turn: u32,
+    at: Timestamp,
+    from: Option<Arc<str>>,
+    speech_confidence: Option<f64>,
+    digits: Option<Arc<str>>,
+    variation: Option<u32>,
+    tokens: Option<u64>,
+    outcome: TurnOutcome,
+    replay: ReplayInputs,
+}
+
+impl TurnRecord {
+    /// Reads a record's own JSON; the document that answered is kept beside it.
+    ///
+    /// # Errors
+    /// It is not a record of this version.
+    pub fn from_json(record: &serde_json::Value, document: Option<Arc<str>>) -> Result<Self, serde_json::Error> {
+        // Read twice: serde cannot read numbers of a flattened part where they are kept as they are written.
+        let decision = Decision::deserialize(record)?;
+        let Around {
+            turn_id,
+            call_id,
+            turn,
+            at,
+            from,
+            speech_confidence,
+            digits,
+            variation,
+            tokens,
+            outcome,
+            replay,
+        } = Around::deserialize(record)?;
+        Ok(Self {
+            turn_id,
+            call_id,
+            turn,
+            at,
+            from,
+            speech_confidence,
+            digits,
+            decision,
+            variation,
+            tokens,
+            outcome,
+            replay,
+            document,
+        })
+    }
 }
 
 /// What kind of message a caller left.

@@ -64,9 +64,13 @@ pub const TURNS_WAITING: &str = "frontdesk_turn_records_waiting";
 pub const TURNS_STORED: &str = "frontdesk_turn_records_stored_total";
 /// Turn records that were let go because the queue was full.
 pub const TURNS_DROPPED: &str = "frontdesk_turn_records_dropped_total";
+/// Turn records that the store refuses for good, and that are kept in a file.
+pub const TURNS_REJECTED: &str = "frontdesk_turn_records_rejected_total";
+/// Turn records that waited for this process in files, because the store did not take them before an earlier one ended.
+pub const TURNS_RECOVERED: &str = "frontdesk_turn_records_recovered_total";
 /// Alerts raised.
 pub const ALERTS_RAISED: &str = "frontdesk_alerts_raised_total";
-/// Alerts that were let go because too many waited.
+/// Alerts that were let go because too many waited: the least severe, of these the oldest.
 pub const ALERTS_DROPPED: &str = "frontdesk_alerts_dropped_total";
 
 /// States of calls that came back and could not be unsealed: made with another key, cut off or forged.
@@ -155,6 +159,8 @@ impl Metrics {
             metrics::gauge!(TURNS_WAITING).set(f64::from(u32::try_from(queue.waiting()).unwrap_or(u32::MAX)));
             metrics::counter!(TURNS_STORED).absolute(counts.stored);
             metrics::counter!(TURNS_DROPPED).absolute(counts.dropped);
+            metrics::counter!(TURNS_REJECTED).absolute(counts.rejected);
+            metrics::counter!(TURNS_RECOVERED).absolute(counts.recovered);
         })
     }
 
@@ -296,6 +302,11 @@ fn describe() {
     metrics::describe_gauge!(TURNS_WAITING, "turn records that wait to be stored");
     metrics::describe_counter!(TURNS_STORED, "turn records on disk");
     metrics::describe_counter!(TURNS_DROPPED, "turn records let go because the queue was full");
+    metrics::describe_counter!(
+        TURNS_REJECTED,
+        "turn records that the store refuses for good, kept in a file"
+    );
+    metrics::describe_counter!(TURNS_RECOVERED, "turn records that waited in files for this process");
     metrics::describe_counter!(STATES_UNSEALED, "states of calls that could not be unsealed");
     metrics::describe_gauge!(TURNS_RUNNING, "turns that are being decided");
     metrics::describe_counter!(

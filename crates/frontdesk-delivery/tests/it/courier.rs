@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 
 use crate::{
     scene::{Scene, all_sent, settle},
-    sink::{ANYWHERE, Answer, Sink},
+    sink::{ANYWHERE, Answer, Got, Sink},
 };
 
 #[tokio::test]
@@ -124,6 +124,79 @@ async fn what_is_refused_for_good_is_dead_until_somebody_sends_it_again() {
     assert_eq!(scene.sink.got().len(), 1);
     scene.store.resend(dead.deliveries[0].id).await.unwrap().unwrap();
     scene.notification(|found| all_sent(&found.deliveries, 1)).await;
+}
+
+/// The contact of a scene, with another address and other fields.
+fn mended(sink: &Sink, is_enabled: bool) -> Value {
+    json!({
+        "id": "65f123456789abcdef000007",
+        "name": "On call",
+        "enabled": is_enabled,
+        "minSeverity": "INFO",
+        "channels": [{ "kind": "webhook", "url": sink.url(), "secret": "quiet" }],
+    })
+}
+
+#[tokio::test]
+async fn what_is_sent_again_goes_to_the_address_that_its_contact_has_by_then() {
+    let scene = Scene::new().await;
+    scene.sink.answers(Answer::Status(410));
+    scene.start();
+    scene.raise(AlertCode::LlmDown);
+    let dead = scene
+        .notification(|found| found.deliveries.iter().any(|found| found.state == DeliveryState::Dead))
+        .await;
+    let right = Sink::start(Answer::Status(200)).await;
+    scene.put_contact(mended(&right, true)).await;
+    // At once, before contacts are looked at again.
+    scene.store.resend(dead.deliveries[0].id).await.unwrap().unwrap();
+    scene.notification(|found| all_sent(&found.deliveries, 1)).await;
+    let (wrong, right) = (scene.sink.got(), right.got());
+    assert_eq!((wrong.len(), right.len()), (1, 1));
+    let key = |got: &Got| got.header("frontdesk-delivery").unwrap().to_owned();
+    assert_eq!(key(&wrong[0]), key(&right[0]), "it is the same message");
+}
+
+#[tokio::test]
+async fn the_next_try_goes_to_the_address_that_its_contact_has_by_then() {
+    let scene = Scene::new().await;
+    scene.sink.answers(Answer::Status(500));
+    scene.start();
+    scene.raise(AlertCode::LlmDown);
+    scene.sink.wait_for(2).await;
+    let right = Sink::start(Answer::Status(200)).await;
+    scene.put_contact(mended(&right, true)).await;
+    scene.notification(|found| all_sent(&found.deliveries, 1)).await;
+    assert_eq!(right.got().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_to_be_sent_to_a_contact_that_was_disabled_or_deleted_is_dead_and_says_so() {
+    let scene = Scene::new().await;
+    scene.sink.answers(Answer::Status(410));
+    scene.start();
+    scene.raise(AlertCode::LlmDown);
+    // So often it was tried, and why not the last time.
+    let ended = async |tries: usize| {
+        let found = scene
+            .notification(|found| {
+                let delivery = found.deliveries.first();
+                delivery.is_some_and(|found| found.state == DeliveryState::Dead && found.attempts.len() == tries)
+            })
+            .await;
+        let delivery = &found.deliveries[0];
+        (delivery.id, delivery.attempts[tries - 1].error.clone().unwrap())
+    };
+    let (id, _) = ended(1).await;
+    scene.put_contact(mended(&scene.sink, false)).await;
+    scene.store.resend(id).await.unwrap().unwrap();
+    assert_eq!(&*ended(2).await.1, "its contact is disabled");
+    let contact = "65f123456789abcdef000007".parse().unwrap();
+    let rev = scene.store.contact(contact).await.unwrap().unwrap().document.rev;
+    scene.store.delete_contact(contact, rev).await.unwrap();
+    scene.store.resend(id).await.unwrap().unwrap();
+    assert_eq!(&*ended(3).await.1, "its contact was deleted");
+    assert_eq!(scene.sink.got().len(), 1);
 }
 
 #[tokio::test]

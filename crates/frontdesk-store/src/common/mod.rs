@@ -3,6 +3,7 @@
 pub(crate) mod analytics;
 pub(crate) mod audit;
 pub(crate) mod bills;
+pub(crate) mod cause;
 pub(crate) mod changed;
 pub(crate) mod documents;
 pub(crate) mod messages;

@@ -11,12 +11,16 @@ use mongodb::{
 use tokio::time;
 
 use crate::{
-    common::unreadable,
+    common::{cause::Cause, unreadable},
     ports::{ImportError, StoreError, WriteError},
 };
 
 /// The server refuses a second document of the same key.
 pub(super) const DUPLICATE_KEY: i32 = 11_000;
+
+/// What the server says of a document that it never takes: a bad value or name of a field, one that its rules refuse, one
+/// that is too large, or too large for an index.
+const NEVER_TAKEN: [i32; 9] = [2, 9, 14, 52, 57, 121, 10_334, 17_280, 17_419];
 
 /// Another transaction is in the way.
 const WRITE_CONFLICT: i32 = 112;
@@ -131,11 +135,14 @@ pub(super) fn is_passing(error: &mongodb::error::Error) -> bool {
 ///
 /// A log holds no phone number, and the server names the value of a key that is taken.
 #[derive(Debug)]
-pub(super) struct Unquoted(String);
+pub(super) struct Unquoted {
+    text: String,
+    cause: Cause,
+}
 
 impl fmt::Display for Unquoted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -146,7 +153,7 @@ pub(super) fn unquoted(error: &mongodb::error::Error) -> Unquoted {
         "" => format!("the server refuses with code {code}"),
         name => format!("the server refuses with code {code} ({name})"),
     };
-    Unquoted(match &*error.kind {
+    let text = match &*error.kind {
         ErrorKind::Write(WriteFailure::WriteError(error)) => {
             of_code(error.code, error.code_name.as_deref().unwrap_or_default())
         }
@@ -160,7 +167,44 @@ pub(super) fn unquoted(error: &mongodb::error::Error) -> Unquoted {
             )
         }
         _ => error.to_string(),
-    })
+    };
+    Unquoted {
+        text,
+        cause: cause_of(error),
+    }
+}
+
+/// Whether what was to be written is to blame.
+fn cause_of(error: &mongodb::error::Error) -> Cause {
+    let by_code = |code: i32| {
+        if NEVER_TAKEN.contains(&code) {
+            Cause::Lasting
+        } else {
+            Cause::Unknown
+        }
+    };
+    match &*error.kind {
+        // The driver sends no document that no server takes.
+        ErrorKind::InvalidArgument { .. } => Cause::Lasting,
+        ErrorKind::Write(WriteFailure::WriteError(error)) => by_code(error.code),
+        ErrorKind::Command(error) => by_code(error.code),
+        ErrorKind::InsertMany(errors) => {
+            let codes = errors.write_errors.iter().flatten().map(|error| error.code);
+            // Those that are there already are no trouble.
+            let mut troubles = codes.filter(|code| *code != DUPLICATE_KEY);
+            troubles.next().map_or(Cause::Unknown, by_code)
+        }
+        ErrorKind::Bson(_) | ErrorKind::BulkWrite(_) => Cause::Unknown,
+        _ => Cause::Passing,
+    }
+}
+
+/// What a failure of this backend says of what was to be written; `None` if it is none of its own.
+pub(crate) fn cause(source: &(dyn Error + 'static)) -> Option<Cause> {
+    if source.is::<Late>() {
+        return Some(Cause::Passing);
+    }
+    source.downcast_ref::<Unquoted>().map(|unquoted| unquoted.cause)
 }
 
 /// What is late.

@@ -54,6 +54,7 @@ mod values;
 
 pub use examine::{MongoExamination, Unusable, examine};
 pub use existing::ExistingDatabase;
+pub(crate) use failure::cause;
 use failure::{Trouble, within};
 
 /// What an import waits for: the server ends a transaction after a minute.

@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{HashMap, HashSet, hash_map},
+    collections::{HashMap, HashSet, VecDeque, hash_map},
     error::Error,
     fmt,
     path::Path,
@@ -14,7 +14,7 @@ use std::{
 };
 
 use frontdesk_domain::{
-    alert::{Alert, AlertCode, Notifier},
+    alert::{Alert, AlertCode, Notifier, Severity},
     clock::Clock,
     ids::{CompanyId, NotificationId},
     time::Timestamp,
@@ -42,7 +42,50 @@ const BATCH: usize = 500;
 /// What alerts are grouped by.
 type Key = (AlertCode, Option<CompanyId>);
 
-type Groups = HashMap<Key, RaisedAlert>;
+/// The groups that wait, and for each severity in which order they came.
+#[derive(Default)]
+struct Groups {
+    by_key: HashMap<Key, RaisedAlert>,
+    info: VecDeque<Key>,
+    warning: VecDeque<Key>,
+    critical: VecDeque<Key>,
+}
+
+impl Groups {
+    const fn order(&mut self, severity: Severity) -> &mut VecDeque<Key> {
+        match severity {
+            Severity::Info => &mut self.info,
+            Severity::Warning => &mut self.warning,
+            Severity::Critical => &mut self.critical,
+        }
+    }
+
+    fn add(&mut self, group: RaisedAlert) {
+        let key = key_of(&group);
+        self.order(key.0.severity()).push_back(key);
+        self.by_key.insert(key, group);
+    }
+
+    /// Lets the least severe group go, of these the oldest; `None` if all are more severe than this.
+    fn let_go(&mut self, newest: Severity) -> Option<RaisedAlert> {
+        for severity in [Severity::Info, Severity::Warning, Severity::Critical] {
+            if severity > newest {
+                return None;
+            }
+            if let Some(oldest) = self.order(severity).pop_front() {
+                return self.by_key.remove(&oldest);
+            }
+        }
+        None
+    }
+
+    fn take(&mut self) -> Vec<RaisedAlert> {
+        for severity in [Severity::Info, Severity::Warning, Severity::Critical] {
+            self.order(severity).clear();
+        }
+        self.by_key.drain().map(|(_, group)| group).collect()
+    }
+}
 
 /// How many alerts went through the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,7 +94,7 @@ pub struct AlertCounts {
     pub raised: u64,
     /// Stored, as part of a notification.
     pub stored: u64,
-    /// Let go, because too many groups wait.
+    /// Let go, because too many groups wait: the least severe, of these the oldest.
     pub dropped: u64,
     /// Taken, and neither stored nor let go: what an end of the process would lose now.
     pub waiting: u64,
@@ -109,7 +152,10 @@ struct Inner {
     clock: Arc<dyn Clock>,
     raised: AtomicU64,
     stored: AtomicU64,
-    dropped: AtomicU64,
+    /// Of those that were raised.
+    let_go: AtomicU64,
+    /// Not even raised.
+    refused: AtomicU64,
 }
 
 impl fmt::Debug for AlertQueue {
@@ -151,7 +197,8 @@ impl AlertQueue {
             clock,
             raised: AtomicU64::new(raised),
             stored: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
+            let_go: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
         }));
         tasks.spawn("store alerts", Arc::clone(&queue.0).flush(store, tasks.stopping()));
         queue
@@ -171,7 +218,7 @@ impl AlertQueue {
         for group in &*locked(&self.0.unstored) {
             Waiting::count(&mut all, group);
         }
-        for group in locked(&self.0.groups).values() {
+        for group in locked(&self.0.groups).by_key.values() {
             Waiting::count(&mut all, group);
         }
         let mut wanted: Vec<Waiting> = all.into_values().filter(is_wanted).collect();
@@ -189,7 +236,7 @@ impl AlertQueue {
             }
         };
         locked(&self.0.unstored).iter().for_each(&mut join);
-        locked(&self.0.groups).values().for_each(&mut join);
+        locked(&self.0.groups).by_key.values().for_each(&mut join);
         let found = wanted.iter().filter_map(|one| joined.remove(&one.key()));
         found
             .map(|mut group| {
@@ -215,8 +262,11 @@ impl AlertQueue {
     pub fn note_told(&self, group: NotificationId, told: Told) {
         if let Some(found) = locked(&self.0.unstored).iter_mut().find(|found| found.id == group) {
             found.told.push(told);
-        } else if let Some(found) = locked(&self.0.groups).values_mut().find(|found| found.id == group) {
-            found.told.push(told);
+        } else {
+            let mut groups = locked(&self.0.groups);
+            if let Some(found) = groups.by_key.values_mut().find(|found| found.id == group) {
+                found.told.push(told);
+            }
         }
     }
 
@@ -227,15 +277,16 @@ impl AlertQueue {
         let Inner {
             raised,
             stored,
-            dropped,
+            let_go,
+            refused,
             ..
         } = &*self.0;
         // What is taken while this reads may be stored before it was seen to come.
-        let gone = read(stored);
+        let gone = read(stored) + read(let_go);
         AlertCounts {
             raised: read(raised),
             stored: read(stored),
-            dropped: read(dropped),
+            dropped: read(let_go) + read(refused),
             waiting: read(raised).saturating_sub(gone),
         }
     }
@@ -243,27 +294,10 @@ impl AlertQueue {
 
 impl Notifier for AlertQueue {
     fn raise(&self, alert: Alert) {
-        let Inner { groups, ids, clock, .. } = &*self.0;
-        let at = clock.now();
-        let mut groups = locked(groups);
-        let full = groups.len() >= MAX_GROUPS;
-        // The lock is held for what is counted; what is told no more is let go afterwards.
-        let (told_no_more, counter) = match groups.entry((alert.code, alert.company)) {
-            hash_map::Entry::Occupied(mut waiting) => (Some(again(waiting.get_mut(), alert, at)), &self.0.raised),
-            hash_map::Entry::Vacant(_) if full => (Some(alert), &self.0.dropped),
-            hash_map::Entry::Vacant(place) => {
-                place.insert(RaisedAlert {
-                    id: NotificationId::from(ids.make()),
-                    alert,
-                    count: 1,
-                    first_at: at,
-                    last_at: at,
-                    told: Vec::new(),
-                });
-                (None, &self.0.raised)
-            }
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
+        let at = self.0.clock.now();
+        let mut groups = locked(&self.0.groups);
+        // The lock is held for what is counted; what is told no more is freed afterwards.
+        let told_no_more = self.0.raise(&mut groups, alert, at);
         drop(groups);
         drop(told_no_more);
     }
@@ -296,6 +330,33 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Inner {
+    /// Counts an alert, and gives back the one that is told no more because of it.
+    fn raise(&self, groups: &mut Groups, alert: Alert, at: Timestamp) -> Option<Alert> {
+        if let Some(waiting) = groups.by_key.get_mut(&(alert.code, alert.company)) {
+            self.raised.fetch_add(1, Ordering::Relaxed);
+            return Some(again(waiting, alert, at));
+        }
+        let mut told_no_more = None;
+        if groups.by_key.len() >= MAX_GROUPS {
+            let Some(least) = groups.let_go(alert.code.severity()) else {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                return Some(alert);
+            };
+            self.let_go.fetch_add(least.count, Ordering::Relaxed);
+            told_no_more = Some(least.alert);
+        }
+        groups.add(RaisedAlert {
+            id: NotificationId::from(self.ids.make()),
+            alert,
+            count: 1,
+            first_at: at,
+            last_at: at,
+            told: Vec::new(),
+        });
+        self.raised.fetch_add(1, Ordering::Relaxed);
+        told_no_more
+    }
+
     async fn flush(self: Arc<Self>, store: Arc<dyn NotificationStore>, mut stopping: Stopping) {
         let mut pause = FIRST_PAUSE;
         let mut failing = false;
@@ -304,7 +365,7 @@ impl Inner {
                 _ = time::timeout(if failing { pause } else { GATHER }, stopping.wait()).await;
             }
             let stored = self.store_waiting(&*store).await;
-            let is_empty = locked(&self.unstored).is_empty() && locked(&self.groups).is_empty();
+            let is_empty = locked(&self.unstored).is_empty() && locked(&self.groups).by_key.is_empty();
             if is_empty && stopping.is_set() {
                 return self.clear_spool();
             }
@@ -339,7 +400,7 @@ impl Inner {
     /// Stores what waits: first what was tried before, then what came since.
     async fn store_waiting(&self, store: &dyn NotificationStore) -> Result<(), StoreError> {
         self.store_unstored(store).await?;
-        let new: Vec<RaisedAlert> = locked(&self.groups).drain().map(|(_, group)| group).collect();
+        let new = locked(&self.groups).take();
         locked(&self.unstored).extend(new);
         self.store_unstored(store).await
     }
@@ -362,7 +423,7 @@ impl Inner {
     async fn spool(self: &Arc<Self>) {
         let Some(spool) = self.spool.clone() else { return };
         let mut waiting = locked(&self.unstored).clone();
-        waiting.extend(locked(&self.groups).values().cloned());
+        waiting.extend(locked(&self.groups).by_key.values().cloned());
         // A panic of it is logged by its own.
         _ = tokio::task::spawn_blocking(move || spool.write(&waiting)).await;
     }

@@ -1,7 +1,9 @@
 //! What the call path hands over and does not wait for: turn records and alerts.
 
 mod alerts;
+mod hand;
 mod spool;
+mod turn_file;
 mod turns;
 
 pub use alerts::{AlertCounts, AlertQueue, Waiting};

@@ -2,10 +2,11 @@
 
 use std::{error::Error, fmt, sync::Arc};
 
-use rusqlite::types::Type;
+use rusqlite::{ErrorCode, types::Type};
+use tokio::time::error::Elapsed;
 
 use super::place::Moved;
-use crate::ports::StoreError;
+use crate::{common::cause::Cause, ports::StoreError};
 
 /// Why a piece of work was not done: `SQLite` failed, or the work was refused.
 #[derive(Debug)]
@@ -71,6 +72,30 @@ pub(super) fn unavailable(action: &'static str, source: impl Into<Box<dyn Error 
         action,
         source: source.into(),
     }
+}
+
+/// What a failure of this backend says of what was to be written; `None` if it is none of its own.
+pub(crate) fn cause(source: &(dyn Error + 'static)) -> Option<Cause> {
+    if source.is::<GroupFailure>() || source.is::<Elapsed>() {
+        return Some(Cause::Passing);
+    }
+    Some(match source.downcast_ref::<rusqlite::Error>()? {
+        rusqlite::Error::ToSqlConversionFailure(_) => Cause::Lasting,
+        error => match error.sqlite_error_code() {
+            Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch) => Cause::Lasting,
+            Some(
+                ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::OutOfMemory
+                | ErrorCode::OperationInterrupted,
+            ) => Cause::Passing,
+            _ => Cause::Unknown,
+        },
+    })
 }
 
 /// Why nothing of a transaction holds, for each of the jobs in it.

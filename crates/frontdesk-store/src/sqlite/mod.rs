@@ -49,6 +49,7 @@ mod transfer;
 mod writer;
 
 pub use connection::OpenError;
+pub(crate) use failure::cause;
 
 use changes::Feed;
 use failure::Failure;

@@ -3,7 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, atomic::AtomicI64},
+    sync::{Arc, OnceLock, atomic::AtomicI64},
     time::{Duration, Instant},
 };
 
@@ -14,6 +14,7 @@ use frontdesk_domain::{alert::Notifier, clock::Clock};
 use frontdesk_server::{
     App, Lifecycle, Parts,
     auth::AdminToken,
+    health::NoEncoder,
     metrics::{CountedLog, CountedNotifier, Metrics, REFUSALS},
     router::{metrics_router, router},
     shared_cache::SharedCacheCheck,
@@ -74,8 +75,8 @@ const HTTP_DRAIN: Duration = Duration::from_secs(4);
 const TASK_DRAIN: Duration = Duration::from_millis(1_800);
 /// All of it together, from the signal on.
 const DRAIN: Duration = Duration::from_millis(5_700);
-/// What late tasks raised gets so long to be stored.
-const LAST_ALERTS: Duration = Duration::from_millis(250);
+/// What late tasks raised gets so long to be stored; and so long the queues' own tasks have to be gone.
+const LAST_WRITES: Duration = Duration::from_millis(250);
 /// So many companies are loaded before `/readyz` says that calls should come here; the others are loaded when they are
 /// called. Calls that come earlier are answered: the listener serves from the start, and they wait for their company.
 const WARM: usize = 1_000;
@@ -131,12 +132,12 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     let redis = sharing::connect(config, &tasks).await?;
     let shared = sharing::sharing(redis.as_ref(), &sealer);
     let store = CachedStore::start_sharing(heard, shared.clone(), &tasks);
-    let counting = Arc::new(CountedLog::new(Arc::clone(&backend) as _));
-    let turns = TurnQueue::start(counting, &tasks, TurnQueueOptions::default());
     let post = Post::new(&config.notices, &public_url, &clock)?;
     let alerts = AlertQueue::start_in(Arc::clone(&backend) as _, Arc::clone(&clock), config.folder(), &tasks);
     let counted = Arc::new(CountedNotifier::new(Arc::new(alerts.clone())));
     let notifier = Arc::clone(&counted) as Arc<dyn Notifier>;
+    let turns = turn_queue(config, &backend, &notifier, &tasks).await;
+    let no_encoder = Arc::<OnceLock<NoEncoder>>::default();
     let flow = CallFlow::new(Deps {
         store: Arc::clone(&store),
         turns: turns.clone(),
@@ -144,7 +145,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         sealer: Arc::clone(&sealer),
         clock: Arc::clone(&clock),
         limits: config.limits,
-        meanings: Arc::new(meanings(config, &clock)?),
+        meanings: Arc::new(meanings(config, &clock, &no_encoder)?),
         llm: Arc::new(llm::start(config, demo, &store, &notifier, &clock, &tasks).await?),
         at_once: AtOnce::default(),
     });
@@ -159,7 +160,7 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
         leadership: leadership.clone(),
     });
     let mut metrics = Metrics::install(&tasks).context("cannot collect metrics")?;
-    let mut checks = watched::checks(config, &around, &turns, &alerts, &flow);
+    let mut checks = watched::checks(config, &around, &turns, &alerts, &flow, no_encoder);
     if let Some((redis, shared)) = redis.zip(shared) {
         checks.push(Arc::new(SharedCacheCheck::new(Arc::clone(&redis))));
         metrics = metrics.with_shared_cache(redis, shared);
@@ -218,6 +219,23 @@ pub async fn start(config: &Config, demo: bool) -> Result<Running> {
     })
 }
 
+/// The queue of turn records. What an earlier process could not store is stored first.
+async fn turn_queue(
+    config: &Config,
+    store: &Arc<dyn Backend>,
+    notifier: &Arc<dyn Notifier>,
+    tasks: &TaskSet,
+) -> TurnQueue {
+    let counting = Arc::new(CountedLog::new(Arc::clone(store) as _));
+    let options = TurnQueueOptions::default();
+    let turns = TurnQueue::start_in(counting, config.folder(), Arc::clone(notifier), tasks, options);
+    if turns.counts().recovered > 0 {
+        // So that whoever posts one of these webhooks again gets the answer that was given.
+        _ = tokio::time::timeout(LONGEST_WARMING, turns.stored()).await;
+    }
+    turns
+}
+
 /// The URL under which Twilio reaches this server: the configured one, else where it listens.
 fn public_url(config: &Config, address: SocketAddr) -> String {
     let configured = config.http.public_url.as_deref();
@@ -225,9 +243,14 @@ fn public_url(config: &Config, address: SocketAddr) -> String {
 }
 
 /// What computes meanings: the encoder, if it is there, and the file of what was computed before.
-fn meanings(config: &Config, clock: &Arc<dyn Clock>) -> Result<Meanings> {
-    let folders = config.model.folders();
-    let load = Box::new(move || encoder::load(&folders));
+fn meanings(config: &Config, clock: &Arc<dyn Clock>, no_encoder: &Arc<OnceLock<NoEncoder>>) -> Result<Meanings> {
+    let (folders, no_encoder) = (config.model.folders(), Arc::clone(no_encoder));
+    let load = Box::new(move || {
+        encoder::load(&folders)
+            // It is looked for once.
+            .inspect_err(|why| _ = no_encoder.set(why.clone()))
+            .ok()
+    });
     let path = config.folder().join("meaning.db");
     let cache: Option<Arc<dyn BlobCache>> = match BlobFile::open(&path, clock.now().as_second()) {
         Ok(file) => Some(Arc::new(file)),
@@ -416,25 +439,36 @@ impl Running {
         let before = self.turns.counts();
         // A store that is locked for a moment takes what waits a moment later.
         self.tasks.shutdown(DRAIN.saturating_sub(begun.elapsed())).await;
-        self.alerts.finish(&*self.notifications, LAST_ALERTS).await;
+        tokio::join!(
+            self.turns.finish(LAST_WRITES),
+            self.alerts.finish(&*self.notifications, LAST_WRITES)
+        );
         self.tell_losses(before);
         info!("frontdesk has ended");
     }
 
-    /// Says what waited to be stored and is lost with the process. What was just being written may be on disk.
+    /// Says what waited to be stored: what the next start stores, and what is lost with the process.
     fn tell_losses(&self, before: TurnCounts) {
         let TurnCounts {
             pushed,
             stored,
             dropped,
+            rejected,
+            spooled,
+            ..
         } = self.turns.counts();
-        let turn_records = pushed.saturating_sub(stored) + dropped.saturating_sub(before.dropped);
         let alerts = self.alerts.counts().waiting;
-        if turn_records > 0 || alerts > 0 {
-            error!(
-                turn_records,
-                alerts, "the store took no more: {turn_records} turn records and {alerts} alerts are lost"
+        if spooled > 0 || alerts > 0 {
+            warn!(
+                turn_records = spooled,
+                alerts,
+                "the store took no more: {spooled} turn records and {alerts} alerts wait in files for the next start"
             );
+        }
+        let elsewhere = stored.saturating_add(rejected).saturating_add(spooled);
+        let lost = pushed.saturating_sub(elsewhere) + dropped.saturating_sub(before.dropped);
+        if lost > 0 {
+            error!(turn_records = lost, "{lost} turn records are lost");
         }
     }
 }

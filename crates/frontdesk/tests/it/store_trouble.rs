@@ -18,7 +18,7 @@ use http::Method;
 use rand::{SeedableRng as _, rngs::StdRng};
 use serde_json::json;
 
-use crate::trouble::{Calls, DEADLINE, Office, Promised};
+use crate::trouble::{DEADLINE, Office, Promised};
 
 /// So long after the trouble everything that waited is on disk.
 const CAUGHT_UP: Duration = Duration::from_secs(4);
@@ -270,8 +270,13 @@ async fn a_second_message_is_kept_when_the_store_takes_writes_again() {
 }
 
 #[tokio::test]
-async fn what_is_lost_at_the_end_is_said() {
+async fn what_the_store_does_not_take_by_the_end_is_stored_by_the_next_start() {
     let mut office = open(None).await;
+    let waiting = |office: &Office| {
+        let files = fs::read_dir(office.server.store().parent().unwrap()).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("turns.")).count()
+    };
     let until = Instant::now() + CAUGHT_UP;
     while office
         .ids(&mut office.server.operator(), "calls", "callId")
@@ -282,11 +287,20 @@ async fn what_is_lost_at_the_end_is_said() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let lock = Lock::take(&office.server.store()).unwrap();
+    let mut promised = Promised::default();
     for _ in 0..3 {
-        office.call(world::VISIT.0, &mut Calls::default()).await;
+        office.call(world::VISIT.0, &mut promised.fast).await;
     }
     office.server.stop(Duration::from_secs(6)).await.unwrap();
     drop(lock);
     let log = std::fs::read_to_string(office.server.log()).unwrap();
-    assert!(log.contains("3 turn records and 0 alerts are lost"), "{log}");
+    assert!(
+        log.contains("3 turn records and 0 alerts wait in files for the next start"),
+        "{log}"
+    );
+    assert!(!log.contains("are lost"), "{log}");
+    assert_eq!(waiting(&office), 1);
+    office.server.start().await.unwrap();
+    check(&office, &promised).await;
+    assert_eq!(waiting(&office), 0);
 }
