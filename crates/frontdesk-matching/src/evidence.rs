@@ -325,6 +325,14 @@ impl Sums {
     fn judge(&mut self, wording: Class, spoken: Class, form: &Form, weight: f32) {
         let (negated, failed) = (spoken.any(Class::NEGATED), spoken.any(Class::FAILED));
         let both = negated && failed;
+        if wording.any(Class::NEGATED) && wording.any(Class::FAILED) {
+            // "Won't stop running" runs: "doesn't run" and "stopped running" are the opposite.
+            if negated != failed {
+                self.contradicted += weight;
+                self.denied += weight;
+            }
+            return;
+        }
         self.negated_in_utterance |= negated || failed;
         if wording.any(Class::NEGATED) {
             self.negated_in_wording += weight;

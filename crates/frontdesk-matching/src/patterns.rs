@@ -1,9 +1,17 @@
 //! Regular expressions of scenarios: evidence, never proof.
 
+use std::ops::Range;
+
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use frontdesk_domain::documents::template::compile_trigger;
 use regex::Regex;
 use regex_syntax::hir::literal::{ExtractKind, Extractor};
+
+use crate::{
+    language::{Class, Language},
+    normal::normalize,
+    words::Reader,
+};
 
 /// Literals of one pattern that the prefilter looks for; more say too little.
 const LITERALS: usize = 64;
@@ -11,8 +19,7 @@ const LITERALS: usize = 64;
 /// The patterns of one piece of knowledge. A pattern runs only where one of the literals that it needs occurs.
 #[derive(Debug, Default)]
 pub(crate) struct Patterns {
-    /// Each with its unit.
-    all: Vec<(Regex, u32)>,
+    all: Vec<Pattern>,
     literals: Option<AhoCorasick>,
     /// The pattern that needs a literal, by literal.
     needed_by: Vec<usize>,
@@ -20,9 +27,24 @@ pub(crate) struct Patterns {
     always: Vec<usize>,
 }
 
+/// What a text says of a pattern that matches it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Found {
+    Denied,
+    Said,
+}
+
+#[derive(Debug)]
+struct Pattern {
+    regex: Regex,
+    unit: u32,
+    /// It speaks itself of what does not happen: `\bwon'?t (start|run)\b`.
+    negates: bool,
+}
+
 impl Patterns {
     /// Compiles the patterns of units. One that does not compile is left out: documents are checked where they are read.
-    pub(crate) fn new<'a>(patterns: impl IntoIterator<Item = (&'a str, u32)>) -> Self {
+    pub(crate) fn new<'a>(patterns: impl IntoIterator<Item = (&'a str, u32)>, language: &Language) -> Self {
         let mut made = Self::default();
         let mut literals: Vec<Vec<u8>> = Vec::new();
         for (pattern, unit) in patterns {
@@ -35,7 +57,8 @@ impl Patterns {
                 }
                 None => made.always.push(index),
             }
-            made.all.push((regex, unit));
+            let negates = negates(pattern, language);
+            made.all.push(Pattern { regex, unit, negates });
         }
         made.literals = AhoCorasick::builder()
             .kind(Some(AhoCorasickKind::DFA))
@@ -66,12 +89,16 @@ impl Patterns {
 
     /// The unit that a pattern belongs to.
     pub(crate) fn unit(&self, pattern: usize) -> Option<u32> {
-        self.all.get(pattern).map(|(_, unit)| *unit)
+        self.all.get(pattern).map(|pattern| pattern.unit)
     }
 
-    /// Whether a pattern matches.
-    pub(crate) fn is_match(&self, pattern: usize, text: &str) -> bool {
-        self.all.get(pattern).is_some_and(|(regex, _)| regex.is_match(text))
+    /// What a text says of a pattern that matches: denied where every match is ("the tap is not leaking" does not leak).
+    pub(crate) fn find(&self, pattern: usize, text: &str, denied: impl Fn(Range<usize>) -> bool) -> Option<Found> {
+        let Pattern { regex, negates, .. } = self.all.get(pattern)?;
+        let mut matches = regex.find_iter(text).peekable();
+        matches.peek()?;
+        let is_said = *negates || matches.any(|found| !denied(found.range()));
+        Some(if is_said { Found::Said } else { Found::Denied })
     }
 
     /// Whether there are none.
@@ -97,19 +124,33 @@ fn needed_literals(pattern: &str) -> Option<Vec<Vec<u8>>> {
     })
 }
 
+/// Whether a word of a negation or a failure stands in a pattern.
+fn negates(pattern: &str, language: &Language) -> bool {
+    // `isn'?t` is a word too.
+    let plain: String = pattern.replace("\\b", " ").replace('?', "");
+    let text = plain.replace(|c: char| !c.is_alphanumeric() && c != '\'', " ");
+    let mut words = Vec::new();
+    Reader::default().read(&normalize(&text), language, &mut words);
+    let is_one = |class: Class| class.any(Class::NEGATION.with(Class::FAILURE));
+    text.contains("n't") || words.iter().any(|word| is_one(word.class))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[track_caller]
     fn check(patterns: &[&str], text: &str, expected: &[u32]) {
-        let made = Patterns::new(patterns.iter().zip(0..).map(|(pattern, unit)| (*pattern, unit)));
+        let made = Patterns::new(
+            patterns.iter().zip(0..).map(|(pattern, unit)| (*pattern, unit)),
+            Language::english(),
+        );
         let mut due = Vec::new();
         made.due(text, &mut due, |_| true);
         due.sort_unstable();
         let hits: Vec<u32> = due
             .into_iter()
-            .filter(|pattern| made.is_match(*pattern, text))
+            .filter(|pattern| made.find(*pattern, text, |_| false) == Some(Found::Said))
             .filter_map(|pattern| made.unit(pattern))
             .collect();
         assert_eq!(hits, expected, "{text}");
@@ -127,6 +168,27 @@ mod tests {
         check(&patterns, "it starts and stops", &[2]);
         check(&patterns, "leaking", &[1]);
         check(&patterns, "axe", &[3]);
+    }
+
+    #[test]
+    fn a_pattern_that_negates_is_known_by_its_words() {
+        let of = |pattern| negates(pattern, Language::english());
+        for pattern in [
+            r"\bisn'?t cooling\b",
+            r"\b(won't|will not) (start|run)\b",
+            r"\b(does|do)n'?t work\b",
+            r"\bno (heat|hot water)\b",
+            r"\b(quit|stopp?ed)\b",
+        ] {
+            assert!(of(pattern), "{pattern}");
+        }
+        for pattern in [
+            r"\b(faucet|tap)\b.{0,20}\bleak(s|ing|y)?\b",
+            r"\border \d+\b",
+            r"^\w+ing$",
+        ] {
+            assert!(!of(pattern), "{pattern}");
+        }
     }
 
     #[test]

@@ -273,6 +273,16 @@ mod tests {
     fn what_steers_a_call_is_recognised_with_courtesies_around_it() {
         check("Can you repeat that, please?", Some(PhraseName::Repeat));
         check("um sorry, come again", Some(PhraseName::Repeat));
+        for again in [
+            "What?",
+            "Sorry, what was that last part?",
+            "Could I hear that again, please",
+            "I didn't catch what you said",
+            "run that by me one more time",
+            "you're breaking up",
+        ] {
+            check(again, Some(PhraseName::Repeat));
+        }
         check("okay thank you bye", Some(PhraseName::Goodbye));
         check("I'd like to speak to a person now", Some(PhraseName::Person));
         check("hello, operator", Some(PhraseName::Person));
@@ -292,6 +302,9 @@ mod tests {
         check("please", None);
         check("", None);
         check("operator error on the furnace display", None);
+        check("what you just said sounds good", None);
+        check("you cut out a piece of my wall", None);
+        check("it leaks again", None);
     }
 
     #[test]

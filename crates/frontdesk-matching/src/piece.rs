@@ -327,7 +327,8 @@ impl<'a> PieceBuilder<'a> {
         piece.words.shrink_to_fit();
         piece.tokens.shrink_to_fit();
         piece.spelling = self.spelling.finish();
-        piece.patterns = Patterns::new(self.patterns.iter().map(|(pattern, unit)| (pattern.as_str(), *unit)));
+        let patterns = self.patterns.iter().map(|(pattern, unit)| (pattern.as_str(), *unit));
+        piece.patterns = Patterns::new(patterns, self.language);
         self.piece
     }
 

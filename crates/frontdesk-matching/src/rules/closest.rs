@@ -1,9 +1,10 @@
 //! The wordings of a unit that are closest to what an utterance says, held against those that it denies.
 
-use super::reading::Scratch;
+use super::reading::{Scratch, Vote};
 use crate::{
     evidence::{Ground, Overlap, overlap},
     knowledge::{Knowledge, Place},
+    patterns::Found,
     piece::Role,
 };
 
@@ -26,6 +27,7 @@ pub(super) fn closest_wordings(
     knowledge: &Knowledge,
     scratch: &Scratch,
     place: &Place,
+    vote: Vote,
     ground: &Ground<'_>,
 ) -> Result<Closest, Denied> {
     let mut closest = Nearby::default();
@@ -82,6 +84,10 @@ pub(super) fn closest_wordings(
     if contrary.most > strength {
         let entirely = contrary.most_entire > strength;
         return Err(Denied { entirely });
+    }
+    let says_it = closest.best.complete > 0.0 || closest.best.denies_the_same;
+    if vote.pattern == Some(Found::Denied) && !says_it {
+        return Err(Denied { entirely: true });
     }
     let [_, second, third] = closest.top;
     Ok(Closest {

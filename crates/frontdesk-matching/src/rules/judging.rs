@@ -64,7 +64,7 @@ fn judge(knowledge: &Knowledge, scratch: &Scratch, unit: u32, odds: impl Fn(&Fea
     // something would be done, it is: who says "don't book anything" is not booked.
     let target = knowledge.target(&Candidate::of_unit(unit, source));
     let acts = matches!(target, Some(Target::Scenario { scenario, .. }) if scenario.action != Action::None);
-    let closest = closest_wordings(knowledge, scratch, place, &scratch.ground());
+    let closest = closest_wordings(knowledge, scratch, place, scratch.vote(unit), &scratch.ground());
     if closest.is_err_and(|denied| acts || denied.entirely) {
         return Said::Contrary;
     }
@@ -83,10 +83,10 @@ pub(super) fn features(
 ) -> Option<(Features, Positions)> {
     let place = knowledge.place(unit)?;
     let ground = scratch.ground();
-    let closest = closest_wordings(knowledge, scratch, place, &ground).ok()?;
     let vote = scratch.vote(unit);
+    let closest = closest_wordings(knowledge, scratch, place, vote, &ground).ok()?;
     let best = &closest.best;
-    if best.common <= 0.0 && vote.votes <= 0.0 && !vote.pattern {
+    if best.common <= 0.0 && vote.votes <= 0.0 && !vote.has_pattern() {
         return None;
     }
     let counted = ground.total.min(RAMBLE);
@@ -106,7 +106,7 @@ pub(super) fn features(
         f64::from((vote.votes / 2.0).min(1.5)),
         f64::from((vote.pairs / 2.0).min(1.5)),
         f64::from(share(vote.covered, counted)),
-        f64::from(u8::from(vote.pattern)),
+        f64::from(u8::from(vote.has_pattern())),
         f64::from(share(closest.keywords, counted)),
         f64::from(best.doubt),
         f64::from((best.common / 3.0).min(1.5)),

@@ -9,6 +9,7 @@ use crate::{
     knowledge::{Knowledge, Placed, Source, Spot},
     language::Class,
     lexicon::{Canonical, Rewording},
+    patterns::Found,
     piece::{Having, Posting, TermInfo},
     words::{Reader, Word, counts_from},
 };
@@ -37,7 +38,7 @@ pub(super) struct Vote {
     /// Weight of the terms that occur in the unit at all.
     pub(super) covered: f32,
     /// One of its patterns matches.
-    pub(super) pattern: bool,
+    pub(super) pattern: Option<Found>,
     /// It is looked at closely.
     chosen: bool,
     /// One of its negatives occurs.
@@ -46,9 +47,15 @@ pub(super) struct Vote {
 }
 
 impl Vote {
+    /// Whether the utterance says what one of its patterns asks for.
+    pub(super) fn has_pattern(&self) -> bool {
+        self.pattern == Some(Found::Said)
+    }
+
     /// What units are preselected by.
     pub(super) fn rank(&self) -> f32 {
-        self.votes + 0.5 * self.pairs + 0.1 * self.covered + if self.pattern { 0.5 } else { 0.0 }
+        let pattern = if self.has_pattern() { 0.5 } else { 0.0 };
+        self.votes + 0.5 * self.pairs + 0.1 * self.covered + pattern
     }
 }
 

@@ -1,10 +1,14 @@
 //! Two words in a row, patterns, and which units are looked at closely.
 
+use std::ops::Range;
+
 use super::{LOOKED_AT, Scratch, touch};
 use crate::{
     evidence::{class_factor, relative_rarity, share_of_one},
     hash::{self, Term},
     knowledge::{Knowledge, Source},
+    language::Class,
+    words::Word,
 };
 
 /// Units with less than this share of the most votes are not looked at.
@@ -86,12 +90,9 @@ impl Scratch {
         let start = if from == 0 {
             0
         } else {
-            self.words.get(from).map_or(0, |word| word.start)
+            self.words.get(from).map_or(0, |word| index(word.start))
         };
-        let counted = usize::try_from(start)
-            .ok()
-            .and_then(|start| utterance.get(start..))
-            .unwrap_or(utterance);
+        let counted = utterance.get(start..).unwrap_or_default();
         let counted = counted
             .get(..counted.floor_char_boundary(LONGEST_FOR_PATTERNS))
             .unwrap_or(counted);
@@ -100,7 +101,8 @@ impl Scratch {
             if patterns.is_empty() {
                 continue;
             }
-            let votes = &self.votes;
+            let (votes, words) = (&self.votes, &self.words);
+            let denied = |range: Range<usize>| denies(words, start + range.start..start + range.end);
             let generation = self.generation;
             patterns.due(counted, &mut self.due, |unit| {
                 let vote = usize::try_from(placed.number(unit))
@@ -111,10 +113,11 @@ impl Scratch {
             });
             for pattern in &self.due {
                 let Some(unit) = patterns.unit(*pattern) else { continue };
-                if patterns.is_match(*pattern, counted)
-                    && let Some(vote) = touch(&mut self.votes, &mut self.touched, generation, placed.number(unit))
-                {
-                    vote.pattern = true;
+                let Some(found) = patterns.find(*pattern, counted, denied) else {
+                    continue;
+                };
+                if let Some(vote) = touch(&mut self.votes, &mut self.touched, generation, placed.number(unit)) {
+                    vote.pattern = vote.pattern.max(Some(found));
                     others |= !vote.chosen;
                 }
             }
@@ -165,4 +168,17 @@ impl Scratch {
             }
         }
     }
+}
+
+/// Whether what this range begins or ends with does not happen: "not leaking", "stopped leaking".
+fn denies(words: &[Word], range: Range<usize>) -> bool {
+    let inside = |word: &&Word| range.start <= index(word.start) && index(word.end) <= range.end;
+    let is_denied = |word: &Word| word.class.any(Class::NEGATED) != word.class.any(Class::FAILED);
+    let mut content = words.iter().filter(inside).filter(|word| word.class.is_content());
+    let (first, last) = (content.next(), content.next_back());
+    first.into_iter().chain(last).any(is_denied)
+}
+
+fn index(byte: u32) -> usize {
+    usize::try_from(byte).unwrap_or(usize::MAX)
 }

@@ -47,6 +47,29 @@ fn what_will_not_stop_is_the_opposite_of_what_stopped() {
     check_never("the furnace won't stop running", "stop-running");
     check("the furnace won't stop running", Some("runs"));
     check("the furnace stopped running", Some("stop-running"));
+    let toilet = knowledge(&json!({ "scenarios": [scenario("runs-on", &["the toilet won't stop running"])] }));
+    for contrary in ["my toilet does not run", "the toilet stopped running"] {
+        assert!(!is_candidate(&toilet, contrary, "runs-on"), "{contrary}");
+    }
+    assert!(is_candidate(&toilet, "the toilet keeps running", "runs-on"));
+}
+
+#[test]
+fn a_pattern_is_no_evidence_of_what_is_denied() {
+    let mut leak = scenario("leak", &["my faucet is dripping"]);
+    leak["regexTriggers"] = json!(["\\bfaucet\\b.{0,20}\\bleak(s|ing)?\\b"]);
+    let mut dead = scenario("dead", &["the outlet has no power"]);
+    dead["regexTriggers"] = json!(["\\boutlets?\\b.{0,20}\\b(isn'?t|not) work(ing)?\\b"]);
+    let knowledge = knowledge(&json!({ "scenarios": [leak, dead] }));
+    assert_eq!(answer(&knowledge, "my faucet is leaking").as_deref(), Some("leak"));
+    assert_eq!(
+        answer(&knowledge, "the tub is not leaking but the faucet is leaking").as_deref(),
+        Some("leak")
+    );
+    for contrary in ["my faucet is not leaking", "my faucet stopped leaking"] {
+        assert_eq!(answer(&knowledge, contrary), None, "{contrary}");
+    }
+    assert!(is_candidate(&knowledge, "the outlet by the sink isn't working", "dead"));
 }
 
 #[test]
