@@ -54,6 +54,9 @@ pub const CACHE_DEADLINE: Duration = Duration::from_millis(50);
 /// A turn waits at most so long for the meaning of its utterance.
 pub const MEANING_DEADLINE: Duration = Duration::from_millis(250);
 
+/// A turn waits at most so long for what its company's answers mean, where that is being learnt.
+pub const LEARNING_WAIT: Duration = Duration::from_millis(250);
+
 /// A turn waits at most so long for the LLM.
 pub const LLM_WAIT: Duration = Duration::from_millis(2_500);
 

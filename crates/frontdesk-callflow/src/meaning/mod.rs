@@ -1,8 +1,8 @@
 //! Tier 2 behind the calls: who computes the meaning of an utterance, and who learns what a company's answers mean.
 //!
 //! [`Meanings::ask`] is what a turn waits for: one embedding at most, on the threads of [`pool`], under a deadline. Where
-//! words alone decide there is none, and they are judged at once, as rules are. Heads are learnt by [`training`], which no
-//! turn waits for; until a company has one, tier 2 is skipped.
+//! words alone decide there is none, and they are judged at once, as rules are. Heads are learnt by [`training`]; right
+//! after an edit a turn waits a moment for the one of words, and where there is none yet, tier 2 is skipped.
 
 mod beside;
 pub(crate) mod ladder;
@@ -231,8 +231,11 @@ impl Meanings {
         if normalized.is_empty() {
             return Err(NotAsked::Skipped(SkipReason::NoWords));
         }
-        let (Some(running), Some(meaning)) = (&self.0, tenant.learnt.get()) else {
-            return Err(NotAsked::Skipped(SkipReason::NoModel));
+        let no_model = NotAsked::Skipped(SkipReason::NoModel);
+        let running = self.0.as_ref().ok_or(no_model)?;
+        let meaning = match tenant.learnt.get() {
+            Some(meaning) => meaning,
+            None => running.soon(tenant).await.ok_or(no_model)?,
         };
         let encoder = if meaning.is_lexical() {
             None
@@ -277,6 +280,14 @@ impl Meanings {
             Err(NotComputed::Late) => Err(NotAsked::Skipped(SkipReason::Deadline)),
             Err(NotComputed::Failed) => Err(NotAsked::Failed),
         }
+    }
+}
+
+impl Running {
+    /// What a company's answers mean, right after an edit: its words are learnt in a moment.
+    async fn soon(&self, tenant: &Tenant) -> Option<Arc<Meaning>> {
+        let until = Instant::now() + settings::LEARNING_WAIT;
+        self.trainer.soon(&tenant.learnt, until.into()).await
     }
 }
 

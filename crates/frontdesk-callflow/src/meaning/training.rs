@@ -1,8 +1,9 @@
-//! Learns what companies' answers mean, on a thread of its own.
+//! Learns what companies' answers mean, on two threads of its own.
 //!
 //! What is learnt is named by a hash of what it is learnt from, so that equal knowledge is learnt once: looked for in
-//! memory, then on disk, then learnt. First by words alone, which is quick, then with embeddings. Work whose company was
-//! edited meanwhile is dropped: nobody holds its place any more.
+//! memory, then on disk, then learnt. First by words alone, which is quick and for which a turn waits a moment
+//! ([`Trainer::soon`]), then with embeddings, on the other thread. Work whose company was edited meanwhile is dropped:
+//! nobody holds its place any more.
 
 mod embeddings;
 mod queue;
@@ -11,6 +12,7 @@ use std::{
     collections::HashMap,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -35,6 +37,10 @@ use frontdesk_store::{
     blobs::{BlobCache, BlobKey},
     cache::bounded::Bounded,
 };
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
 use tracing::{debug, error, warn};
 
 use self::queue::{DangerJob, Job, Known, Next, SharedSet, Waiting};
@@ -46,13 +52,18 @@ const NICENESS: i32 = 10;
 /// So many embeddings of wordings stay in memory, so that an edit does not read them back.
 const KEPT_EMBEDDINGS: usize = 8_192;
 
-/// The thread that learns, and what it has learnt.
+/// A turn waits for its company's words only if no more than so many jobs are before it.
+const SOON: usize = 4;
+
+/// The threads that learn, and what they have learnt.
 pub(super) struct Trainer {
     /// Set once it was looked for.
     encoder: OnceLock<Option<Arc<dyn Encoder>>>,
     cache: Option<Arc<dyn BlobCache>>,
     waiting: Mutex<Waiting>,
     woken: Condvar,
+    /// A job has ended.
+    ended: Notify,
     stopping: AtomicBool,
     /// By the addresses of their pieces.
     sets: Known<Vec<usize>, SharedSet>,
@@ -62,13 +73,14 @@ pub(super) struct Trainer {
 }
 
 impl Trainer {
-    /// Starts the thread, which loads the encoder first.
+    /// Starts the threads, one of which loads the encoder first.
     pub(super) fn start(load: LoadEncoder, cache: Option<Arc<dyn BlobCache>>) -> io::Result<Arc<Self>> {
         let trainer = Arc::new(Self {
             encoder: OnceLock::new(),
             cache,
             waiting: Mutex::default(),
             woken: Condvar::new(),
+            ended: Notify::new(),
             stopping: AtomicBool::new(false),
             sets: Known::default(),
             shared: Known::default(),
@@ -77,11 +89,21 @@ impl Trainer {
         });
         let learner = Arc::clone(&trainer);
         thread::Builder::new().name("training".into()).spawn(move || {
-            let encoder = load();
+            let encoder = catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|_| {
+                error!("loading the encoder panicked; words alone decide");
+                None
+            });
             // Nobody else sets it.
             _ = learner.encoder.set(encoder);
             step_back(NICENESS);
-            learner.run();
+            learner.run(Waiting::take_for_meaning);
+        })?;
+        let learner = Arc::clone(&trainer);
+        thread::Builder::new().name("training-words".into()).spawn(move || {
+            // What is on disk may be its embeddings' head, and is better.
+            learner.encoder.wait();
+            step_back(NICENESS);
+            learner.run(Waiting::take_for_words);
         })?;
         Ok(trainer)
     }
@@ -118,6 +140,27 @@ impl Trainer {
         lock(&self.waiting).for_words.push_back(job);
         self.woken.notify_all();
         place
+    }
+
+    /// What is learnt in this place, if that is there or will be by `until`; does not wait behind many others.
+    pub(super) async fn soon(&self, place: &Learnt, until: Instant) -> Option<Arc<Meaning>> {
+        let learnt = async {
+            loop {
+                let ended = self.ended.notified();
+                let mut ended = pin!(ended);
+                // From here on no end is missed.
+                ended.as_mut().enable();
+                let before = self.waiting();
+                if let Some(meaning) = place.get() {
+                    return Some(meaning);
+                }
+                if before == 0 || before > SOON {
+                    return None;
+                }
+                ended.await;
+            }
+        };
+        timeout_at(until, learnt).await.ok().flatten()
     }
 
     /// The shared wordings of these pieces, read once for all companies that have the same.
@@ -160,9 +203,9 @@ impl Trainer {
         place
     }
 
-    fn run(&self) {
+    fn run(&self, take: fn(&mut Waiting) -> Option<Next>) {
         let mut desk = Desk::default();
-        while let Some(next) = self.next() {
+        while let Some(next) = self.next(take) {
             let outcome = catch_unwind(AssertUnwindSafe(|| match &next {
                 Next::Dangers(job) => self.work_on_dangers(job),
                 Next::Words(job) => self.learn_words(job, &mut desk),
@@ -178,28 +221,31 @@ impl Trainer {
                 Err(_) => error!("learning what answers mean panicked"),
             }
             let mut waiting = lock(&self.waiting);
-            waiting.busy = false;
+            waiting.busy -= 1;
             if let Next::Words(job) = next
                 && self.encoder().is_some()
                 && job.place.strong_count() > 0
             {
                 waiting.for_meaning.push_back(job);
+                self.woken.notify_all();
             }
             if waiting.for_words.is_empty() && waiting.for_meaning.is_empty() {
                 desk = Desk::default();
             }
+            drop(waiting);
+            self.ended.notify_waiters();
         }
     }
 
     /// What is next; `None` when the process ends.
-    fn next(&self) -> Option<Next> {
+    fn next(&self, take: fn(&mut Waiting) -> Option<Next>) -> Option<Next> {
         let mut waiting = lock(&self.waiting);
         loop {
             if self.stopping.load(Ordering::Relaxed) {
                 return None;
             }
-            if let Some(next) = waiting.take() {
-                waiting.busy = true;
+            if let Some(next) = take(&mut waiting) {
+                waiting.busy += 1;
                 return Some(next);
             }
             waiting = self.woken.wait(waiting).unwrap_or_else(PoisonError::into_inner);

@@ -298,6 +298,21 @@ async fn a_template_that_is_edited_again_and_again_costs_what_is_new_each_time()
 }
 
 #[tokio::test]
+async fn the_first_turn_after_an_edit_is_decided_by_its_words() {
+    let encoder = Arc::<Concepts>::default();
+    let scene = scene(&encoder, json!({})).await;
+    // Embedding takes for ever; words need none.
+    encoder.is(Mood::Stuck);
+    scene.qna("does the parrot sing", "Yes, all day.").await;
+    let decision = scene.decide("the box hums like a sauna").await;
+    assert_eq!(decision.matcher, Matcher::Lexical);
+    for entry in tier_2(&decision) {
+        assert_eq!((entry.outcome, entry.reason), (StepOutcome::BelowThreshold, None));
+    }
+    encoder.is(Mood::Well);
+}
+
+#[tokio::test]
 async fn until_meaning_is_learnt_words_alone_decide_and_say_so() {
     let scene = Scene::new(json!({})).await;
     let decision = scene.decide("the box hums like a sauna").await;

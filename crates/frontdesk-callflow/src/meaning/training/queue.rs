@@ -43,43 +43,44 @@ pub(super) enum Next {
     Meaning(Job),
 }
 
-/// Who waits: first those who have nothing yet, which takes milliseconds; then dangers; then meaning.
+/// Who waits.
 #[derive(Default)]
 pub(super) struct Waiting {
     pub(super) dangers: VecDeque<DangerJob>,
+    /// Those who have nothing yet, which takes milliseconds.
     pub(super) for_words: VecDeque<Job>,
     pub(super) for_meaning: VecDeque<Job>,
-    /// A job is being worked on.
-    pub(super) busy: bool,
+    /// So many jobs are being worked on.
+    pub(super) busy: usize,
 }
 
 impl Waiting {
-    /// The next one that somebody still waits for.
-    pub(super) fn take(&mut self) -> Option<Next> {
-        while let Some(job) = self.for_words.pop_front() {
-            if job.place.strong_count() > 0 {
-                return Some(Next::Words(job));
-            }
-        }
-        while let Some(job) = self.dangers.pop_front() {
-            if job.place.strong_count() > 0 {
-                return Some(Next::Dangers(job));
-            }
-        }
-        while let Some(job) = self.for_meaning.pop_front() {
-            if job.place.strong_count() > 0 {
-                return Some(Next::Meaning(job));
-            }
-        }
-        None
+    /// The next one whose words somebody still waits for.
+    pub(super) fn take_for_words(&mut self) -> Option<Next> {
+        let still = |job: &Job| job.place.strong_count() > 0;
+        first(&mut self.for_words, still).map(Next::Words)
+    }
+
+    /// The next one whose meaning somebody still waits for; dangers first.
+    pub(super) fn take_for_meaning(&mut self) -> Option<Next> {
+        let danger = first(&mut self.dangers, |job| job.place.strong_count() > 0);
+        danger.map(Next::Dangers).or_else(|| {
+            let still = |job: &Job| job.place.strong_count() > 0;
+            first(&mut self.for_meaning, still).map(Next::Meaning)
+        })
     }
 
     /// How many somebody waits for, the one in work included.
     pub(super) fn count(&self) -> usize {
         let alive = |jobs: &VecDeque<Job>| jobs.iter().filter(|job| job.place.strong_count() > 0).count();
         let dangers = self.dangers.iter().filter(|job| job.place.strong_count() > 0).count();
-        dangers + alive(&self.for_words) + alive(&self.for_meaning) + usize::from(self.busy)
+        dangers + alive(&self.for_words) + alive(&self.for_meaning) + self.busy
     }
+}
+
+/// Takes the first job that somebody still waits for, and those before it.
+fn first<J>(jobs: &mut VecDeque<J>, still: impl Fn(&J) -> bool) -> Option<J> {
+    std::iter::from_fn(|| jobs.pop_front()).find(still)
 }
 
 /// What is in memory as long as a company uses it.
