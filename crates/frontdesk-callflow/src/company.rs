@@ -3,7 +3,7 @@
 mod companies;
 mod platform;
 
-use std::sync::Arc;
+use std::{cmp::Reverse, sync::Arc};
 
 use frontdesk_domain::{
     call_state::Choosable,
@@ -179,6 +179,35 @@ impl Tenant {
                 .filter_map(|wording| wording.render(variables).ok())
                 .find(|text| !text.trim().is_empty())
                 .map(Into::into)
+        })
+    }
+
+    /// A prompt in the variation that is worth most by `worth`, of equal ones the first from the `n`th on; those that are
+    /// worth nothing, not even 0, are passed over. In the company's own words, else in those of its language: the program's
+    /// are spoken only where the language has no such prompt.
+    pub(crate) fn best_prompt(
+        &self,
+        name: PromptName,
+        n: usize,
+        worth: impl Fn(&str) -> Option<usize>,
+    ) -> Option<Arc<str>> {
+        let company = &self.settings.company;
+        let tone = &*company.fallback.tone;
+        let language = self.platform.prompts(&company.voice.language);
+        let of_language = language
+            .map(|prompts| &prompts.texts)
+            .filter(|texts| !texts.pick(name, tone).is_empty());
+        let of_language = of_language.unwrap_or(&Prompts::embedded().texts);
+        [&company.prompts, of_language].into_iter().find_map(|texts| {
+            let variations = texts.pick(name, tone);
+            let start = n.checked_rem(variations.len())?;
+            let in_turn = variations.iter().cycle().skip(start).take(variations.len());
+            let spoken = in_turn.filter_map(|wording| wording.render(&company.variables).ok());
+            spoken
+                .filter(|text| !text.trim().is_empty())
+                .filter_map(|text| Some((worth(&text)?, text)))
+                .min_by_key(|(worth, _)| Reverse(*worth))
+                .map(|(_, text)| text.into())
         })
     }
 

@@ -6,7 +6,7 @@ use frontdesk_domain::{
     alert::Stage,
     call_state::Question,
     confidence::Confidence,
-    decision::{Escalation, FallbackKind, Step, StepOutcome},
+    decision::{Escalation, FallbackKind, Offer, Step, StepOutcome},
     documents::{prompts::PromptName, template::Action},
     rotation,
     variables::Wording,
@@ -69,6 +69,16 @@ pub(crate) async fn choose(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, mi
             consulted,
             ..emergency::answer(tenant, turn)
         };
+    };
+    let way = match action {
+        Action::Transfer => Some(Offer::Transfer),
+        Action::TakeMessage => Some(Offer::Message),
+        _ => (asks == Question::Callback).then_some(Offer::Callback),
+    };
+    // A company's own variation is spoken as it is written.
+    let response = match (way, variation) {
+        (Some(way), None) => conversation::leading_to(tenant, way, &response).unwrap_or(response),
+        _ => response,
     };
     let mut answer = Answer::certain(AnsweredBy::Fallback(kind), response, action);
     answer.confidence = Confidence::NONE;

@@ -9,7 +9,7 @@ use frontdesk_domain::{
     record::{AudioState, Message, MessageKind, MessageState},
     redaction::{redact_caller, redact_field},
 };
-use frontdesk_store::ports::{MessageStore as _, StoreError};
+use frontdesk_store::ports::{CallLog as _, MessageStore as _, StoreError};
 use frontdesk_twilio::{recording::is_at_twilio, webhook::TurnParameters};
 use serde_json::json;
 use tokio::time::Instant;
@@ -20,7 +20,9 @@ use crate::{
     company::Tenant,
     flow::{CallFlow, empty_document},
     respond::{Claimed, guarded},
-    settings, speech,
+    settings,
+    shares::within,
+    speech,
     webhook::{Webhook, turn_id},
 };
 
@@ -126,7 +128,7 @@ impl CallFlow {
             company_id: tenant.id(),
             call_id: call.clone(),
             kind: MessageKind::Message,
-            from: parameters.from.map(|from| redact_caller(from).into()),
+            from: self.caller_of(tenant, webhook, parameters, call).await,
             callback_number: None,
             callback_time: None,
             recording_sid: parameters.recording_sid.map(Into::into),
@@ -150,6 +152,33 @@ impl CallFlow {
             );
         }
         Ok(())
+    }
+
+    /// The caller, redacted. The report of a recording does not name them, the call's records do; without them the
+    /// message is kept all the same.
+    async fn caller_of(
+        &self,
+        tenant: &Tenant,
+        webhook: &Webhook<'_>,
+        parameters: &TurnParameters<'_>,
+        call: &CallId,
+    ) -> Option<Arc<str>> {
+        if let Some(from) = parameters.from {
+            return Some(redact_caller(from).into());
+        }
+        let until = settings::read_by(webhook.deadline, settings::STORE_DEADLINE);
+        let stored = self.store().call(tenant.id(), call);
+        match within(&tenant.shares.store, until, stored).await {
+            Ok(Ok(stored)) => stored?.from.map(Into::into),
+            Ok(Err(error)) => {
+                warn!(company.id = %tenant.id(), call.id = %call, error = &error as &dyn std::error::Error, "who left a message cannot be read; it is kept without a number");
+                None
+            }
+            Err(_) => {
+                warn!(company.id = %tenant.id(), call.id = %call, "who left a message was not read in time; it is kept without a number");
+                None
+            }
+        }
     }
 
     /// Keeps a message, or a wish to be called back; it is on disk when this returns. It is waited for until `until`.

@@ -11,6 +11,7 @@ use frontdesk_domain::{
     call_state::{CallState, Question},
     documents::template::Action,
     ids::{CallId, CompanyId},
+    phone::PhoneNumber,
     redaction::{Tail, redact, redact_caller},
     time::Timestamp,
 };
@@ -46,8 +47,20 @@ impl CallFlow {
         let answered = guarded(Box::pin(self.respond_once(tenant, webhook))).await;
         answered.unwrap_or_else(|| {
             error!(company.id = %tenant.id(), "a webhook could not be answered and got the emergency document");
-            speech::emergency(tenant, webhook.arrived, &[]).into()
+            let dialled = self.dialled_before(tenant, webhook);
+            speech::emergency(tenant, webhook.arrived, &dialled).into()
         })
+    }
+
+    /// Who was dialled in this call, by the state in the webhook's address. What is read here may be what made the turn
+    /// fail: then nobody is known.
+    fn dialled_before(&self, tenant: &Tenant, webhook: &Webhook<'_>) -> Vec<PhoneNumber> {
+        let read = || {
+            let call = CallId::new(TurnParameters::of(webhook.form).call_sid?);
+            let state = state::open(&self.deps.sealer, tenant.id(), &call, webhook.sealed_state()?)?;
+            Some(state.dialled)
+        };
+        catch_unwind(AssertUnwindSafe(read)).ok().flatten().unwrap_or_default()
     }
 
     async fn respond_once(&self, tenant: &Tenant, webhook: &Webhook<'_>) -> Arc<str> {

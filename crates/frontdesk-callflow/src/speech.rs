@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use frontdesk_domain::{
     call_state::Question,
+    decision::Offer,
     documents::{company::Status, prompts::PromptName, template::Action},
     ids::CompanyId,
     phone::PhoneNumber,
@@ -17,7 +18,7 @@ use frontdesk_twilio::{
 use crate::{
     answer::{AnsweredBy, Pace},
     company::Tenant,
-    settings,
+    conversation, settings,
     turn::{Decided, Turn},
     webhook::Path,
 };
@@ -133,7 +134,10 @@ pub(crate) fn message_lost(tenant: &Tenant, sealed: Option<&str>) -> String {
         Some(sealed) => format!("{}&{SECOND}", path.with_state(tenant.id(), sealed)),
         None => format!("{}?{SECOND}", path.of(tenant.id())),
     };
-    let mut verbs: Vec<_> = speaker.prompt(PromptName::TechnicalIssue).into_iter().collect();
+    let sorry = tenant.prompt(PromptName::TechnicalIssue, 0);
+    let sorry = sorry.and_then(|words| conversation::leading_to(tenant, Offer::Message, &words));
+    let sorry = sorry.map(|words| Verb::Say(speaker.words(Cow::Owned(words.to_string()))));
+    let mut verbs: Vec<_> = sorry.into_iter().collect();
     verbs.extend(speaker.prompt(PromptName::TakeMessage));
     speaker.record(address, &mut verbs);
     Response { verbs }.to_xml()

@@ -143,10 +143,9 @@ pub(crate) async fn handle_turn(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_
     };
     let answer = match conversed {
         Conversed::Answered(answer) => answer,
-        Conversed::LeftToOthers(steering) => match (look_up(flow, tenant, turn, &mut trace).await, steering) {
-            (Ok(answer), Some(name)) => conversation::accompany(flow, tenant, turn, name, answer).await,
-            (Ok(answer), None) => answer,
-            (Err(miss), _) => fallback::choose(flow, tenant, turn, miss, &mut trace).await,
+        Conversed::LeftToOthers(steering) => match look_up(flow, tenant, turn, &mut trace).await {
+            Ok(answer) => conversation::accompany(flow, tenant, turn, steering, answer).await,
+            Err(miss) => fallback::choose(flow, tenant, turn, miss, &mut trace).await,
         },
     };
     decided(tenant, turn, answer, trace, started)

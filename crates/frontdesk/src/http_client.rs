@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Uri, header};
+use http::{Request, Uri, header, uri::Authority};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
@@ -36,9 +36,8 @@ impl std::str::FromStr for BaseUrl {
             return refused("this is no URL");
         };
         match (uri.scheme_str(), uri.authority()) {
-            (Some("https"), _) => refused(
-                "this command speaks plain HTTP: run it on the server's machine, or through a tunnel (ssh -L 8080:127.0.0.1:8080)",
-            ),
+            (Some("https"), authority) => Err(NotABaseUrl(through_a_tunnel(authority.map_or("HOST", Authority::host)))),
+            (Some("http"), Some(authority)) if authority.host().is_empty() => refused("this names no server"),
             (Some("http"), Some(authority)) if uri.path().trim_matches('/').is_empty() && uri.query().is_none() => {
                 let port = authority.port_u16().unwrap_or(80);
                 Ok(Self {
@@ -48,6 +47,15 @@ impl std::str::FromStr for BaseUrl {
             _ => refused("this is no URL of a server"),
         }
     }
+}
+
+/// How to reach a server whose URL leads to a proxy that speaks TLS. The server's own port is another one than the proxy's.
+fn through_a_tunnel(host: &str) -> String {
+    format!(
+        "this command speaks plain HTTP: run it on the server's machine, without --url, or through a tunnel: \
+         `ssh -N -L 8080:127.0.0.1:PORT {host}`, where PORT is that of the server's FRONTDESK_HTTP__LISTEN (8080 by \
+         default), and --url http://127.0.0.1:8080"
+    )
 }
 
 impl fmt::Display for BaseUrl {
@@ -260,7 +268,9 @@ mod tests {
     #[test]
     fn what_cannot_be_spoken_to_is_refused() {
         for (text, says) in [
-            ("https://a.example", "tunnel"),
+            ("https://a.example", "127.0.0.1:PORT a.example`"),
+            ("https://me@a.example:444/", "127.0.0.1:PORT a.example`"),
+            ("http://:8080", "names no server"),
             ("a.example:80", "such as"),
             ("http://a/b", "such as"),
             ("", "such as"),

@@ -2,14 +2,18 @@
 //!
 //! A record is kept for `retentionDays` times 24 hours after its call began or its message was left, whether somebody
 //! has dealt with it or not, and is gone within the hour after. It is kept for a day at least, whatever the settings
-//! say, 0 included: until then the same webhook must get the same answer again. A company that is deleted keeps its
-//! records for as long as it did; where that is not known, for the usual time. A notification is kept
+//! say, 0 included: until then the same webhook must get the same answer again; and for a year at most. A company that is
+//! deleted keeps its records for as long as it did; where that is not known, for the usual time. A notification is kept
 //! for `notifications.retention_days` after it was resolved. Of all processes that use the store one deletes; where it is
 //! another one than before, within a minute.
 
 use std::{sync::Arc, time::Duration};
 
-use frontdesk_domain::{clock::Clock, documents::company::DEFAULT_RETENTION_DAYS, time::Timestamp};
+use frontdesk_domain::{
+    clock::Clock,
+    documents::company::{DEFAULT_RETENTION_DAYS, MAX_RETENTION_DAYS},
+    time::Timestamp,
+};
 use frontdesk_store::{
     leader::Leadership,
     ports::{Backend, Purged, PurgedNotices, StoreError},
@@ -96,7 +100,7 @@ impl Retention {
         let now = self.clock.now();
         let mut all = Purged::default();
         for keeper in self.store.record_keepers().await? {
-            let before = kept_since(now, keeper.retention_days.unwrap_or(DEFAULT_RETENTION_DAYS));
+            let before = kept_since(now, days_of(keeper.retention_days));
             while self.goes_on(stopping) {
                 let batch = self.store.purge(keeper.company, before).await?;
                 if batch == Purged::default() {
@@ -133,6 +137,11 @@ impl Retention {
     fn goes_on(&self, stopping: &Stopping) -> bool {
         !stopping.is_set() && self.leadership.is_held()
     }
+}
+
+/// For how many days a company's records are kept. What was stored when more was allowed counts as the most.
+fn days_of(stored: Option<u16>) -> u16 {
+    stored.unwrap_or(DEFAULT_RETENTION_DAYS).min(MAX_RETENTION_DAYS)
 }
 
 /// What is older is kept no longer.
@@ -343,6 +352,13 @@ mod tests {
             [AlertCode::DatabaseError],
             "it is not over"
         );
+    }
+
+    #[test]
+    fn records_are_kept_for_a_year_at_most_whatever_was_stored() {
+        for (stored, want) in [(None, 90), (Some(0), 0), (Some(365), 365), (Some(3_650), 365)] {
+            assert_eq!(days_of(stored), want, "{stored:?}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use frontdesk_domain::{
 
 use frontdesk_matching::phrases::Phrases;
 
-use super::{callback, choice, ending, prompted, transfer, variation};
+use super::{callback, choice, ending, menu, prompted, transfer, variation};
 use crate::{answer::Answer, company::Tenant, flow::CallFlow, rules, turn::Turn};
 
 /// A bare yes or no has at most so many words.
@@ -20,7 +20,13 @@ pub(super) async fn words(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> 
     let said = turn.normalized();
     let phrases = tenant.phrases();
     match &turn.state.asked {
-        Question::None | Question::Message => None,
+        Question::Message => None,
+        // "Great", "okay then": heard, and no request. Who was not understood agrees to nothing.
+        Question::None if turn.state.misses > 0 => None,
+        Question::None => {
+            let agrees = yes_or_no(phrases, said)? == PhraseName::Yes && !rules::would_answer(tenant, turn);
+            agrees.then(|| prompted(tenant, PromptName::GoAhead, variation(turn)))
+        }
         Question::AnythingElse => match yes_or_no(phrases, said)? {
             PhraseName::No => Some(ending(tenant, PromptName::Goodbye, variation(turn))),
             _ => Some(prompted(tenant, PromptName::GoAhead, variation(turn))),
@@ -140,7 +146,7 @@ fn not_understood(tenant: &Tenant, turn: &Turn<'_>) -> Answer {
     if turn.state.silences >= 2 {
         return transfer::person(tenant, turn);
     }
-    prompted(tenant, PromptName::KeysNotUnderstood, variation(turn)).asking(Question::Menu, None)
+    menu::answer(tenant, turn, PromptName::KeysNotUnderstood)
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use frontdesk_domain::{
     alert::{AlertCode, Stage},
     call_state::Question,
-    documents::prompts::PromptName,
+    decision::Offer,
+    documents::{prompts::PromptName, template::Action},
     ids::{MessageId, ObjectId},
     record::{AudioState, Message, MessageKind, MessageState},
 };
@@ -164,6 +165,14 @@ fn not_kept(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, error: &StoreErro
     flow.report_failure(tenant.id(), &turn.call, Stage::Fallback);
     let mut answer = prompted(tenant, PromptName::TechnicalIssue, variation(turn));
     (answer.action, answer.follow) = transfer::person_or_message(tenant, turn);
+    let way = if answer.action == Action::Transfer {
+        Offer::Transfer
+    } else {
+        Offer::Message
+    };
+    if let Some(words) = transfer::leading_to(tenant, way, &answer.response) {
+        answer.response = words;
+    }
     answer
 }
 

@@ -5,6 +5,7 @@
 mod asked;
 mod callback;
 mod choice;
+mod menu;
 mod silence;
 mod steering;
 mod transfer;
@@ -33,7 +34,7 @@ use crate::{
 
 pub(crate) use choice::offered;
 pub(crate) use steering::accompany;
-pub(crate) use transfer::{after_dial, instead_of_a_transfer, offered_by, person_or_message, way_out};
+pub(crate) use transfer::{after_dial, instead_of_a_transfer, leading_to, offered_by, person_or_message, way_out};
 
 /// What the conversation makes of a turn.
 #[expect(

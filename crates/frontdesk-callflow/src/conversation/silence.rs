@@ -6,7 +6,7 @@ use frontdesk_domain::{
     documents::{prompts::PromptName, template::Action},
 };
 
-use super::{callback, ending, prompted, transfer, variation};
+use super::{callback, ending, menu, prompted, transfer, variation};
 use crate::{answer::Answer, company::Tenant, flow::CallFlow, turn::Turn};
 
 pub(super) async fn answer(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> Answer {
@@ -20,8 +20,17 @@ pub(super) async fn answer(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) ->
         }
         Question::AnythingElse if silences > 0 => ending(tenant, PromptName::Goodbye, variation(turn)),
         asked if silences == 0 => prompted(tenant, PromptName::Silence, variation(turn)).asking(asked.clone(), None),
-        _ if silences == 1 => prompted(tenant, PromptName::Menu, variation(turn)).asking(Question::Menu, None),
+        _ if silences == 1 => keys(tenant, turn),
         _ => give_up(tenant, turn),
+    }
+}
+
+/// The second silence: what the keys do. Where only a call back is offered, that is asked.
+fn keys(tenant: &Tenant, turn: &Turn<'_>) -> Answer {
+    let answer = menu::answer(tenant, turn, PromptName::Menu);
+    match transfer::way_out(tenant, turn, &tenant.offers(turn.arrived)) {
+        (_, question, Question::Callback) => answer.asking(Question::Callback, question),
+        _ => answer,
     }
 }
 

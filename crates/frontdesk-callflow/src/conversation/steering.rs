@@ -9,6 +9,7 @@ use frontdesk_domain::{
         template::Action,
     },
 };
+use frontdesk_matching::normal::normalize;
 
 use super::{ending, prompted, said, silence, transfer, variation};
 use crate::{
@@ -17,6 +18,9 @@ use crate::{
     flow::CallFlow,
     turn::Turn,
 };
+
+/// What a scenario may announce without doing it. Of equally frequent ones the last counts.
+const ANNOUNCED: [PhraseName; 3] = [PhraseName::HoldOn, PhraseName::Slower, PhraseName::Repeat];
 
 pub(super) async fn answer(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, name: PhraseName) -> Answer {
     match name {
@@ -37,29 +41,58 @@ pub(super) async fn answer(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>, na
     }
 }
 
-/// Does what a scenario that answers a steering phrase only announces: it says the last words again, or waits.
+/// Does what a scenario only announces by which callers ask for the last words or for a moment: it says the words again,
+/// or waits. `phrase` is what the caller said, if it is a known one: "slower" is heard by a scenario for "again" as well.
 pub(crate) async fn accompany(
     flow: &CallFlow,
     tenant: &Tenant,
     turn: &Turn<'_>,
-    name: PhraseName,
+    phrase: Option<PhraseName>,
     mut answer: Answer,
 ) -> Answer {
     if answer.action != Action::None {
         return answer;
     }
+    let Some(announced) = announced_by(tenant, &answer) else {
+        return answer;
+    };
+    let name = phrase.filter(|name| ANNOUNCED.contains(name)).unwrap_or(announced);
     answer.pace = match name {
-        PhraseName::Repeat => Pace::Usual,
         PhraseName::Slower => Pace::Slow,
         PhraseName::HoldOn => Pace::Patient,
-        _ => return answer,
+        _ => Pace::Usual,
     };
     answer.is_aside = true;
     answer.asks = turn.state.asked.clone();
-    if name != PhraseName::HoldOn {
-        answer.follow = previous(flow, tenant, turn).await;
+    if name == PhraseName::HoldOn {
+        return answer;
+    }
+    if let Some(previous) = previous(flow, tenant, turn).await {
+        let question = question(tenant, turn, &answer.asks, &previous);
+        let asked_again = question.map(|question| format!("{previous} {question}").into());
+        answer.follow = Some(asked_again.unwrap_or(previous));
+    } else if turn.state.previous.is_none()
+        && turn.state.began != 0
+        && let Some(words) = tenant.prompt(PromptName::NothingToRepeat, 0)
+    {
+        // A call in which nothing was said yet; an utterance that came by no call has the scenario's own reply.
+        answer.response = words;
     }
     answer
+}
+
+/// What a scenario announces: what most of its triggers ask for, whatever words the caller had for it.
+fn announced_by(tenant: &Tenant, answer: &Answer) -> Option<PhraseName> {
+    let triggers = &tenant.scenario(answer.by.scenario()?)?.triggers;
+    let phrases = tenant.phrases();
+    let phrase_in = |trigger: &String| phrases.steering(&normalize(trigger));
+    let named = triggers.iter().filter_map(phrase_in);
+    let announced: Vec<PhraseName> = named.filter(|name| ANNOUNCED.contains(name)).collect();
+    if announced.len() * 2 <= triggers.len() {
+        return None;
+    }
+    let times = |name: &PhraseName| announced.iter().filter(|other| *other == name).count();
+    ANNOUNCED.into_iter().max_by_key(times)
 }
 
 /// The words of the last answer.

@@ -70,13 +70,48 @@ pub(super) fn message(tenant: &Tenant, turn: &Turn<'_>) -> Answer {
 /// What an answer in its own words offers, if this company does: its last sentence is what the caller replies to.
 pub(crate) fn offered_by(tenant: &Tenant, turn: &Turn<'_>, answer: &str) -> Option<Offer> {
     let text = answer.trim_end().trim_end_matches(['.', '!', '?']);
-    let last = text.rsplit(['.', '!', '?']).next()?;
-    let offer = match tenant.phrases().offer(&normalize(last))? {
+    let offer = offer_in(tenant, text.rsplit(['.', '!', '?']).next()?)?;
+    tenant.offers(turn.arrived).contains(&offer).then_some(offer)
+}
+
+/// What a sentence offers, whether or not this company does.
+fn offer_in(tenant: &Tenant, sentence: &str) -> Option<Offer> {
+    Some(match tenant.phrases().offer(&normalize(sentence))? {
         PhraseName::OffersTransfer => Offer::Transfer,
         PhraseName::OffersMessage => Offer::Message,
         _ => Offer::Callback,
-    };
-    tenant.offers(turn.arrived).contains(&offer).then_some(offer)
+    })
+}
+
+/// The sentences of an answer that may be said just before this way out is taken: none that waits for a reply, and none
+/// that offers another way. `None` if there are none.
+pub(crate) fn leading_to(tenant: &Tenant, way: Offer, answer: &str) -> Option<Arc<str>> {
+    let left: String = sentences(answer)
+        .into_iter()
+        .filter(|sentence| !sentence.trim_end().ends_with('?'))
+        .filter(|sentence| offer_in(tenant, sentence).is_none_or(|offer| offer == way))
+        .collect();
+    let left = left.trim();
+    (!left.is_empty()).then(|| left.into())
+}
+
+/// A text in its sentences, each with the blanks before it. A mark that a blank and a small letter follow ends none, as in
+/// "5 p.m. on Friday".
+fn sentences(text: &str) -> Vec<&str> {
+    let mut sentences = Vec::new();
+    let mut rest = text;
+    let ends = text.match_indices(['.', '!', '?']).map(|(at, mark)| at + mark.len());
+    for end in ends {
+        let (before, after) = text.split_at(end);
+        let next = after.trim_start();
+        if next.len() < after.len() && !next.is_empty() && !next.starts_with(char::is_lowercase) {
+            let begin = text.len() - rest.len();
+            sentences.extend(before.get(begin..));
+            rest = after;
+        }
+    }
+    sentences.push(rest);
+    sentences
 }
 
 /// The caller wants the way out that was offered.
@@ -124,4 +159,22 @@ fn leave(tenant: &Tenant, turn: &Turn<'_>, dialling: PromptName, nobody: PromptN
     }
     answer.escalation = Escalation { required: true, offers };
     answer.asking(asks, follow)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_taken_apart_at_the_ends_of_its_sentences() {
+        for (text, want) in [
+            ("One.", vec!["One."]),
+            ("It is late. Shall we call?", vec!["It is late.", " Shall we call?"]),
+            ("At 5 p.m. on Friday!  Bye.", vec!["At 5 p.m. on Friday!", "  Bye."]),
+            ("It is $89.50", vec!["It is $89.50"]),
+            ("", vec![""]),
+        ] {
+            assert_eq!(sentences(text), want, "{text}");
+        }
+    }
 }

@@ -19,7 +19,7 @@ use frontdesk_llm::{
     provider::{Outcome, Probed},
 };
 use frontdesk_store::{
-    instances::{Instances, LlmWord},
+    instances::{Instances, LlmSwitch, LlmWord},
     tasks::Stopping,
 };
 use serde::Serialize;
@@ -70,7 +70,8 @@ struct Others {
 /// What instances say of the provider.
 const OPEN: &str = "open";
 const CLOSED: &str = "closed";
-/// The model bills what nobody can foresee: nobody asks it.
+
+/// What they say of the switch, which no breaker moves. The model bills what nobody can foresee: nobody asks it.
 const OFF: &str = "off";
 /// Somebody saw it answer at a price that fits.
 const ON: &str = "on";
@@ -84,6 +85,8 @@ struct Inner {
     has_answered: bool,
     /// When it was last told that it answers late.
     slow_at: Option<Duration>,
+    /// When this process switched the model off, if others hear of that.
+    switched_off_at: Option<Timestamp>,
 }
 
 /// What was seen of the provider by this process.
@@ -179,24 +182,33 @@ impl Health {
             let inner = self.lock();
             (inner.breaker.state(), inner.cause.clone())
         };
-        match state {
-            State::Closed => self.say_word(CLOSED, cause),
-            State::Open | State::Probing => self.say_word(OPEN, cause),
-            State::Suspect => {}
+        let said = match state {
+            State::Closed => CLOSED,
+            State::Open | State::Probing => OPEN,
+            State::Suspect => return,
+        };
+        if let Some(Others { instances, clock, .. }) = self.others.get() {
+            instances.say_llm(LlmWord {
+                state: said.into(),
+                cause,
+                at: clock.now().to_string().into(),
+                by: Arc::default(),
+                endpoint: Arc::clone(&self.endpoint),
+            });
         }
     }
 
-    fn say_word(&self, state: &str, cause: Option<Arc<str>>) {
-        let Some(Others { instances, clock, .. }) = self.others.get() else {
-            return;
-        };
-        instances.say_llm(LlmWord {
+    /// Tells the other instances whether the model is switched off; when that was, if there are others.
+    fn say_switch(&self, state: &str) -> Option<Timestamp> {
+        let Others { instances, clock, .. } = self.others.get()?;
+        let at = clock.now();
+        instances.say_llm_switch(LlmSwitch {
             state: state.into(),
-            cause,
-            at: clock.now().to_string().into(),
+            at: at.to_string().into(),
             by: Arc::default(),
             endpoint: Arc::clone(&self.endpoint),
         });
+        Some(at)
     }
 
     /// Takes in what another instance says: a probe of one's own decides what it is worth.
@@ -206,18 +218,6 @@ impl Health {
         }
         let now = self.now();
         match &*word.state {
-            OFF => {
-                if self.is_newer_than_this_process(word) && !self.switched_off.swap(true, Ordering::Relaxed) {
-                    warn!(endpoint = %self.endpoint, by = &*word.by, "another instance switched the LLM off: it bills what nobody can foresee");
-                }
-                return;
-            }
-            ON => {
-                if self.switched_off.swap(false, Ordering::Relaxed) {
-                    info!(endpoint = %self.endpoint, by = &*word.by, "another instance's connection test switched the LLM on again");
-                }
-                return;
-            }
             OPEN if self.lock().breaker.heard_open(now).is_some() => {
                 let cause = word.cause.as_deref().unwrap_or_default();
                 self.lock().cause = Some(cause.into());
@@ -231,6 +231,22 @@ impl Health {
         self.woken.notify_one();
     }
 
+    /// Takes in that another instance has switched the model off, or on again.
+    fn heard_switch(&self, switch: &LlmSwitch) {
+        if switch.endpoint != self.endpoint {
+            return;
+        }
+        match &*switch.state {
+            OFF if self.is_newer_than_this_process(switch) && !self.switched_off.swap(true, Ordering::Relaxed) => {
+                warn!(endpoint = %self.endpoint, by = &*switch.by, "another instance switched the LLM off: it bills what nobody can foresee");
+            }
+            ON if !self.is_older_than_the_own_switch(switch) && self.switched_off.swap(false, Ordering::Relaxed) => {
+                info!(endpoint = %self.endpoint, by = &*switch.by, "another instance's connection test switched the LLM on again");
+            }
+            _ => {}
+        }
+    }
+
     pub(super) fn admission(&self) -> Admission {
         self.lock().breaker.admission()
     }
@@ -242,19 +258,29 @@ impl Health {
     /// Switches the model off, in the other instances too, until the next start or [`Health::restored`].
     pub(super) fn switch_off(&self) {
         self.switched_off.store(true, Ordering::Relaxed);
-        self.say_word(OFF, None);
+        let at = self.say_switch(OFF);
+        self.lock().switched_off_at = at;
     }
 
-    fn is_newer_than_this_process(&self, word: &LlmWord) -> bool {
-        let said: Option<Timestamp> = word.at.parse().ok();
+    fn is_newer_than_this_process(&self, switch: &LlmSwitch) -> bool {
+        let said: Option<Timestamp> = switch.at.parse().ok();
         let since = self.others.get().map(|others| others.since);
         since.zip(said).is_some_and(|(since, said)| said >= since)
+    }
+
+    /// A test from before this process switched the model off says nothing of what it was billed then. Such a word is
+    /// heard where the cache server was away when this process told.
+    fn is_older_than_the_own_switch(&self, switch: &LlmSwitch) -> bool {
+        let said: Option<Timestamp> = switch.at.parse().ok();
+        let off_at = self.lock().switched_off_at;
+        off_at.is_some_and(|off_at| said.is_none_or(|said| said < off_at))
     }
 
     /// Somebody saw the model answer at a price that fits.
     pub(super) fn restored(&self) {
         self.switched_off.store(false, Ordering::Relaxed);
-        self.say_word(ON, None);
+        self.say_switch(ON);
+        self.lock().switched_off_at = None;
         let now = self.now();
         let change = self.lock().breaker.reset(now);
         self.tell(change, "");
@@ -366,17 +392,34 @@ impl Health {
     }
 }
 
-/// Hears how other instances find the provider, until the process ends.
+/// Hears how other instances find the provider and whether they have switched it off, until the process ends. Each is looked
+/// at when it is said: a word about the switch is no news about the breaker.
 pub(super) async fn hear(running: Arc<Running>, instances: Arc<dyn Instances>, mut stopping: Stopping) {
-    let mut words = instances.llm_words();
+    let (mut words, mut switches) = (instances.llm_words(), instances.llm_switches());
+    // What was said before is heard too.
+    words.mark_changed();
+    switches.mark_changed();
     loop {
-        let word = words.borrow_and_update().clone();
-        if let Some(word) = word {
-            running.health.heard(&word);
-        }
         tokio::select! {
             () = stopping.wait() => return,
-            changed = words.changed() => if changed.is_err() { return },
+            changed = switches.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let switch = switches.borrow_and_update().clone();
+                if let Some(switch) = switch {
+                    running.health.heard_switch(&switch);
+                }
+            }
+            changed = words.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let word = words.borrow_and_update().clone();
+                if let Some(word) = word {
+                    running.health.heard(&word);
+                }
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use frontdesk_domain::ids::CallId;
 use frontdesk_llm::provider::RefusalKind;
 use frontdesk_store::{
-    instances::{Instances as _, RedisInstances, TurnClaim, TurnPlace},
+    instances::{Instances as _, LlmWord, RedisInstances, TurnClaim, TurnPlace},
     redis::Redis,
     redis_url::RedisUrl,
     seal::Sealer,
@@ -347,4 +347,43 @@ async fn a_model_that_one_instance_switches_off_is_off_in_all() {
     let tested = other.flow.llm().test_connection().await.unwrap();
     assert!(tested.ok, "{tested:?}");
     soon(&|| status(&one) != "disabled").await;
+}
+
+#[tokio::test]
+async fn how_the_llm_is_found_does_not_hide_that_it_is_off() {
+    let Some(server) = server() else { return };
+    let provider = Scripted::new([Does::Bills("cooling", ABSURD)]);
+    let scene = Scene::with_llm(&provider, json!({})).await;
+    let one = scene.beside_through(&server).await;
+    one.tenant(COMPANY).await;
+    one.call("CA1").says(FOREIGN).await;
+    let health = |scene: &Scene| scene.flow.llm().health().unwrap();
+    assert_eq!(
+        (health(&one).status, health(&one).breaker),
+        ("disabled", "closed"),
+        "what it bills says nothing of how it answers"
+    );
+    // Another instance finds that it answers, as each does every ten minutes.
+    let (_tasks, other) = third(&server).await;
+    let word = LlmWord {
+        state: "closed".into(),
+        cause: None,
+        at: "2026-11-25T17:00:00Z".into(),
+        by: "".into(),
+        endpoint: health(&one).endpoint,
+    };
+    other.say_llm(word);
+    sleep(Duration::from_millis(300)).await;
+    assert_eq!(health(&one).status, "disabled");
+    // The clock stands still: to this one it was switched off while the cache server was out of its reach.
+    let late = scene.beside_through(&server).await;
+    let begun = Instant::now();
+    while health(&late).status != "disabled" {
+        assert!(
+            begun.elapsed() < Duration::from_secs(2),
+            "it is not told that the model is off"
+        );
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(health(&late).breaker, "closed");
 }

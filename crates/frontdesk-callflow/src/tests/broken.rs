@@ -137,6 +137,19 @@ async fn a_panic_outside_the_decision_still_says_a_sentence_and_frees_the_turn()
 }
 
 #[tokio::test]
+async fn a_panic_outside_the_decision_dials_nobody_twice() {
+    let scene = Scene::new(json!({})).await;
+    let mut call = scene.call("CA1");
+    let document = call.says("let me talk to a person").await;
+    assert_eq!(dialled(&document).as_deref(), Some(DESTINATION), "{document}");
+    scene.breaks(Part::Recall, Fault::Panics);
+    let document = call.dial_result(&[("DialCallStatus", "busy")]).await;
+    assert!(said(&document).starts_with(EMERGENCY_SENTENCE), "{document}");
+    assert_eq!(dialled(&document), None, "{document}");
+    assert!(document.contains("<Record"), "{document}");
+}
+
+#[tokio::test]
 async fn a_store_that_does_not_say_what_it_knows_costs_a_second_and_no_answer() {
     let scene = Scene::new(json!({})).await;
     scene.call("CA0").voice().await;

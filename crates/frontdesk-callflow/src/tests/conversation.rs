@@ -440,3 +440,22 @@ async fn the_tone_is_heard() {
         assert!(heard.contains(words), "{tone} {heard}");
     }
 }
+
+#[tokio::test]
+async fn who_only_agrees_is_asked_for_more() {
+    let scene = Scene::new(json!({})).await;
+    let mut call = scene.call("CA1");
+    call.voice().await;
+    for words in ["great", "Okay.", "alright then", "Okay, perfect!"] {
+        let document = call.says(words).await;
+        let heard = said(&document);
+        assert!(
+            heard.contains("what else can I do") || heard.contains("What do you need"),
+            "{words}: {heard}"
+        );
+        assert!(!hangs_up(&document), "{words}");
+    }
+    for record in scene.records("CA1", 5).await.iter().skip(1) {
+        assert_eq!(record["source"], "conversation", "{record}");
+    }
+}

@@ -107,6 +107,14 @@ impl LedgerStore for Faulty {
         self.store.spend(account, month).await
     }
 
+    async fn spends(&self, month: MonthKey, page: Page<CompanyId>) -> Result<Vec<(CompanyId, Spend)>, StoreError> {
+        self.store.spends(month, page).await
+    }
+
+    async fn charged(&self, account: Account, turns: Vec<TurnId>) -> Result<Vec<(TurnId, PicoUsd)>, StoreError> {
+        self.store.charged(account, turns).await
+    }
+
     async fn entries(
         &self,
         account: Account,

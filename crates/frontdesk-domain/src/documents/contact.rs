@@ -11,7 +11,7 @@ use super::{
     company::Change,
     reader::{
         Reader, parse,
-        shapes::{boolean, checked, choice, integer, list, object, parsed, slug, text},
+        shapes::{boolean, checked, choice, integer, line, list, object, parsed, slug},
     },
 };
 use crate::{
@@ -232,7 +232,7 @@ const KINDS: &[(&str, ChannelKind)] = &[
 
 fn contact(doc: &mut Reader<'_, '_>, reach: Reach) -> Option<ContactDocument> {
     let id = doc.required("id", parsed("an id of 24 hexadecimal digits"));
-    let name = doc.required("name", text(1..=200));
+    let name = doc.required("name", line(1..=200));
     let enabled = doc.or("enabled", true, boolean);
     let min_severity = doc.or("minSeverity", "WARNING", choice(SEVERITIES));
     let companies = doc.optional("companies", list(1..=10_000, parsed("the id of a company")));

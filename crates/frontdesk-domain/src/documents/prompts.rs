@@ -12,7 +12,7 @@ use super::{
     company::language,
     reader::{
         Reader, parse,
-        shapes::{list, map, object, text, wording},
+        shapes::{line, list, map, object, text, wording},
     },
 };
 use crate::variables::Wording;
@@ -234,7 +234,7 @@ impl Prompts {
     /// Every fault that it has.
     pub fn parse(document: &Value, mode: Mode<'_>) -> Result<Parsed<Self>, Faults> {
         parse(document, mode, |doc| {
-            let version = doc.or("version", "", text(0..=100));
+            let version = doc.or("version", "", line(0..=100));
             let language = doc.required("language", language);
             let texts = doc.required("texts", object(|doc| Some(PromptTexts::read(doc))));
             let phrases = doc.or("phrases", json!({}), object(|doc| Some(phrases(doc))));

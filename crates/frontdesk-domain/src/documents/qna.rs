@@ -7,7 +7,7 @@ use super::{
     Faults, Mode, Parsed, owner_of,
     reader::{
         Reader, parse,
-        shapes::{boolean, list, slug, string, wording},
+        shapes::{boolean, is_one_line, list, slug, string, wording},
     },
     trade::TradeName,
     with_owner,
@@ -82,12 +82,11 @@ impl Qna {
         let owner = owner_of(
             document,
             "trade",
-            "the name of a trade, as text of 1 to 100 characters",
+            "the name of a trade, as one line of 1 to 100 characters",
             |trade| {
-                let trade = TradeName::new(trade);
-                (1..=100)
-                    .contains(&trade.as_str().chars().count())
-                    .then_some(Owner::Trade(trade))
+                let name = TradeName::new(trade);
+                let fits = (1..=100).contains(&name.as_str().chars().count());
+                (fits && is_one_line(trade)).then_some(Owner::Trade(name))
             },
         );
         Self::parse_owned(document, owner, mode)

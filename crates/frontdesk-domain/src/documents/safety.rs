@@ -10,7 +10,7 @@ use super::{
     company::language,
     reader::{
         Reader, parse, refuse_repeats,
-        shapes::{choice, integer, list, object, pattern, slug, spoken, string, text},
+        shapes::{choice, integer, line, list, object, pattern, slug, spoken, string},
         texts_of,
     },
     template::{ACTIONS, Action},
@@ -65,7 +65,7 @@ impl SafetyRules {
     /// Every fault that it has.
     pub fn parse(document: &Value, mode: Mode<'_>) -> Result<Parsed<Self>, Faults> {
         parse(document, mode, |doc| {
-            let version = doc.or("version", "", text(0..=100));
+            let version = doc.or("version", "", line(0..=100));
             let language = doc.or("language", "en-US", language);
             refuse_repeats(doc.place, texts_of(doc.raw("categories"), "/categories", "id"));
             // At least one: these rules are always on.
@@ -84,7 +84,7 @@ impl SafetyRules {
 
 fn category(doc: &mut Reader<'_, '_>) -> Option<SafetyCategory> {
     let id = doc.required("id", slug(SafetyId::new));
-    let name = doc.required("name", text(1..=200));
+    let name = doc.required("name", line(1..=200));
     let priority = doc.or("priority", 0, integer(-1_000_000..=1_000_000));
     let action = doc.or("action", "transfer", choice(ACTIONS));
     let sentence = doc.required("sentence", spoken(1..=1_000));

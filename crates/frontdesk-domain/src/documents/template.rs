@@ -11,7 +11,7 @@ use super::{
     reader::{
         Place, Read, Reader, parse, refuse_repeats,
         shapes::{
-            boolean, choice, confidence, integer, list, map, object, parsed, slug, string, text, trigger_pattern,
+            boolean, choice, confidence, integer, line, list, map, object, parsed, slug, string, trigger_pattern,
             wording,
         },
         texts_of,
@@ -178,9 +178,9 @@ const SCENARIOS: usize = 5_000;
 
 fn template(doc: &mut Reader<'_, '_>) -> Option<Template> {
     let id = doc.required("_id", parsed("an id of 24 hexadecimal digits"));
-    let name = doc.required("name", text(1..=200));
-    let trade = doc.or("trade", "", text(0..=100));
-    let version = doc.or("version", "", text(0..=100));
+    let name = doc.required("name", line(1..=200));
+    let trade = doc.or("trade", "", line(0..=100));
+    let version = doc.or("version", "", line(0..=100));
     let filler_words = doc.or("fillerWords", json!([]), list(0..=2_000, string(1..=100)));
     let synonym_map = doc.or("synonymMap", json!({}), synonyms);
     let tier1_threshold = doc.optional("tier1Threshold", confidence);
@@ -242,7 +242,7 @@ pub(super) fn synonyms(value: &Value, place: &mut Place<'_>) -> Read<SynonymMap>
 
 fn category(doc: &mut Reader<'_, '_>) -> Option<Category> {
     let id = doc.required("id", slug(|text| text.into()));
-    let name = doc.or("name", "", text(0..=200));
+    let name = doc.or("name", "", line(0..=200));
     let scenarios = doc.or("scenarios", json!([]), list(0..=SCENARIOS, object(scenario)));
     Some(Category {
         id: id?,
@@ -253,7 +253,7 @@ fn category(doc: &mut Reader<'_, '_>) -> Option<Category> {
 
 fn scenario(doc: &mut Reader<'_, '_>) -> Option<Scenario> {
     let id = doc.required("id", slug(ScenarioId::new));
-    let name = doc.or("name", "", text(0..=200));
+    let name = doc.or("name", "", line(0..=200));
     let status = doc.or("status", "live", choice(STATUSES));
     let priority = doc.or("priority", 0, integer(-1_000_000..=1_000_000));
     let triggers = doc.or("triggers", json!([]), list(0..=200, string(1..=500)));

@@ -178,6 +178,42 @@ fn refused(kind: Kind, at: &str, value: Value, pointer: &str, part: &str) {
 }
 
 #[test]
+fn names_and_labels_are_one_line() {
+    let check = |kind, at: &str| refused(kind, at, json!("a\nb"), at, "one line");
+    for at in [
+        "/name",
+        "/trade",
+        "/version",
+        "/categories/0/name",
+        "/categories/0/scenarios/0/name",
+    ] {
+        check(Kind::Template, at);
+    }
+    check(Kind::Safety, "/version");
+    check(Kind::Safety, "/categories/0/name");
+    check(Kind::Prompts, "/version");
+    check(Kind::TradeQna, "/trade");
+}
+
+#[test]
+fn what_is_spoken_and_what_is_compared_may_have_several_lines() {
+    for (kind, at) in [
+        (Kind::Template, "/categories/0/scenarios/0/fullReplies/0"),
+        (Kind::Template, "/categories/0/scenarios/0/triggers/0"),
+        (Kind::Qna, "/answer"),
+        (Kind::Qna, "/question"),
+        (Kind::Safety, "/categories/0/sentence"),
+        (Kind::Prompts, "/texts/silence/default/0"),
+    ] {
+        let mut document = example(kind);
+        *document.pointer_mut(at).unwrap() = json!("one\r\n\ttwo");
+        for mode in [Mode::new_document(), Mode::Import] {
+            assert!(parse(kind, &document, mode).is_ok(), "{kind:?} {at}");
+        }
+    }
+}
+
+#[test]
 fn every_fault_of_a_template_is_named() {
     let check = |at: &str, value, part: &str| refused(Kind::Template, at, value, at, part);
     let first = "/categories/0/scenarios/0";

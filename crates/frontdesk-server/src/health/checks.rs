@@ -1,7 +1,8 @@
 //! The parts that every process has: caches, tier 2, tier 3.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    fmt,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -78,19 +79,42 @@ impl Check for CacheCheck {
     }
 }
 
+/// Why there is no encoder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoEncoder {
+    /// None was found.
+    NotFound,
+    /// One was found and cannot be loaded: why, with all causes.
+    NotLoaded(Box<str>),
+}
+
+impl fmt::Display for NoEncoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound => {
+                f.write_str("no encoder was found; `frontdesk model install` gets one for the next start")
+            }
+            Self::NotLoaded(why) => write!(f, "the encoder that was found cannot be loaded: {why}"),
+        }
+    }
+}
+
 /// Whether tier 2 can compute what utterances mean.
 pub struct EncoderCheck {
     flow: Arc<CallFlow>,
+    /// Empty until it was looked for, and while there is one.
+    no_encoder: Arc<OnceLock<NoEncoder>>,
     failures: Rising,
     busy: Rising,
 }
 
 impl EncoderCheck {
-    /// Looks at this call path.
+    /// Looks at this call path; whoever loads the encoder says why there is none.
     #[must_use]
-    pub fn new(flow: Arc<CallFlow>) -> Self {
+    pub fn new(flow: Arc<CallFlow>, no_encoder: Arc<OnceLock<NoEncoder>>) -> Self {
         Self {
             flow,
+            no_encoder,
             failures: Rising::default(),
             busy: Rising::default(),
         }
@@ -114,12 +138,15 @@ impl Check for EncoderCheck {
     async fn health(&self) -> Health {
         let meanings = self.flow.meanings();
         let (failed, late) = meanings.failures();
-        let detail = match meanings.matcher() {
-            Matcher::Semantic => format!("computes meanings; {failed} failed, {late} came too late so far"),
-            // Not installed is a choice, and said at the start.
-            Matcher::Lexical => "not in use: words alone decide tier 2; `frontdesk doctor` says why".to_owned(),
+        let no_encoder = self.no_encoder.get();
+        let detail = match (meanings.matcher(), no_encoder) {
+            (Matcher::Semantic, _) => format!("computes meanings; {failed} failed, {late} came too late so far"),
+            (Matcher::Lexical, Some(why)) => format!("words alone decide tier 2: {why}"),
+            (Matcher::Lexical, None) => "words alone decide tier 2 until the encoder is loaded".to_owned(),
         };
-        match (self.failures.recently(failed), self.busy.recently(late)) {
+        // Not installed is a choice; what is installed and of no use is none.
+        let is_damaged = matches!(no_encoder, Some(NoEncoder::NotLoaded(_)));
+        match (self.failures.recently(failed), self.busy.recently(late) || is_damaged) {
             (true, _) => Health::down(detail),
             (false, true) => Health::degraded(detail),
             (false, false) => Health::well(detail),

@@ -16,7 +16,7 @@ mod checks;
 mod keeper;
 mod monitor;
 
-pub use checks::{CacheCheck, EncoderCheck, LlmCheck, LlmSpeedCheck};
+pub use checks::{CacheCheck, EncoderCheck, LlmCheck, LlmSpeedCheck, NoEncoder};
 pub(crate) use keeper::GONE;
 pub use monitor::{Monitor, MonitorParts};
 

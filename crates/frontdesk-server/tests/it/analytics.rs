@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use frontdesk_domain::{
+    clock::Clock as _,
     confidence::Confidence,
     decision::{CandidateKind, FallbackKind, SkipReason, Source, Step, StepOutcome, Tier, TraceCandidate, TraceEntry},
-    ids::{CompanyId, ScenarioId},
+    ids::{CompanyId, ObjectId, ScenarioId, TurnId},
+    ledger::Usage,
+    money::PicoUsd,
     record::{TurnOutcome, TurnRecord},
 };
-use frontdesk_store::ports::{RetentionStore as _, TurnLog as _};
+use frontdesk_store::ports::{Bill, LedgerStore as _, RetentionStore as _, TurnLog as _};
 use serde_json::{Value, json};
 
 use crate::{
+    budget::hold,
     calls::{id_in, turn},
     support::TestApp,
 };
@@ -220,6 +224,38 @@ async fn what_nothing_matched_is_grouped_and_priced_and_weighed() {
     let spoken = json!([{ "fallbackType": "noMatchFound", "variation": 0, "turns": 3, "heardBefore": 1 }]);
     assert_eq!(shown["fallbackVariations"], spoken);
     assert_eq!(shown["fallbacksWithoutLlm"], json!({ "budget": 3 }));
+}
+
+#[tokio::test]
+async fn an_answer_that_came_too_late_cost_what_the_ledger_says() {
+    let app = TestApp::start().await;
+    app.clock.set("2026-11-27T12:00:00Z");
+    let path = app.company("+15551234567").await;
+    hold(&app, &path).await;
+    let at = "2026-11-27T11:00:00Z";
+    let mut late = turn(id_in(&path), "CA1", 1, at, "sell me a boat", TurnOutcome::Fallback);
+    late.turn_id = TurnId::new("turn");
+    late.decision.source = Source::Fallback;
+    late.decision.fallback_type = Some(FallbackKind::TechnicalIssue);
+    late.decision.cost_usd = "0.25".parse().unwrap();
+    late.decision.trace = vec![step(Step::Llm, StepOutcome::Error, None, None)];
+    app.store.append_turns(Arc::new(vec![late])).await.unwrap();
+    let advice = async || {
+        let shown = app.get(&format!("{path}/analytics")).await.ok(200);
+        shown["spendByMissingScenario"][0]["advice"].clone()
+    };
+    let most = "this call cost $0.25: add a scenario that answers this";
+    assert_eq!(advice().await, most, "the bill is not known yet");
+    let bill = Bill {
+        usage: Some(Usage::default()),
+        price: None,
+        amount: "0.02".parse().unwrap(),
+        overrun: PicoUsd::ZERO,
+        at: app.clock.now(),
+    };
+    let entry = ObjectId::from_parts(7, [7; 8]).into();
+    assert!(app.store.settle(entry, bill).await.unwrap());
+    assert_eq!(advice().await, "this call cost $0.02: add a scenario that answers this");
 }
 
 #[tokio::test]

@@ -73,11 +73,25 @@ pub enum CallCount {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LlmWord {
-    /// `open`: it is down. `closed`: it answers. `off`: it bills what nobody can foresee. `on`: it was seen not to. A word of
-    /// another version is none of these.
+    /// `open`: it is down. `closed`: it answers. A word of another version is neither.
     pub state: Arc<str>,
     /// What is wrong; absent while nothing is.
     pub cause: Option<Arc<str>>,
+    /// When, in RFC 3339.
+    pub at: Arc<str>,
+    /// Which instance says so.
+    #[serde(default)]
+    pub by: Arc<str>,
+    /// Of which provider: instances need not all ask the same one.
+    pub endpoint: Arc<str>,
+}
+
+/// Whether an instance has switched the LLM off. Told apart from how it finds the LLM: neither takes the other's place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LlmSwitch {
+    /// `off`: it bills what nobody can foresee. `on`: it was seen not to. A word of another version is neither.
+    pub state: Arc<str>,
     /// When, in RFC 3339.
     pub at: Arc<str>,
     /// Which instance says so.
@@ -113,4 +127,8 @@ pub trait Instances: Send + Sync {
     fn say_llm(&self, word: LlmWord);
     /// How another instance found the LLM last.
     fn llm_words(&self) -> watch::Receiver<Option<LlmWord>>;
+    /// Tells the others that the LLM is switched off, or on again.
+    fn say_llm_switch(&self, switch: LlmSwitch);
+    /// What another instance said last of whether the LLM is switched off.
+    fn llm_switches(&self) -> watch::Receiver<Option<LlmSwitch>>;
 }

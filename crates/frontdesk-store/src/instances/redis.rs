@@ -9,11 +9,12 @@ use frontdesk_domain::{
 };
 use futures_util::future::BoxFuture;
 use redis::{Script, cmd};
+use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 use tokio::{sync::watch, time};
 use tracing::debug;
 
-use super::{CallCount, CallLimits, Instances, LlmWord, TurnAnswer, TurnClaim, TurnPlace};
+use super::{CallCount, CallLimits, Instances, LlmSwitch, LlmWord, TurnAnswer, TurnClaim, TurnPlace};
 use crate::{
     redis::{NoAnswer, Redis},
     seal::Sealer,
@@ -34,6 +35,12 @@ const LLM_HEALTH: &str = "production-ai:llm-health";
 
 /// So long a word about the LLM holds: shorter than from one check to the next.
 const LLM_HEALTH_TTL: Duration = Duration::from_mins(8);
+
+/// Whether the LLM is switched off, key and channel: not that of its health, which each check writes anew.
+const LLM_SWITCH: &str = "production-ai:llm-switch";
+
+/// So long who was out of reach learns of a switch. Who has heard of it keeps to it however long that lasts.
+const LLM_SWITCH_TTL: Duration = Duration::from_hours(24);
 
 /// A channel that was lost is tried again so much later.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -121,6 +128,7 @@ struct Inner {
     note_call: Script,
     keep_call: Script,
     llm: watch::Sender<Option<LlmWord>>,
+    llm_switch: watch::Sender<Option<LlmSwitch>>,
 }
 
 impl fmt::Debug for RedisInstances {
@@ -146,6 +154,7 @@ impl RedisInstances {
             note_call: Script::new(NOTE_CALL),
             keep_call: Script::new(KEEP_CALL),
             llm: watch::Sender::new(None),
+            llm_switch: watch::Sender::new(None),
         });
         tasks.spawn(
             "hear how others find the LLM",
@@ -205,24 +214,46 @@ impl Inner {
     }
 
     async fn hear_until_lost(&self) {
-        let Ok(mut subscription) = self.redis.subscribe(&[LLM_HEALTH.to_owned()]).await else {
+        let channels = [LLM_HEALTH, LLM_SWITCH];
+        let Ok(mut subscription) = self.redis.subscribe(&channels.map(str::to_owned)).await else {
             return;
         };
-        if let Ok(Some(said)) = self.redis.ask::<Option<Vec<u8>>>(cmd("GET").arg(LLM_HEALTH)).await {
-            self.note_llm(&said);
+        for key in channels {
+            if let Ok(Some(said)) = self.redis.ask::<Option<Vec<u8>>>(cmd("GET").arg(key)).await {
+                self.note_llm(key, &said);
+            }
         }
-        while let Some((_, said)) = subscription.next().await {
-            self.note_llm(&said);
+        while let Some((channel, said)) = subscription.next().await {
+            self.note_llm(&channel, &said);
         }
     }
 
-    fn note_llm(&self, said: &[u8]) {
-        let Ok(word) = serde_json::from_slice::<LlmWord>(said) else {
+    fn note_llm(&self, channel: &str, said: &[u8]) {
+        match channel {
+            LLM_HEALTH => self.note(&self.llm, said, |word| &word.by),
+            LLM_SWITCH => self.note(&self.llm_switch, said, |switch| &switch.by),
+            _ => {}
+        }
+    }
+
+    /// Takes what another instance has said; what cannot be read was written by another version.
+    fn note<T: DeserializeOwned>(&self, heard: &watch::Sender<Option<T>>, said: &[u8], by: impl Fn(&T) -> &Arc<str>) {
+        let Ok(word) = serde_json::from_slice::<T>(said) else {
             return;
         };
-        if *word.by != *self.name {
-            self.llm.send_replace(Some(word));
+        if **by(&word) != *self.name {
+            heard.send_replace(Some(word));
         }
+    }
+
+    /// Keeps a word for those who come later, and tells those who are there.
+    async fn say(&self, key: &str, word: &(impl Serialize + Sync), lasts: Duration) -> Result<(), NoAnswer> {
+        // Texts can always be written; what is empty is not understood.
+        let said = serde_json::to_vec(word).unwrap_or_default();
+        let mut set = cmd("SET");
+        set.arg(key).arg(&said).arg("PX").arg(millis(lasts));
+        self.redis.ask::<()>(&set).await?;
+        self.redis.ask(cmd("PUBLISH").arg(key).arg(&said)).await
     }
 }
 
@@ -308,17 +339,23 @@ impl Instances for RedisInstances {
     fn say_llm(&self, word: LlmWord) {
         self.behind("tell how the LLM is", async move |inner: Arc<Inner>| {
             let by = inner.name.as_str().into();
-            // Texts can always be written; what is empty is not understood.
-            let said = serde_json::to_vec(&LlmWord { by, ..word }).unwrap_or_default();
-            let mut set = cmd("SET");
-            set.arg(LLM_HEALTH).arg(&said).arg("PX").arg(millis(LLM_HEALTH_TTL));
-            inner.redis.ask::<()>(&set).await?;
-            inner.redis.ask(cmd("PUBLISH").arg(LLM_HEALTH).arg(&said)).await
+            inner.say(LLM_HEALTH, &LlmWord { by, ..word }, LLM_HEALTH_TTL).await
         });
     }
 
     fn llm_words(&self) -> watch::Receiver<Option<LlmWord>> {
         self.0.llm.subscribe()
+    }
+
+    fn say_llm_switch(&self, switch: LlmSwitch) {
+        self.behind("tell whether the LLM is off", async move |inner: Arc<Inner>| {
+            let by = inner.name.as_str().into();
+            inner.say(LLM_SWITCH, &LlmSwitch { by, ..switch }, LLM_SWITCH_TTL).await
+        });
+    }
+
+    fn llm_switches(&self) -> watch::Receiver<Option<LlmSwitch>> {
+        self.0.llm_switch.subscribe()
     }
 }
 

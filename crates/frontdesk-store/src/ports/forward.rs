@@ -167,6 +167,8 @@ macro_rules! forward {
             void(id: LedgerEntryId, at: Timestamp) -> Result<bool, StoreError>;
             reap(now: Timestamp) -> Result<Vec<(Account, LedgerEntry)>, StoreError>;
             spend(account: Account, month: MonthKey) -> Result<Spend, StoreError>;
+            spends(month: MonthKey, page: Page<CompanyId>) -> Result<Vec<(CompanyId, Spend)>, StoreError>;
+            charged(account: Account, turns: Vec<TurnId>) -> Result<Vec<(TurnId, PicoUsd)>, StoreError>;
             entries(account: Account, filter: LedgerFilter, page: Page<LedgerEntryId>)
                 -> Result<Vec<LedgerEntry>, StoreError>;
             audit() -> Result<Audit, StoreError>;

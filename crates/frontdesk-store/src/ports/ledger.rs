@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use frontdesk_domain::{
-    ids::{CallId, LedgerEntryId, TurnId},
+    ids::{CallId, CompanyId, LedgerEntryId, TurnId},
     ledger::{Account, EntryKind, LedgerEntry, PriceRow, Spend, Usage},
     money::PicoUsd,
     time::{MonthKey, Timestamp},
@@ -113,6 +113,11 @@ pub trait LedgerStore: Send + Sync {
     async fn reap(&self, now: Timestamp) -> Result<Vec<(Account, LedgerEntry)>, StoreError>;
     /// What a month has taken so far.
     async fn spend(&self, account: Account, month: MonthKey) -> Result<Spend, StoreError>;
+    /// What a month has taken of each company that has spent something in it, in the order of their ids.
+    async fn spends(&self, month: MonthKey, page: Page<CompanyId>) -> Result<Vec<(CompanyId, Spend)>, StoreError>;
+    /// What each of these turns was charged, all its attempts together, in this order. Turns without an entry are left
+    /// out, and so are those of which something is still held.
+    async fn charged(&self, account: Account, turns: Vec<TurnId>) -> Result<Vec<(TurnId, PicoUsd)>, StoreError>;
     /// An account's entries, newest first.
     async fn entries(
         &self,

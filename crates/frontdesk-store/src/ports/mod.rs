@@ -62,6 +62,7 @@ pub mod signatures {
             TemplateId, TurnId,
         },
         ledger::{Account, LedgerEntry, Spend},
+        money::PicoUsd,
         notice::{Attempt, Delivery},
         record::{Message, MessageState, Notification, TurnRecord},
         time::{MonthKey, Timestamp},

@@ -8,8 +8,13 @@ use frontdesk_domain::{clock::Clock as _, time::TimeZone};
 use frontdesk_encoder::{bert::Bert, files};
 use frontdesk_llm::prices::PriceTable;
 use frontdesk_store::{mongo_url::MongoUrl, system::SystemClock};
+use serde_json::Value;
 
-use super::{Context, admin_of, doctor_calls, doctor_servers, doctor_twilio, runtime};
+use super::{
+    Context, admin_of, doctor_calls, doctor_servers,
+    doctor_store::{self, Server},
+    doctor_twilio, runtime,
+};
 use crate::{
     admin::{AdminError, text},
     cli::DoctorArguments,
@@ -17,7 +22,7 @@ use crate::{
     http_client::BaseUrl,
     output::Output,
     readiness::{self, Finding, Severity},
-    wiring::{self, open_files},
+    wiring::{self, encoder, open_files},
 };
 
 pub(super) fn run(context: &Context, doctor: &DoctorArguments) -> Result<()> {
@@ -26,15 +31,15 @@ pub(super) fn run(context: &Context, doctor: &DoctorArguments) -> Result<()> {
     let mut worst = Severity::Fine;
     let config = context.config()?;
     report(output, &mut worst, &[configuration(context)])?;
-    report(output, &mut worst, &public_url(&config))?;
-    let server = arguments
+    let url = arguments
         .url
         .clone()
         .unwrap_or_else(|| BaseUrl::of_listener(config.http.listen));
-    let admin = admin_of(&config, server.clone(), arguments.token.clone().map(Into::into));
+    report(output, &mut worst, &public_url(&config, &url))?;
+    let admin = admin_of(&config, url.clone(), arguments.token.clone().map(Into::into));
     let runtime = runtime()?;
-    let listens = runtime.block_on(listener(&config, &server, arguments.url.is_some()));
-    let runs = listens.iter().any(|finding| finding.text.contains("Frontdesk answers"));
+    let (server, listens) = runtime.block_on(listener(&config, url, arguments.url.is_some()));
+    let runs = server.readiness.is_some();
     report(output, &mut worst, &listens)?;
     report(
         output,
@@ -49,18 +54,19 @@ pub(super) fn run(context: &Context, doctor: &DoctorArguments) -> Result<()> {
         report(output, &mut worst, &runtime.block_on(calls(&admin)))?;
     } else {
         let unseen = Finding::fine(format!(
-            "no server answers at {server}: fallbacks, LLM, budgets, arrivals and slow turns were not looked at"
+            "no server answers at {}: fallbacks, LLM, budgets, arrivals and slow turns were not looked at",
+            server.url
         ));
         report(output, &mut worst, &[unseen])?;
     }
-    report(output, &mut worst, &[encoder(&config), llm(&config)])?;
+    report(output, &mut worst, &[encoder_files(&config), llm(&config)])?;
     if let Some(url) = &config.cache {
         report(output, &mut worst, &runtime.block_on(doctor_servers::cache(url)))?;
     }
     report(output, &mut worst, open_files::inspect().as_slice())?;
     let is_there = match &config.store {
         StoreUrl::Sqlite(path) => {
-            report(output, &mut worst, &files(&config, path))?;
+            report(output, &mut worst, &doctor_store::files(&config, path, &server))?;
             path.exists()
         }
         StoreUrl::Mongo(url) => {
@@ -71,7 +77,8 @@ pub(super) fn run(context: &Context, doctor: &DoctorArguments) -> Result<()> {
         }
     };
     if is_there {
-        runtime.block_on(store(&config, output, &mut worst, doctor.twilio))?;
+        let base = webhooks_base(&config, &server);
+        runtime.block_on(store(&config, output, &mut worst, &base, doctor.twilio))?;
     }
     match worst {
         Severity::Fine => Ok(output.line(output.good("everything is as it should be"))?),
@@ -114,7 +121,7 @@ fn configuration(context: &Context) -> Finding {
 }
 
 /// Whether meaning can be asked.
-fn encoder(config: &Config) -> Finding {
+fn encoder_files(config: &Config) -> Finding {
     match files::find(&config.model.folders()) {
         Some(folder) => match Bert::load(&folder) {
             Ok(_) => Finding::fine(format!(
@@ -123,8 +130,9 @@ fn encoder(config: &Config) -> Finding {
             )),
             Err(error) => Finding::failure(
                 format!(
-                    "the encoder in {} cannot be used, so tier 2 goes by words alone (lexical): {error}",
-                    folder.display()
+                    "the encoder in {} cannot be used, so tier 2 goes by words alone (lexical): {}",
+                    folder.display(),
+                    encoder::in_words(error)
                 ),
                 "run `frontdesk model install` to get its files anew, or set FRONTDESK_MODEL__PATH to a folder that has them",
             ),
@@ -153,14 +161,18 @@ fn llm(config: &Config) -> Finding {
             "add its price by FRONTDESK_LLM__PRICES, or name a model that has one by FRONTDESK_LLM__MODEL",
         );
     }
-    Finding::fine(format!("tier 3 asks {} at {}", llm.model, llm.endpoint))
+    let key = match &llm.key_origin {
+        Some(origin) => format!("with the key of {origin}"),
+        None => "without a key".to_owned(),
+    };
+    Finding::fine(format!("tier 3 asks {} at {} {key}", llm.model, llm.endpoint))
 }
 
-fn public_url(config: &Config) -> Vec<Finding> {
+fn public_url(config: &Config, server: &BaseUrl) -> Vec<Finding> {
     let mut found = Vec::new();
     match config.http.public_url.as_deref() {
         None => found.push(Finding::warning(
-            format!("Twilio cannot reach http://{}: no public URL is set", config.http.listen),
+            format!("Twilio cannot reach {server}: no public URL is set"),
             "set FRONTDESK_HTTP__PUBLIC_URL to the URL that leads here, such as https://voice.example.com; trials on this machine need none",
         )),
         Some(url) if url.starts_with("https://") => found.push(Finding::fine(format!("webhooks are signed for {url}"))),
@@ -179,36 +191,74 @@ fn public_url(config: &Config) -> Vec<Finding> {
 }
 
 /// Who listens where the server should.
-async fn listener(config: &Config, server: &BaseUrl, named: bool) -> Vec<Finding> {
-    match server.send("GET", "/readyz", &[], Vec::new()).await {
+async fn listener(config: &Config, url: BaseUrl, is_named: bool) -> (Server, Vec<Finding>) {
+    let listen = config.http.listen;
+    let (readiness, found) = match url.send("GET", "/readyz", &[], Vec::new()).await {
         Ok(reply) => {
-            let readiness: serde_json::Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-            match text(&readiness, "status") {
-                "" => vec![Finding::failure(
-                    format!("something that is no Frontdesk listens at {server}"),
+            let readiness: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+            if text(&readiness, "status").is_empty() {
+                let other = Finding::failure(
+                    format!("something that is no Frontdesk listens at {url}"),
                     "stop it, or choose another address with FRONTDESK_HTTP__LISTEN",
-                )],
-                "ready" => vec![Finding::fine(format!("a Frontdesk answers at {server}: ready"))],
-                status => vec![Finding::warning(
-                    format!("a Frontdesk answers at {server}: {status}"),
-                    format!("read {server}/readyz, it names what is not well"),
-                )],
+                );
+                (None, vec![other])
+            } else {
+                let found = of_server(&url, &readiness);
+                (Some(readiness), found)
             }
         }
-        Err(error) if named => vec![Finding::failure(
-            error.to_string(),
-            "start it, or name another with --url",
-        )],
-        Err(_) => match std::net::TcpListener::bind(config.http.listen) {
-            Ok(_) => vec![Finding::fine(format!(
-                "{} is free; start the server with `frontdesk serve`",
-                config.http.listen
-            ))],
-            Err(error) => vec![Finding::failure(
-                format!("{} cannot be listened on: {error}", config.http.listen),
-                "choose another address with FRONTDESK_HTTP__LISTEN",
-            )],
-        },
+        Err(error) if is_named => {
+            let absent = Finding::failure(error.to_string(), "start it, or name another with --url");
+            (None, vec![absent])
+        }
+        Err(_) => {
+            let place = match std::net::TcpListener::bind(listen) {
+                Ok(_) => Finding::fine(format!("{listen} is free; start the server with `frontdesk serve`")),
+                Err(error) => Finding::failure(
+                    format!("{listen} cannot be listened on: {error}"),
+                    "choose another address with FRONTDESK_HTTP__LISTEN",
+                ),
+            };
+            (None, vec![place])
+        }
+    };
+    let server = Server {
+        url,
+        is_named,
+        readiness,
+    };
+    (server, found)
+}
+
+/// What a server says of itself: each part that is not well, in its own words.
+fn of_server(url: &BaseUrl, readiness: &Value) -> Vec<Finding> {
+    let status = text(readiness, "status");
+    let says = format!("a Frontdesk answers at {url}: {status}");
+    if status == "ready" {
+        return vec![Finding::fine(says)];
+    }
+    let mut found = vec![Finding::warning(
+        says,
+        format!("GET {url}/api/v1/health names what helps each part that is not well"),
+    )];
+    let checks = readiness.get("checks").and_then(Value::as_array);
+    let unwell = checks
+        .into_iter()
+        .flatten()
+        .filter(|check| text(check, "status") != "ok");
+    found.extend(unwell.map(|check| {
+        let [name, status, detail] = ["name", "status", "detail"].map(|field| text(check, field));
+        Finding::warning(format!("its {name} is {status}: {detail}"), String::new())
+    }));
+    found
+}
+
+/// The URL that leads to the webhooks, as far as it is known here.
+fn webhooks_base(config: &Config, server: &Server) -> String {
+    match &config.http.public_url {
+        Some(url) => url.to_string(),
+        None if server.is_named => server.url.to_string(),
+        None => format!("http://{}", config.http.listen),
     }
 }
 
@@ -253,51 +303,6 @@ fn token_file(config: &Config) -> Finding {
     }
 }
 
-/// The folder and the key.
-fn files(config: &Config, store: &Path) -> Vec<Finding> {
-    let mut found = Vec::new();
-    let folder = config.folder();
-    if !store.exists() {
-        found.push(Finding::fine(format!(
-            "the store {} will be made at the first start",
-            store.display()
-        )));
-    }
-    if folder.exists()
-        && folder
-            .metadata()
-            .is_ok_and(|metadata| metadata.permissions().readonly())
-    {
-        found.push(Finding::failure(
-            format!("{} cannot be written", folder.display()),
-            "make its owner the server's user",
-        ));
-    }
-    let key = config.key_file();
-    if config.secrets.key.is_some() {
-        found.push(Finding::fine("the sealing key is set in the configuration"));
-    } else if key.exists() {
-        found.push(Finding::fine(format!(
-            "the sealing key is in {}; keep a copy of it elsewhere",
-            key.display()
-        )));
-    } else if store.exists() {
-        found.push(Finding::failure(
-            format!(
-                "there is a store, and no sealing key in {}: auth tokens in it cannot be opened",
-                key.display()
-            ),
-            "put the key back, or set FRONTDESK_SECRETS__KEY",
-        ));
-    } else {
-        found.push(Finding::fine(format!(
-            "a sealing key will be made in {}",
-            key.display()
-        )));
-    }
-    found
-}
-
 /// What all instances that share a store must have alike.
 fn shared_secrets(config: &Config) -> Vec<Finding> {
     let key = match &config.secrets.key {
@@ -331,7 +336,7 @@ async fn database(_: &MongoUrl) -> Vec<Finding> {
 }
 
 /// The store, and each company in it.
-async fn store(config: &Config, output: Output, worst: &mut Severity, for_twilio: bool) -> Result<()> {
+async fn store(config: &Config, output: Output, worst: &mut Severity, base: &str, for_twilio: bool) -> Result<()> {
     if config.secrets.key.is_none() && (config.store.is_shared() || !config.key_file().exists()) {
         return Ok(());
     }
@@ -353,19 +358,14 @@ async fn store(config: &Config, output: Output, worst: &mut Severity, for_twilio
         let remedy = "import some with `frontdesk import FILE`, or try the demo with `frontdesk serve --demo`";
         return report(output, worst, &[Finding::warning("there are no companies", remedy)]);
     }
-    let base = config
-        .http
-        .public_url
-        .as_deref()
-        .map_or_else(|| format!("http://{}", config.http.listen), str::to_owned);
     let has_platform_token = config.twilio.auth_token.is_some();
     for (settings, documents) in &inspected {
         let company = &settings.company;
         output.line(output.bold(format_args!("\n{} ({})", company.name, company.phone)))?;
-        doctor_twilio::addresses(output, &base, company)?;
+        doctor_twilio::addresses(output, base, company)?;
         let mut found = readiness::of_company(settings, documents, has_platform_token);
         if for_twilio {
-            found.push(doctor_twilio::self_test(output, config, &base, settings)?);
+            found.push(doctor_twilio::self_test(output, config, base, settings)?);
         }
         if found.is_empty() {
             found.push(Finding::fine("it is ready"));
@@ -374,4 +374,65 @@ async fn store(config: &Config, output: Output, worst: &mut Severity, for_twilio
     }
     output.line("")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::Origins;
+
+    fn server(url: &str) -> BaseUrl {
+        url.parse().unwrap()
+    }
+
+    #[test]
+    fn a_server_names_its_parts_that_are_not_well() {
+        let check =
+            |name: &str, status: &str, detail: &str| json!({ "name": name, "status": status, "detail": detail });
+        let url = server("http://127.0.0.1:8080");
+        let degraded = json!({ "status": "degraded", "checks": [
+            check("store", "ok", "answers"), check("encoder", "degraded", "config.json is damaged")
+        ] });
+        let found = of_server(&url, &degraded);
+        let texts: Vec<_> = found.iter().map(|finding| finding.text.as_str()).collect();
+        assert_eq!(
+            texts,
+            [
+                "a Frontdesk answers at http://127.0.0.1:8080: degraded",
+                "its encoder is degraded: config.json is damaged"
+            ]
+        );
+        assert!(found.iter().all(|finding| finding.severity == Severity::Warning));
+        let ready = json!({ "status": "ready", "checks": [check("store", "ok", "answers")] });
+        let found = of_server(&url, &ready);
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Fine));
+    }
+
+    #[test]
+    fn webhooks_lead_to_the_public_url_else_to_the_server_that_was_asked() {
+        let check = |public_url: Option<&str>, is_named: bool, want: &str| {
+            let origins = Origins {
+                environment: public_url
+                    .map(|url| ("FRONTDESK_HTTP__PUBLIC_URL".to_owned(), url.to_owned()))
+                    .into_iter()
+                    .collect(),
+                ..Origins::default()
+            };
+            let config = Config::load(&origins).unwrap();
+            let asked = Server {
+                url: server("http://10.0.0.5:9000"),
+                is_named,
+                readiness: None,
+            };
+            assert_eq!(webhooks_base(&config, &asked), want);
+        };
+        check(Some("https://voice.example.com"), true, "https://voice.example.com");
+        check(None, true, "http://10.0.0.5:9000");
+        check(None, false, "http://127.0.0.1:8080");
+        let config = Config::load(&Origins::default()).unwrap();
+        let found = public_url(&config, &server("http://10.0.0.5:9000"));
+        assert!(found[0].text.contains("http://10.0.0.5:9000"), "{found:?}");
+    }
 }

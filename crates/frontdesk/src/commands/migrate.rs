@@ -12,7 +12,8 @@ const TELL_EVERY: usize = 1_000;
 
 pub(super) fn run(context: &Context, arguments: &MigrateArguments) -> Result<()> {
     let config = context.config()?;
-    let store = |name: &str, url: &str| url.parse::<StoreUrl>().with_context(|| format!("{name} {url}"));
+    // The address itself is left out: it may hold a password.
+    let store = |name: &'static str, url: &str| url.parse::<StoreUrl>().context(name);
     let from = store("--from", &arguments.from)?;
     let to = store("--to", &arguments.to)?;
     complain(format_args!(

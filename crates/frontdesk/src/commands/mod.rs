@@ -21,6 +21,7 @@ mod dev;
 mod doctor;
 mod doctor_calls;
 mod doctor_servers;
+mod doctor_store;
 mod doctor_twilio;
 mod eval;
 mod export;

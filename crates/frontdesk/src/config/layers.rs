@@ -1,12 +1,15 @@
 //! The layers of the configuration, the last one that sets a key wins.
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc};
 
 use frontdesk_llm::endpoint::api_key;
 use secrecy::SecretString;
 use toml::{Table, Value};
 
 use super::{Config, ConfigError, DEFAULT_FILE, Flag, SettingFault, keys};
+
+/// The LLM's key under the name that `OpenAI`'s own tools know.
+pub(super) const OPENAI_API_KEY: &str = "OPENAI_API_KEY";
 
 /// A value and where it was set.
 #[derive(Debug, Clone)]
@@ -56,7 +59,7 @@ impl Layers {
     pub(super) fn add_text(&mut self, origin: &str, text: &str) {
         let table: Table = match text.parse() {
             Ok(table) => table,
-            Err(error) => return self.fault(origin, format!("is no TOML: {error}")),
+            Err(error) => return self.fault(origin, no_toml(text, &error)),
         };
         for (section, value) in table {
             let Value::Table(section_keys) = value else {
@@ -116,6 +119,11 @@ impl Layers {
         });
     }
 
+    /// Where a setting was set that was not taken yet.
+    pub(super) fn origin(&self, key: &str) -> Option<Arc<str>> {
+        self.settings.get(key).map(|setting| setting.origin.as_str().into())
+    }
+
     /// Takes a setting as its type. What is wrong with it is noted and it counts as unset.
     pub(super) fn take<T>(&mut self, key: &str, read: impl Fn(&Setting) -> Result<T, String>) -> Option<T> {
         let setting = self.settings.remove(key)?;
@@ -133,14 +141,15 @@ impl Layers {
         }
     }
 
-    /// The LLM's key under the name that `OpenAI`'s own tools know.
+    /// The LLM's key as `OpenAI`'s own tools find it.
     pub(super) fn api_key_of_openai(&mut self, environment: &[(String, String)]) -> Option<SecretString> {
-        const NAME: &str = "OPENAI_API_KEY";
-        let (_, key) = environment.iter().find(|(name, key)| name == NAME && !key.is_empty())?;
+        let (_, key) = environment
+            .iter()
+            .find(|(name, key)| name == OPENAI_API_KEY && !key.is_empty())?;
         match api_key(key) {
             Ok(key) => Some(key),
             Err(error) => {
-                self.fault(NAME, error.to_string());
+                self.fault(OPENAI_API_KEY, error.to_string());
                 None
             }
         }
@@ -158,6 +167,13 @@ impl Layers {
             }
         }
     }
+}
+
+/// Where a text is no TOML and why. The line itself is left out: it may hold a password.
+fn no_toml(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+    format!("is no TOML: line {line}: {}", error.message().trim())
 }
 
 fn is_secret(key: &str) -> bool {

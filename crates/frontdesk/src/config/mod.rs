@@ -27,7 +27,7 @@ mod notices;
 #[cfg(test)]
 mod tests;
 
-use layers::{Layers, Setting};
+use layers::{Layers, OPENAI_API_KEY, Setting};
 pub use notices::NoticesConfig;
 
 /// The default configuration, which documents every key.
@@ -180,6 +180,8 @@ pub struct LlmConfig {
     pub endpoint: Endpoint,
     /// The key.
     pub api_key: Option<SecretString>,
+    /// Where the key was set: a file, a variable.
+    pub key_origin: Option<Arc<str>>,
     /// Which model.
     pub model: Arc<str>,
     /// Prices of models that the program does not know, or that cost less here.
@@ -280,6 +282,7 @@ impl Config {
             && config.llm.api_key.is_none()
         {
             config.llm.api_key = layers.api_key_of_openai(&origins.environment);
+            config.llm.key_origin = config.llm.api_key.is_some().then(|| OPENAI_API_KEY.into());
         }
         layers.finish(config)
     }
@@ -336,6 +339,7 @@ impl Config {
         let endpoint = layers.take("llm.base_url", |setting| {
             Endpoint::parse(setting.text()?, allow_plain_http.unwrap_or_default()).map_err(|error| error.to_string())
         });
+        let key_origin = layers.origin("llm.api_key");
         let api_key = layers.take("llm.api_key", api_key);
         let model = layers.take("llm.model", name);
         let prices = layers.take("llm.prices", prices);
@@ -346,6 +350,7 @@ impl Config {
         Some(LlmConfig {
             endpoint: endpoint?,
             api_key,
+            key_origin,
             model: model?,
             prices: prices.unwrap_or_default(),
             reasoning_effort: reasoning_effort?,

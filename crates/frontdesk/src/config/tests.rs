@@ -122,6 +122,62 @@ fn a_secret_is_not_shown() {
 }
 
 #[test]
+fn a_password_in_an_address_is_not_shown() {
+    let hides = |origins: &Origins, says: &[&str]| {
+        check_refused(origins, says);
+        let error = Config::load(origins).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+    };
+    for (wrong, says) in [
+        ("mongodb://me:hunter2@host", "names no database"),
+        ("mongo://me:hunter2@host/desk", "sqlite:"),
+        ("postgres://me:hunter2@host/desk", "mongodb://"),
+        ("me:hunter2@host", "sqlite:"),
+    ] {
+        hides(
+            &environment(&[("FRONTDESK_STORE__URL", wrong)]),
+            &["FRONTDESK_STORE__URL", says],
+        );
+        let flags = vec![Flag {
+            key: "store.url",
+            name: "--store",
+            value: wrong.to_owned(),
+        }];
+        let on_the_command_line = Origins {
+            flags,
+            ..Origins::default()
+        };
+        hides(&on_the_command_line, &["--store", says]);
+    }
+    hides(
+        &environment(&[("FRONTDESK_CACHE__URL", "redis://me:hunter2@host:port")]),
+        &["FRONTDESK_CACHE__URL", "redis://host:6379/0"],
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("own.toml");
+    for (text, says) in [
+        ("[store]\nurl = \"mongodb://me:hunter2@host/desk\n", "line 2"),
+        ("[store]\nurl = mongodb://me:hunter2@host/desk\n", "line 2"),
+        (
+            "[store]\nurl = [\"mongodb://me:hunter2@host/desk\"]\n",
+            "text in quotes",
+        ),
+        ("[store]\nurl = \"mongodb://me:hunter2@host\"\n", "`store.url`"),
+        (
+            "[store]\nurls = \"mongodb://me:hunter2@host/desk\"\n",
+            "did you mean `store.url`?",
+        ),
+    ] {
+        fs::write(&file, text).unwrap();
+        let origins = Origins {
+            file: Some(file.clone()),
+            ..Origins::default()
+        };
+        hides(&origins, &["own.toml", says]);
+    }
+}
+
+#[test]
 fn a_file_is_refused_with_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("own.toml");
@@ -150,6 +206,11 @@ fn an_llm_is_asked_with_a_key_or_where_none_is_needed() {
     assert!(usable(&[("OPENAI_API_KEY", "sk-x\n")]));
     assert!(!usable(&[("OPENAI_API_KEY", "")]), "an empty variable is none");
     assert!(usable(&[("FRONTDESK_LLM__API_KEY", "sk-x")]));
+    let origin = |variables: &[(&str, &str)]| Config::load(&environment(variables)).unwrap().llm.key_origin;
+    let (own, others) = (("FRONTDESK_LLM__API_KEY", "sk-x"), ("OPENAI_API_KEY", "sk-y"));
+    assert_eq!(origin(&[others]).as_deref(), Some("OPENAI_API_KEY"));
+    assert_eq!(origin(&[others, own]).as_deref(), Some("FRONTDESK_LLM__API_KEY"));
+    assert_eq!(origin(&[]), None);
     assert!(usable(&[("FRONTDESK_LLM__BASE_URL", "http://127.0.0.1:11434/v1")]));
     check_refused(&environment(&[("OPENAI_API_KEY", "two words")]), &["OPENAI_API_KEY"]);
     let refused = environment(&[("FRONTDESK_LLM__BASE_URL", "https://user:hunter2@api.example/v1")]);

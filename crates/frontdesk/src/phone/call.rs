@@ -14,6 +14,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::http_client::{BaseUrl, Client, Unreachable};
 
+/// The longest form that a server takes, by the contract of the voice routes. Twilio's are a few KiB.
+const LONGEST_FORM: usize = 64 * 1024;
+
 /// How long whoever types is taken to think.
 const THOUGHT: Duration = Duration::from_millis(500);
 
@@ -100,6 +103,15 @@ pub enum PhoneError {
     /// It does not take the signature.
     #[error("the server refused the webhook's signature (403)")]
     Refused,
+    /// The caller says more than a webhook holds.
+    #[error(
+        "that is too long: its webhook would have {bytes} bytes, and a server takes 64 KiB (65536) at most; \
+         callers say a few sentences at a time"
+    )]
+    TooLong {
+        /// The length of the webhook's form.
+        bytes: usize,
+    },
     /// It answered with a status that Twilio takes for a failure.
     #[error("the server answered {status}: {}", body.trim())]
     Status {
@@ -317,6 +329,9 @@ impl Call {
         };
         let mut headers = vec![("user-agent", "TwilioProxy/1.1"), ("accept", "*/*")];
         let encoded = request.form.encode();
+        if encoded.len() > LONGEST_FORM {
+            return Err(PhoneError::TooLong { bytes: encoded.len() });
+        }
         let (body, signed) = match request.method {
             Method::Post => {
                 headers.push(("content-type", "application/x-www-form-urlencoded; charset=UTF-8"));
@@ -368,6 +383,36 @@ impl Call {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_no_webhook_holds_is_refused_before_it_is_sent() {
+        let public_url = "http://127.0.0.1:1".to_owned();
+        let callee = Callee {
+            company: "1".into(),
+            number: "+1".into(),
+            account_sid: None,
+        };
+        let signed_as = SignedAs {
+            token: None,
+            public_url,
+        };
+        let mut call = Call::new("http://127.0.0.1:1".parse().unwrap(), signed_as, callee);
+        let mut exchanged = async |words: usize| {
+            let mut form = Form::default();
+            form.push("SpeechResult", "é".repeat(words));
+            let request = Request {
+                url: "http://127.0.0.1:1/api/twilio/v2-agent-respond/1".into(),
+                method: Method::Post,
+                form,
+                purpose: Purpose::Turn,
+            };
+            call.exchange(&request).await.unwrap_err()
+        };
+        // Six bytes for each of these letters, and 13 for the name.
+        let (fits, does_not) = (exchanged(10_920).await, exchanged(10_921).await);
+        assert!(matches!(fits, PhoneError::Unreachable(_)), "{fits}");
+        assert!(matches!(does_not, PhoneError::TooLong { bytes: 65_539 }), "{does_not}");
+    }
 
     #[test]
     fn ids_have_the_form_that_twilio_gives_them() {

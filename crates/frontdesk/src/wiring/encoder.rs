@@ -2,12 +2,19 @@
 
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
-use frontdesk_encoder::{Encoder, bert::Bert, files};
+use frontdesk_encoder::{
+    Encoder,
+    bert::{Bert, LoadError},
+    files,
+};
+use frontdesk_server::health::NoEncoder;
 use tracing::{info, warn};
 
-/// The encoder in the first of these folders that has one; `None` if none has one that can be used.
-#[must_use]
-pub fn load(folders: &[PathBuf]) -> Option<Arc<dyn Encoder>> {
+/// The encoder in the first of these folders that has one.
+///
+/// # Errors
+/// None has one, or it cannot be used; the log says so.
+pub fn load(folders: &[PathBuf]) -> Result<Arc<dyn Encoder>, NoEncoder> {
     let Some(folder) = files::find(folders) else {
         let looked = folders.iter().map(|folder| folder.display().to_string());
         warn!(
@@ -15,7 +22,7 @@ pub fn load(folders: &[PathBuf]) -> Option<Arc<dyn Encoder>> {
             folders = looked.collect::<Vec<_>>().join(", "),
             "no encoder is there: words alone decide (lexical); `frontdesk model install` gets it"
         );
-        return None;
+        return Err(NoEncoder::NotFound);
     };
     let began = Instant::now();
     match Bert::load(&folder) {
@@ -29,7 +36,7 @@ pub fn load(folders: &[PathBuf]) -> Option<Arc<dyn Encoder>> {
                 duration_ms = took,
                 "the encoder is loaded"
             );
-            Some(encoder)
+            Ok(encoder)
         }
         Err(refusal) => {
             warn!(
@@ -38,7 +45,37 @@ pub fn load(folders: &[PathBuf]) -> Option<Arc<dyn Encoder>> {
                 error = &refusal as &dyn std::error::Error,
                 "the encoder cannot be used: words alone decide (lexical)"
             );
-            None
+            Err(NoEncoder::NotLoaded(in_words(refusal).into()))
         }
+    }
+}
+
+/// A refusal with all its causes: the innermost says what is wrong with a file.
+#[must_use]
+pub fn in_words(refusal: LoadError) -> String {
+    format!("{:#}", anyhow::Error::new(refusal))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn an_encoder_that_is_absent_is_told_from_one_that_is_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = [folder.path().to_owned()];
+        assert_eq!(load(&folders).err(), Some(NoEncoder::NotFound));
+        for file in files::FILES {
+            fs::write(folder.path().join(file.name), "{}").unwrap();
+        }
+        let refusal = load(&folders).err().unwrap().to_string();
+        assert!(
+            refusal.contains("cannot be loaded")
+                && refusal.contains("config.json")
+                && refusal.contains("missing field"),
+            "{refusal}"
+        );
     }
 }

@@ -1,10 +1,10 @@
 //! Which parts of the process are watched.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use frontdesk_callflow::CallFlow;
 use frontdesk_server::{
-    health::{CacheCheck, Check, EncoderCheck, LlmCheck, LlmSpeedCheck},
+    health::{CacheCheck, Check, EncoderCheck, LlmCheck, LlmSpeedCheck, NoEncoder},
     metrics::{CountedNotifier, Metrics},
     probes::{AlertQueueCheck, ChangeFeedCheck, StoreCheck, TurnQueueCheck},
 };
@@ -43,6 +43,7 @@ pub(super) fn checks(
     turns: &TurnQueue,
     alerts: &AlertQueue,
     flow: &Arc<CallFlow>,
+    no_encoder: Arc<OnceLock<NoEncoder>>,
 ) -> Vec<Arc<dyn Check>> {
     let mut checks: Vec<Arc<dyn Check>> = vec![
         Arc::new(StoreCheck::new(Arc::clone(&around.store) as Arc<dyn Ping>)),
@@ -50,7 +51,7 @@ pub(super) fn checks(
         Arc::new(TurnQueueCheck::new(turns.clone())),
         Arc::new(AlertQueueCheck::new(alerts.clone())),
         Arc::new(CacheCheck::new(Arc::clone(&around.cached))),
-        Arc::new(EncoderCheck::new(Arc::clone(flow))),
+        Arc::new(EncoderCheck::new(Arc::clone(flow), no_encoder)),
         Arc::new(LlmCheck::new(Arc::clone(flow))),
         Arc::new(LlmSpeedCheck::new(Arc::clone(flow))),
     ];

@@ -34,10 +34,10 @@ impl Stage {
         self.folder.path()
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_frontdesk"));
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("FRONTDESK_") {
+            if name.to_string_lossy().starts_with("FRONTDESK_") || name == "OPENAI_API_KEY" {
                 command.env_remove(name);
             }
         }
@@ -281,6 +281,17 @@ fn words_that_are_not_utf_8_are_explained() {
     );
 }
 
+#[test]
+fn words_that_no_webhook_holds_are_explained() {
+    let stage = Stage::new();
+    let complaint = stage.fail(&["call", "--company", "norvell"], "my furnace ".repeat(7_000) + "\n", 1);
+    assert!(
+        complaint.contains("that is too long") && complaint.contains("64 KiB"),
+        "{complaint}"
+    );
+    assert!(!complaint.contains("--auth-token"), "{complaint}");
+}
+
 #[tokio::test]
 async fn the_admin_api_wants_its_token() {
     let stage = Stage::new();
@@ -346,7 +357,7 @@ async fn an_address_that_is_taken_is_named() {
 fn doctor_says_what_will_be_made() {
     let stage = Stage::new();
     let printed = stage.succeed(&["doctor"], "");
-    for part in ["no public URL", "will be made at the first start", "is free"] {
+    for part in ["no public URL", "yet: `frontdesk serve` makes one", "is free"] {
         assert!(printed.contains(part), "`{part}` is not in:\n{printed}");
     }
     assert!(!stage.path().join("frontdesk-data").exists(), "looking makes nothing");

@@ -11,6 +11,8 @@ mod crash;
 #[cfg(test)]
 mod database_server;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod evaluation;
 #[cfg(test)]
 mod existing;

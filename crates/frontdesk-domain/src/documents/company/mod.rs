@@ -28,6 +28,9 @@ pub use secrets::{Change, CompanySecrets, NotSecrets, SecretChanges, SharedKey, 
 /// How many days the records of calls are kept if a company does not say.
 pub const DEFAULT_RETENTION_DAYS: u16 = 90;
 
+/// Records of calls are kept for so many days at most.
+pub const MAX_RETENTION_DAYS: u16 = 365;
+
 /// A business whose phone is answered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Company {

@@ -5,15 +5,18 @@ use std::{borrow::Cow, sync::Arc};
 use serde_json::{Value, json};
 
 use super::{
-    Change, Company, CompanyDocument, DEFAULT_RETENTION_DAYS, Destination, SPOKEN, SecretChanges, SharedKeyChange,
-    Status, Transfer, Voice, agent, legacy,
+    Change, Company, CompanyDocument, DEFAULT_RETENTION_DAYS, Destination, MAX_RETENTION_DAYS, SPOKEN, SecretChanges,
+    SharedKeyChange, Status, Transfer, Voice, agent, legacy,
 };
 use crate::{
     documents::{
         prompts::PromptTexts,
         reader::{
             Place, Read, Reader, refuse_repeats,
-            shapes::{boolean, checked, choice, date, free_object, integer, list, map, object, parsed, text, wording},
+            shapes::{
+                boolean, checked, choice, date, free_object, integer, line, list, map, narrowed, object, parsed, text,
+                wording,
+            },
             texts_of,
         },
         trade::TradeName,
@@ -25,10 +28,10 @@ use crate::{
 
 pub(super) fn company(doc: &mut Reader<'_, '_>) -> Option<CompanyDocument> {
     let id = doc.required("_id", parsed("an id of 24 hexadecimal digits"));
-    let name = doc.required("name", text(1..=200));
+    let name = doc.required("name", line(1..=200));
     let phone = doc.required("phone", phone_number);
     let phones = doc.or("phones", json!([]), list(0..=100, phone_number));
-    let industry_type = doc.optional("industryType", text(1..=100));
+    let industry_type = doc.optional("industryType", line(1..=100));
     let default_trades: Vec<&str> = industry_type.as_deref().into_iter().collect();
     let trades = doc.or("trades", json!(default_trades), list(0..=50, trade));
     let time_zone = doc.or(
@@ -51,7 +54,8 @@ pub(super) fn company(doc: &mut Reader<'_, '_>) -> Option<CompanyDocument> {
     let prompts = doc.or("prompts", json!({}), object(|doc| Some(PromptTexts::read(doc))));
     let hours = doc.or("hours", "always", hours);
     let holidays = doc.or("holidays", json!([]), list(0..=500, object(holiday)));
-    let retention_days = doc.or("retentionDays", DEFAULT_RETENTION_DAYS, integer(0..=3650));
+    let days = narrowed(0..=i64::from(MAX_RETENTION_DAYS));
+    let retention_days = doc.or("retentionDays", DEFAULT_RETENTION_DAYS, days);
     let transfer = doc.or("transfer", json!({}), object(transfer));
     let values = doc.or("variables", json!({}), map(500, variable_name, variable));
     doc.or("configuration", json!({}), free_object);
@@ -137,7 +141,7 @@ fn hours(value: &Value, place: &mut Place<'_>) -> Read<Hours> {
 }
 
 fn trade(value: &Value, place: &mut Place<'_>) -> Read<TradeName> {
-    text(1..=100)(value, place).map(|(name, json)| (TradeName::new(&name), json))
+    line(1..=100)(value, place).map(|(name, json)| (TradeName::new(&name), json))
 }
 
 fn distinct(trades: Vec<TradeName>) -> Vec<TradeName> {
@@ -195,7 +199,7 @@ fn twilio(doc: &mut Reader<'_, '_>) -> (Option<Arc<str>>, SecretChanges) {
 
 fn shared_key(doc: &mut Reader<'_, '_>) -> Option<SharedKeyChange> {
     doc.holds_secrets();
-    let id = doc.required("id", text(1..=200));
+    let id = doc.required("id", line(1..=200));
     let secret = match doc.secret("secret") {
         Change::Set(secret) => Some(secret),
         Change::Keep => None,
@@ -282,7 +286,7 @@ fn country(value: &Value, place: &mut Place<'_>) -> Read<Country> {
 }
 
 fn destination(doc: &mut Reader<'_, '_>) -> Option<Destination> {
-    let name = doc.or("name", "", text(0..=100));
+    let name = doc.or("name", "", line(0..=100));
     let number = doc.required("number", phone_number);
     let hours = doc.or("hours", "always", hours);
     Some(Destination {

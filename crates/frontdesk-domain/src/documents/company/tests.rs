@@ -252,6 +252,39 @@ fn money_that_was_rounded_is_noted() {
 }
 
 #[test]
+fn what_got_in_before_a_rule_was_narrowed_is_read() {
+    let document = with(&json!({
+        "name": "Elm\nStreet", "retentionDays": 3650, "transfer": { "destinations": [{ "name": "a\tb", "number": "+16145550100" }] }
+    }));
+    let stored = Company::parse(&document, Mode::Stored).unwrap();
+    let company = stored.value.company;
+    assert_eq!((company.retention_days, &*company.name), (365, "Elm\nStreet"));
+    assert_eq!(stored.json["retentionDays"], 365);
+    for mode in [Mode::new_document(), Mode::Import] {
+        let faults = faults(&document, mode);
+        let pointers: Vec<_> = faults.iter().map(|(pointer, _)| pointer.as_str()).collect();
+        assert_eq!(pointers, ["/name", "/retentionDays", "/transfer/destinations/0/name"]);
+    }
+    let negative = with(&json!({ "retentionDays": -1 }));
+    assert!(Company::parse(&negative, Mode::Stored).is_err(), "it never got in");
+}
+
+#[test]
+fn replies_may_have_several_lines_and_a_year_may_be_kept() {
+    let greeting = "Good day.\r\n\tHow can I help?";
+    let document =
+        with(&json!({ "greeting": greeting, "retentionDays": 365, "variables": { "address": "1 Elm St\nDayton" } }));
+    for mode in [Mode::new_document(), Mode::Import] {
+        let company = Company::parse(&document, mode).unwrap().value.company;
+        assert_eq!(&**company.greeting.as_ref().unwrap().text(), greeting);
+        assert_eq!(
+            (company.retention_days, company.variables.get("address")),
+            (365, Some("1 Elm St\nDayton"))
+        );
+    }
+}
+
+#[test]
 fn a_line_of_mongoexport_is_read() {
     let line = r#"{"_id":{"$oid":"507f1f77bcf86cd799439011"},"name":"Elm Street Dental","phone":"+15551234567","__v":{"$numberInt":"3"},
         "retentionDays":{"$numberInt":"30"},"variables":{"fee":{"$numberInt":"89"},"open":true,"plan":null},

@@ -121,6 +121,9 @@ fn faults_name_their_place_and_what_would_be_right() {
     check("channels", json!([twice, twice]), "/channels/1/id", "unique");
     check("channel", json!([]), "/channel", "did you mean `channels`?");
     check("minSeverity", json!("critical"), "/minSeverity", "CRITICAL");
+    check("name", json!("On call\r\nBcc: b@c.de"), "/name", "one line");
+    let broken = json!([{ "kind": "webhook", "url": "https://example.com/", "secret": "one\ntwo" }]);
+    check("channels", broken, "/channels/0/secret", "one line");
     check("companies", json!([]), "/companies", "1 to");
     check("companies", json!(["x"]), "/companies/0", "24 hexadecimal");
     check("escalation", json!([{}]), "/escalation/0/afterMinutes", "is missing");

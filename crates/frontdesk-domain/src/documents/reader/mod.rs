@@ -398,7 +398,7 @@ impl<'v> Reader<'v, '_> {
             Some(value) => {
                 let read = self
                     .place
-                    .within(Step::Field(name), |place| shapes::text(1..=1_000)(value, place));
+                    .within(Step::Field(name), |place| shapes::line(1..=1_000)(value, place));
                 read.map_or(Change::Keep, |(secret, _)| Change::Set(SecretString::from(&*secret)))
             }
         }

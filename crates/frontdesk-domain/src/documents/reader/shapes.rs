@@ -14,7 +14,7 @@ use crate::{
     variables::Wording,
 };
 
-/// Text of that many characters, not blank unless it may be empty, without control characters.
+/// Text of that many characters, not blank unless it may be empty, without control characters but line breaks and tabs.
 pub(in crate::documents) fn text(length: RangeInclusive<usize>) -> impl Fn(&Value, &mut Place<'_>) -> Read<Arc<str>> {
     move |value, place| {
         let Value::String(text) = value else {
@@ -44,6 +44,28 @@ fn check_text(text: &str, length: &RangeInclusive<usize>, place: &mut Place<'_>)
         return place.refuse("has a control character in it; it should be plain text");
     }
     Some(())
+}
+
+/// Text of one line, such as a name: it goes into subjects of mails and lines of logs as it is.
+pub(in crate::documents) fn line(length: RangeInclusive<usize>) -> impl Fn(&Value, &mut Place<'_>) -> Read<Arc<str>> {
+    let text = text(length);
+    move |value, place| {
+        let (text, json) = text(value, place)?;
+        // What got in before is read, whatever it was.
+        if !place.is_stored() && !is_one_line(&text) {
+            return place
+                .refuse("has a line break or another control character in it; it should be one line of plain text");
+        }
+        Some((text, json))
+    }
+}
+
+/// Whether nothing in a text ends or moves the line that it stands in.
+pub(in crate::documents) fn is_one_line(text: &str) -> bool {
+    const LINE_AND_PARAGRAPH: [char; 2] = ['\u{2028}', '\u{2029}'];
+    !text
+        .chars()
+        .any(|letter| letter.is_control() || LINE_AND_PARAGRAPH.contains(&letter))
 }
 
 /// Text as an owned string.
@@ -115,6 +137,21 @@ pub(in crate::documents) fn is_slug(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':'))
+}
+
+/// A whole number, whose range was wider once: what got in then counts as the largest.
+pub(in crate::documents) fn narrowed<T>(range: RangeInclusive<i64>) -> impl Fn(&Value, &mut Place<'_>) -> Read<T>
+where
+    T: TryFrom<i64>,
+{
+    let most = *range.end();
+    let within = integer::<T>(range);
+    move |value, place| match value {
+        Value::Number(number) if place.is_stored() && whole(number).is_some_and(|whole| whole > most) => {
+            within(&Value::from(most), place)
+        }
+        _ => within(value, place),
+    }
 }
 
 /// A whole number.

@@ -1,9 +1,14 @@
 //! What calls did and what they cost. Every figure is defined in docs/analytics.md.
 
+use std::collections::BTreeMap;
+
 use axum::{Json, extract::State};
 use frontdesk_domain::{
-    analytics::Slot,
-    ids::CompanyId,
+    analytics::{Miss, Slot},
+    decision::Source,
+    ids::{CompanyId, TurnId},
+    ledger::Account,
+    money::PicoUsd,
     time::{Date, TimeZone, Timestamp},
 };
 use frontdesk_store::ports::RollupScope;
@@ -87,6 +92,7 @@ pub(crate) async fn show_analytics(
     let (from, to) = (Slot::of(range.from), Slot::of(range.to));
     let rollups = app.store.rollups(RollupScope::Company(scope.id), from, to).await?;
     let misses = app.store.misses(scope.id, range.from, range.to, MISSES).await?;
+    let misses = as_charged(&app, scope.id, misses).await?;
     let language = field("voice").and_then(|voice| voice.get("language"));
     let language = language.and_then(Value::as_str).unwrap_or_default().to_owned();
     let timezone = field("timezone").and_then(Value::as_str).map(str::to_owned);
@@ -105,6 +111,25 @@ pub(crate) async fn show_analytics(
         missed: Missed::of(&misses, &groups, misses.len() < MISSES),
     });
     Ok(Json(analytics.await?))
+}
+
+/// The turns with what they were charged. Of an answer that came too late its record has the most that it could cost: the
+/// bill came after the record, and only the ledger has it. What is held still stays as it was recorded.
+async fn as_charged(app: &App, company: CompanyId, mut misses: Vec<Miss>) -> Answer<Vec<Miss>> {
+    let is_paid_in_vain = |miss: &&Miss| miss.source == Source::Fallback && miss.cost_usd > PicoUsd::ZERO;
+    let turns = misses.iter().filter(is_paid_in_vain).map(|miss| miss.turn_id.clone());
+    let turns: Vec<TurnId> = turns.collect();
+    if turns.is_empty() {
+        return Ok(misses);
+    }
+    let charged = app.store.charged(Account::Company(company), turns).await?;
+    let charged: BTreeMap<TurnId, PicoUsd> = charged.into_iter().collect();
+    for miss in &mut misses {
+        if let Some(amount) = charged.get(&miss.turn_id) {
+            miss.cost_usd = *amount;
+        }
+    }
+    Ok(misses)
 }
 
 /// Shows what the calls of all companies together did and what they cost, in days of UTC.

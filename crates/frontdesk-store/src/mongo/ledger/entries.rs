@@ -24,6 +24,12 @@ use crate::ports::{LedgerFilter, Page};
 
 const WHAT: &str = "a ledger entry";
 
+/// More attempts than a turn makes.
+const MOST_ATTEMPTS: u32 = 4;
+
+/// So many closed entries are looked for at once.
+const NAMES: usize = 4_000;
+
 /// The name of an attempt of a turn: it holds once.
 pub(super) fn once_of_attempt(account: Account, turn: &TurnId, attempt: u32) -> String {
     format!("attempt {account} {attempt} {}", turn.as_str())
@@ -175,4 +181,49 @@ pub(super) async fn list(
         listed.insert(entry.id, entry);
     }
     Ok(listed.into_values().rev().take(page.limit).collect())
+}
+
+/// What each of these turns was charged, of those that have entries of which none is held.
+pub(super) async fn charged(
+    store: &MongoStore,
+    account: Account,
+    turns: Vec<TurnId>,
+) -> Result<Vec<(TurnId, PicoUsd)>, Trouble> {
+    // Open ones first, as in a list.
+    let open = store
+        .collection(ACCOUNTS)
+        .find_one(doc! { "_id": object_id(account) })
+        .await?;
+    let mut found = BTreeMap::new();
+    for entry in open.iter().flat_map(open_in) {
+        let entry = read(entry)?;
+        found.insert(entry.id, entry);
+    }
+    let names = turns
+        .iter()
+        .flat_map(|turn| (1..=MOST_ATTEMPTS).map(move |attempt| once_of_attempt(account, turn, attempt)));
+    let names: Vec<String> = names.collect();
+    for names in names.chunks(NAMES) {
+        let entries = store.collection(ENTRIES);
+        let closed = entries.find(doc! { "once": { "$in": names } });
+        let closed: Vec<Document> = closed.await?.try_collect().await?;
+        for entry in &closed {
+            let entry = read(entry)?;
+            found.insert(entry.id, entry);
+        }
+    }
+    let mut sums: BTreeMap<&str, Option<PicoUsd>> = BTreeMap::new();
+    for entry in found.values() {
+        if let Some(turn) = &entry.turn_id {
+            let sum = sums.entry(turn.as_str()).or_insert(Some(PicoUsd::ZERO));
+            *sum = sum
+                .filter(|_| entry.kind != EntryKind::Held)
+                .map(|sum| sum + entry.amount);
+        }
+    }
+    let charged = turns.into_iter().filter_map(|turn| {
+        let sum = sums.get(turn.as_str()).copied().flatten()?;
+        Some((turn, sum))
+    });
+    Ok(charged.collect())
 }

@@ -11,16 +11,18 @@
 use async_trait::async_trait;
 use frontdesk_domain::{
     documents::company::{Company, Opening},
-    ids::LedgerEntryId,
+    ids::{CompanyId, LedgerEntryId, TurnId},
     ledger::{Account, EntryKind, LedgerEntry, Spend},
     money::PicoUsd,
     time::{MonthKey, Timestamp},
 };
-use mongodb::bson::{Bson, doc};
+use futures_util::TryStreamExt as _;
+use mongodb::bson::{Bson, Document, doc};
 
 use super::{
     IMPORT, MongoStore,
     failure::{Trouble, within},
+    revisions::limit,
     schema::{ACCOUNTS, ENTRIES},
     transaction::Transaction,
     values::{Fields as _, object_id},
@@ -198,6 +200,38 @@ impl LedgerStore for MongoStore {
                 .map(|found| spend_of(&found, &month.to_string()))
                 .unwrap_or_default())
         })
+        .await
+    }
+
+    async fn spends(&self, month: MonthKey, page: Page<CompanyId>) -> Result<Vec<(CompanyId, Spend)>, StoreError> {
+        let action = "read what a month has taken of each company";
+        within(action, self.options.operator_deadline, async {
+            let month = month.to_string();
+            let mut ids = doc! { "$type": "objectId" };
+            if let Some(after) = page.after {
+                ids.insert("$gt", object_id(after));
+            }
+            let mut wanted = doc! { "_id": ids };
+            wanted.insert(format!("months.{month}.spent"), doc! { "$gt": 0_i64 });
+            let accounts = self.collection(ACCOUNTS);
+            let accounts = accounts.find(wanted).projection(doc! { "months": 1 });
+            let accounts = accounts.sort(doc! { "_id": 1 }).limit(limit(page.limit)).await?;
+            let accounts: Vec<Document> = accounts.try_collect().await?;
+            let spends = accounts.iter().map(|account| {
+                let company: CompanyId = account.id("_id", "a ledger's account")?;
+                Ok((company, spend_of(account, &month)))
+            });
+            spends.collect()
+        })
+        .await
+    }
+
+    async fn charged(&self, account: Account, turns: Vec<TurnId>) -> Result<Vec<(TurnId, PicoUsd)>, StoreError> {
+        within(
+            "read what turns were charged",
+            self.options.operator_deadline,
+            entries::charged(self, account, turns),
+        )
         .await
     }
 

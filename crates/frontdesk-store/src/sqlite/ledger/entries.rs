@@ -167,3 +167,26 @@ pub(super) fn kind_of(
     let kind = |row: &Row<'_>| rows::word(row.get_ref(0)?.as_str()?, "a ledger entry's kind");
     found.next()?.map(kind).transpose()
 }
+
+/// What each of these turns was charged, of those that have entries of which none is held.
+pub(super) fn charged(
+    connection: &Connection,
+    account: &str,
+    turns: Vec<TurnId>,
+) -> rusqlite::Result<Vec<(TurnId, PicoUsd)>> {
+    let sql = "SELECT kind = 'held', amount FROM ledger
+        WHERE account = ?1 AND turn_id = ?2 AND turn_id IS NOT NULL AND kind <> 'overrun'";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut charged = Vec::new();
+    for turn in turns {
+        let attempts = statement.query_map([account, turn.as_str()], |row| {
+            Ok((row.get::<_, bool>(0)?, PicoUsd::from_pico(row.get(1)?)))
+        })?;
+        let attempts: Vec<(bool, PicoUsd)> = attempts.collect::<rusqlite::Result<_>>()?;
+        if !attempts.is_empty() && attempts.iter().all(|(is_held, _)| !is_held) {
+            let sum = attempts.iter().fold(PicoUsd::ZERO, |sum, (_, amount)| sum + *amount);
+            charged.push((turn, sum));
+        }
+    }
+    Ok(charged)
+}

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use frontdesk_domain::{
     documents::company::{Company, Opening},
-    ids::LedgerEntryId,
+    ids::{CompanyId, LedgerEntryId, TurnId},
     ledger::{Account, EntryKind, LedgerEntry, Spend},
     money::PicoUsd,
     time::{MonthKey, Timestamp},
@@ -102,6 +102,20 @@ impl LedgerStore for SqliteStore {
     async fn spend(&self, account: Account, month: MonthKey) -> Result<Spend, StoreError> {
         self.read("read what a month has taken", move |connection| {
             months::read(connection, &account.to_string(), &month.to_string())
+        })
+        .await
+    }
+
+    async fn spends(&self, month: MonthKey, page: Page<CompanyId>) -> Result<Vec<(CompanyId, Spend)>, StoreError> {
+        self.read("read what a month has taken of each company", move |connection| {
+            months::of_companies(connection, &month.to_string(), page)
+        })
+        .await
+    }
+
+    async fn charged(&self, account: Account, turns: Vec<TurnId>) -> Result<Vec<(TurnId, PicoUsd)>, StoreError> {
+        self.read("read what turns were charged", move |connection| {
+            entries::charged(connection, &account.to_string(), turns)
         })
         .await
     }

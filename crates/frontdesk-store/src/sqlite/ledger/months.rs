@@ -1,7 +1,16 @@
 //! What a month's entries add up to.
 
-use frontdesk_domain::{ledger::Spend, money::PicoUsd};
+use frontdesk_domain::{
+    ids::CompanyId,
+    ledger::{Account, Spend},
+    money::PicoUsd,
+};
 use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::{
+    ports::Page,
+    sqlite::{failure::damaged, rows::limit},
+};
 
 /// The sums of an account's month; nothing if it has no entry yet.
 pub(super) fn read(connection: &Connection, account: &str, month: &str) -> rusqlite::Result<Spend> {
@@ -16,6 +25,30 @@ pub(super) fn read(connection: &Connection, account: &str, month: &str) -> rusql
         })
         .optional()?;
     Ok(found.unwrap_or_default())
+}
+
+/// The sums of a month of each company that has spent something in it, by id.
+pub(super) fn of_companies(
+    connection: &Connection,
+    month: &str,
+    page: Page<CompanyId>,
+) -> rusqlite::Result<Vec<(CompanyId, Spend)>> {
+    let sql = "SELECT account, spent, held FROM ledger_months
+        WHERE month = ?1 AND account > ?2 AND account <> ?3 AND spent > 0 ORDER BY account LIMIT ?4";
+    let after = page.after.map(|after| after.to_string()).unwrap_or_default();
+    let mut statement = connection.prepare_cached(sql)?;
+    let values = params![month, after, Account::Platform.to_string(), limit(page.limit)];
+    let months = statement.query_map(values, |row| {
+        let account = row.get_ref(0)?.as_str()?;
+        let company: Result<CompanyId, _> = account.parse();
+        let company = company.map_err(|error| damaged("the account of a month", error))?;
+        let spend = Spend {
+            spent: PicoUsd::from_pico(row.get(1)?),
+            held: PicoUsd::from_pico(row.get(2)?),
+        };
+        Ok((company, spend))
+    })?;
+    months.collect()
 }
 
 /// Adds pico-USD to the sums of an account's month, and gives them as they are then.

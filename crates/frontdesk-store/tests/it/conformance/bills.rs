@@ -305,3 +305,36 @@ pub(crate) async fn a_deleted_companys_ledger_stays(given: &Given) {
     );
     check_audit(store, 2, 1).await;
 }
+
+pub(crate) async fn what_turns_were_charged_is_told_once_it_is_known(given: &Given) {
+    let store = limited(given, 1_000).await;
+    let again = Hold {
+        turn: TurnId::new("CA1-1"),
+        attempt: 2,
+        ..hold(2, 60)
+    };
+    for hold in [hold(1, 60), again, hold(3, 60), hold(4, 60), hold(5, 60)] {
+        store.reserve(hold).await.unwrap();
+    }
+    let turns = || {
+        [1, 3, 4, 5, 6]
+            .map(|number| TurnId::new(&format!("CA{number}-1")))
+            .to_vec()
+    };
+    let charged = async |company: u32| {
+        let account = Account::Company(id(company));
+        store.charged(account, turns()).await.unwrap()
+    };
+    assert!(charged(1).await.is_empty(), "all of it is held");
+    store.void(id(1), now()).await.unwrap();
+    store.settle(id(2), bill(10, 60)).await.unwrap();
+    store.settle(id(3), bill(90, 60)).await.unwrap();
+    store.void(id(5), now()).await.unwrap();
+    let told = [("CA1-1", 20), ("CA3-1", 60), ("CA5-1", 0)].map(|(turn, amount)| (TurnId::new(turn), pico(amount)));
+    assert_eq!(
+        charged(1).await,
+        told,
+        "both attempts, no overrun, and nothing of what is held"
+    );
+    assert!(charged(2).await.is_empty(), "another company's are another's");
+}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use frontdesk_domain::{
+    ids::CompanyId,
     ledger::{Account, EntryKind, Spend},
     money::PicoUsd,
 };
@@ -243,4 +244,42 @@ pub(crate) async fn of_many_at_once_as_many_hold_as_fit(given: &Given) {
 pub(crate) async fn of_many_at_once_through_two_stores_as_many_hold_as_fit(given: &Given) {
     let other = (given.reopen)().await;
     check_race(&[limited(given, 109).await, &other]).await;
+}
+
+pub(crate) async fn what_companies_have_spent_of_a_month_is_listed_by_company(given: &Given) {
+    let store = &given.store;
+    let of_company = |company: u32, number: u32, amount: i64| Hold {
+        account: Account::Company(id(company)),
+        ..hold(number, amount)
+    };
+    let of_october = Hold {
+        month: month("2026-10"),
+        ..of_company(4, 5, 30)
+    };
+    let holds = [
+        of_company(1, 1, 30),
+        of_company(1, 2, 7),
+        of_company(2, 3, 30),
+        of_company(3, 4, 30),
+        of_october,
+        of_platform(6, 30, 100),
+    ];
+    for company in 1..=4 {
+        set_limit(&**store, company, Some(100)).await;
+    }
+    for hold in holds {
+        store.reserve(hold).await.unwrap();
+    }
+    for (number, prompt) in [(1, 10), (3, 5), (5, 5), (6, 5)] {
+        assert!(store.settle(id(number), bill(prompt, 30)).await.unwrap(), "{number}");
+    }
+    let list = async |after: Option<u32>, limit: usize| {
+        let after = after.map(id::<CompanyId>);
+        store.spends(month(NOVEMBER), Page { after, limit }).await.unwrap()
+    };
+    let (first, second) = ((id::<CompanyId>(1), spent(20, 7)), (id::<CompanyId>(2), spent(10, 0)));
+    assert_eq!(list(None, 10).await, [first, second], "what is only held is not spent");
+    assert_eq!(list(None, 1).await, [first]);
+    assert_eq!(list(Some(1), 10).await, [second]);
+    assert!(list(Some(2), 10).await.is_empty());
 }

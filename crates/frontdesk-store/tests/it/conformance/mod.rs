@@ -97,6 +97,7 @@ macro_rules! run_all {
                 the_limit_is_the_stored_companys_at_that_instant, the_platform_has_a_cap_of_its_own,
                 an_attempt_of_a_turn_holds_once, entries_are_listed_newest_first_in_pages, imported_spend_counts,
                 a_refused_import_spends_nothing, the_ledger_is_there_after_reopening,
+                what_companies_have_spent_of_a_month_is_listed_by_company,
                 of_many_at_once_as_many_hold_as_fit, of_many_at_once_through_two_stores_as_many_hold_as_fit,
             ],
             bills: [
@@ -104,7 +105,7 @@ macro_rules! run_all {
                 a_hold_of_october_is_settled_in_october, a_bill_takes_no_more_than_its_hold,
                 an_overrun_is_the_platforms_and_noted_once, a_bill_that_comes_too_late_still_notes_its_overrun,
                 a_hold_whose_lease_ended_is_charged_in_full_once, many_holds_are_reaped_in_turns,
-                a_deleted_companys_ledger_stays,
+                a_deleted_companys_ledger_stays, what_turns_were_charged_is_told_once_it_is_known,
             ],
             leases: [
                 a_free_lease_is_had_by_the_first_alone, a_lease_that_was_renewed_meanwhile_is_not_taken,

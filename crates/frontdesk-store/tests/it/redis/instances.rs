@@ -1,7 +1,9 @@
 //! What instances tell each other of turns, calls and the LLM.
 
 use frontdesk_store::{
-    instances::{CallCount, CallLimits, Instances as _, LlmWord, RedisInstances, TurnAnswer, TurnClaim, TurnPlace},
+    instances::{
+        CallCount, CallLimits, Instances as _, LlmSwitch, LlmWord, RedisInstances, TurnAnswer, TurnClaim, TurnPlace,
+    },
     seal::Sealer,
 };
 use redis::cmd;
@@ -149,6 +151,51 @@ async fn what_one_says_of_the_llm_the_others_hear_and_it_does_not() {
         .expect("it was said before it came")
         .unwrap();
     assert!(one.llm_words().borrow().is_none(), "its own words are no news to it");
+}
+
+#[tokio::test]
+async fn the_switch_of_the_llm_and_its_health_never_take_each_others_place() {
+    let Some(server) = server() else { return };
+    let tasks = TaskSet::new();
+    let (one, other) = (instance(&server, 7, &tasks).await, instance(&server, 7, &tasks).await);
+    let off = LlmSwitch {
+        state: "off".into(),
+        at: "2026-11-15T12:00:00Z".into(),
+        by: "".into(),
+        endpoint: "https://llm.example/v1".into(),
+    };
+    let open = LlmWord {
+        state: "open".into(),
+        cause: None,
+        at: off.at.clone(),
+        by: "".into(),
+        endpoint: off.endpoint.clone(),
+    };
+    let (mut words, mut switches) = (other.llm_words(), other.llm_switches());
+    one.say_llm_switch(off);
+    timeout(SOON, switches.wait_for(Option::is_some))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(words.borrow().is_none(), "nothing was said of its health");
+    one.say_llm(open);
+    timeout(SOON, words.wait_for(Option::is_some)).await.unwrap().unwrap();
+    let heard = switches.borrow().as_ref().map(|switch| switch.state.to_string());
+    assert_eq!(heard.as_deref(), Some("off"), "nothing was said of the switch");
+    // Who comes later hears both.
+    let late = instance(&server, 7, &tasks).await;
+    let (mut words, mut switches) = (late.llm_words(), late.llm_switches());
+    timeout(SOON, words.wait_for(Option::is_some)).await.unwrap().unwrap();
+    timeout(SOON, switches.wait_for(Option::is_some))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(one.llm_switches().borrow().is_none(), "its own words are no news to it");
+    let looking = connect(&server, &tasks).await;
+    for (key, seconds) in [("production-ai:llm-health", 480), ("production-ai:llm-switch", 86_400)] {
+        let ttl: i64 = looking.ask(cmd("TTL").arg(key)).await.unwrap();
+        assert!((seconds - 30..=seconds).contains(&ttl), "{key}: {ttl}");
+    }
 }
 
 #[tokio::test]

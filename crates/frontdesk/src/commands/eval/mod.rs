@@ -39,10 +39,9 @@ pub(super) fn run(context: &Context, arguments: &EvalArguments) -> Result<()> {
         }
     });
     let config = context.config()?;
-    let encoder = wiring::encoder::load(&config.model.folders());
-    if encoder.is_none() {
-        complain("no encoder is there, so words alone decide (lexical); `frontdesk model install` gets it");
-    }
+    let encoder = wiring::encoder::load(&config.model.folders())
+        .inspect_err(|why| complain(format_args!("words alone decide (lexical): {why}")))
+        .ok();
     let meanings = meaning::learn(
         set.businesses.0.iter(),
         set.safety.as_ref().map(|safety| &safety.rules),

@@ -29,6 +29,10 @@ fn every_fault_of_the_settings_is_named() {
     );
     refused(&json!({ "name": "  " }), "/name", "is blank");
     refused(&json!({ "name": "a\u{0}b" }), "/name", "control character");
+    refused(&json!({ "name": "a\r\nBcc: b" }), "/name", "one line");
+    refused(&json!({ "name": "a\u{2028}b" }), "/name", "one line");
+    refused(&json!({ "industryType": "a\tb" }), "/industryType", "one line");
+    refused(&json!({ "trades": ["a", "b\nc"] }), "/trades/1", "one line");
     refused(&json!({ "phone": "555-1234" }), "/phone", "E.164");
     refused(&json!({ "phones": ["+15551234568", "5"] }), "/phones/1", "E.164");
     refused(
@@ -75,9 +79,9 @@ fn every_fault_of_the_settings_is_named() {
         "repeats",
     );
     refused(
-        &json!({ "retentionDays": 3651 }),
+        &json!({ "retentionDays": 366 }),
         "/retentionDays",
-        "a whole number from 0 to 3650, not 3651",
+        "a whole number from 0 to 365, not 366",
     );
     refused(&json!({ "retentionDays": 1.5 }), "/retentionDays", "not 1.5");
     refused(
