@@ -11,7 +11,7 @@ use frontdesk_domain::{
     decision::{Offer, Tier, Versions},
     documents::{
         company::{Company, Status, Thresholds},
-        prompts::{PromptName, Prompts},
+        prompts::{PhraseName, PromptName, Prompts},
         qna::Qna,
         template::{Scenario, ScenarioStatus},
     },
@@ -62,6 +62,8 @@ pub struct Tenant {
     /// What the recogniser should expect.
     pub(crate) hints: Hints,
     documents: Arc<KnowledgeDocuments>,
+    /// The scenarios that say that they repeat or wait.
+    announcements: Arc<[(ScenarioId, PhraseName)]>,
     /// What it may take at once of what all companies share.
     pub(crate) shares: Arc<Shares>,
 }
@@ -139,6 +141,12 @@ impl Tenant {
         let categories = templates.flat_map(|template| &template.document.categories);
         let mut scenarios = categories.flat_map(|category| &category.scenarios);
         scenarios.find(|scenario| scenario.id == *id && scenario.status == ScenarioStatus::Live)
+    }
+
+    /// What this scenario says that it does, and the conversation has to do.
+    pub(crate) fn announced_by(&self, id: &ScenarioId) -> Option<PhraseName> {
+        let mut all = self.announcements.iter();
+        all.find(|(scenario, _)| scenario == id).map(|(_, name)| *name)
     }
 
     /// The Q&A with this id: the company's own, else its trades'.

@@ -9,8 +9,12 @@ use std::{
     time::Instant,
 };
 
-use frontdesk_domain::{decision::Versions, documents::company::CompanySecrets, ids::CompanyId};
-use frontdesk_matching::{knowledge::Knowledge, language::Language};
+use frontdesk_domain::{
+    decision::Versions,
+    documents::{company::CompanySecrets, prompts::PhraseName, template::ScenarioStatus},
+    ids::{CompanyId, ScenarioId},
+};
+use frontdesk_matching::{knowledge::Knowledge, language::Language, phrases::Phrases};
 use frontdesk_store::{
     cache::{CachedStore, KnowledgeDocuments, Settings, bounded::Bounded},
     ports::StoreError,
@@ -21,6 +25,7 @@ use tracing::error;
 
 use super::{Platform, Tenant};
 use crate::{
+    conversation::announced_by,
     flight::Flights,
     foreign::{Foreign, ForeignTemplates},
     hints,
@@ -235,7 +240,9 @@ fn compile(
         prompts: platform.documents.prompts_rev(&settings.company.voice.language),
         build: env!("CARGO_PKG_VERSION").into(),
     };
+    let phrases = platform.phrases(&settings.company.voice.language);
     Tenant {
+        announcements: announcements(&documents, phrases),
         verifier: verifier_of(&settings.secrets),
         knowledge: Arc::new(Knowledge::new(&parts, language)),
         learnt: meanings.of_parts(&parts),
@@ -247,6 +254,16 @@ fn compile(
         documents,
         shares,
     }
+}
+
+/// The live scenarios that only say what the conversation has to do.
+fn announcements(documents: &KnowledgeDocuments, phrases: &Phrases) -> Arc<[(ScenarioId, PhraseName)]> {
+    let templates = documents.templates.iter();
+    let categories = templates.flat_map(|template| &template.document.categories);
+    let scenarios = categories.flat_map(|category| &category.scenarios);
+    let live = scenarios.filter(|scenario| scenario.status == ScenarioStatus::Live);
+    live.filter_map(|scenario| Some((scenario.id.clone(), announced_by(scenario, phrases)?)))
+        .collect()
 }
 
 fn verifier_of(secrets: &CompanySecrets) -> Verifier {

@@ -24,7 +24,7 @@ pub(super) async fn words(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> 
         // "Great", "okay then": heard, and no request. Who was not understood agrees to nothing.
         Question::None if turn.state.misses > 0 => None,
         Question::None => {
-            let agrees = yes_or_no(phrases, said)? == PhraseName::Yes && !rules::would_answer(tenant, turn);
+            let agrees = phrases.whole(said, &[PhraseName::Yes]).is_some() && !rules::would_answer(tenant, turn);
             agrees.then(|| prompted(tenant, PromptName::GoAhead, variation(turn)))
         }
         Question::AnythingElse => match yes_or_no(phrases, said)? {

@@ -33,7 +33,7 @@ use crate::{
 };
 
 pub(crate) use choice::offered;
-pub(crate) use steering::accompany;
+pub(crate) use steering::{accompany, announced_by};
 pub(crate) use transfer::{after_dial, instead_of_a_transfer, leading_to, offered_by, person_or_message, way_out};
 
 /// What the conversation makes of a turn.

@@ -6,10 +6,10 @@ use frontdesk_domain::{
     call_state::Question,
     documents::{
         prompts::{PhraseName, PromptName},
-        template::Action,
+        template::{Action, Scenario},
     },
 };
-use frontdesk_matching::normal::normalize;
+use frontdesk_matching::{normal::normalize, phrases::Phrases};
 
 use super::{ending, prompted, said, silence, transfer, variation};
 use crate::{
@@ -53,7 +53,7 @@ pub(crate) async fn accompany(
     if answer.action != Action::None {
         return answer;
     }
-    let Some(announced) = announced_by(tenant, &answer) else {
+    let Some(announced) = answer.by.scenario().and_then(|id| tenant.announced_by(id)) else {
         return answer;
     };
     let name = phrase.filter(|name| ANNOUNCED.contains(name)).unwrap_or(announced);
@@ -81,18 +81,24 @@ pub(crate) async fn accompany(
     answer
 }
 
-/// What a scenario announces: what most of its triggers ask for, whatever words the caller had for it.
-fn announced_by(tenant: &Tenant, answer: &Answer) -> Option<PhraseName> {
-    let triggers = &tenant.scenario(answer.by.scenario()?)?.triggers;
-    let phrases = tenant.phrases();
-    let phrase_in = |trigger: &String| phrases.steering(&normalize(trigger));
-    let named = triggers.iter().filter_map(phrase_in);
-    let announced: Vec<PhraseName> = named.filter(|name| ANNOUNCED.contains(name)).collect();
-    if announced.len() * 2 <= triggers.len() {
+/// What a scenario announces, if most of its triggers ask for it.
+pub(crate) fn announced_by(scenario: &Scenario, phrases: &Phrases) -> Option<PhraseName> {
+    if scenario.action != Action::None {
         return None;
     }
+    let mut announced = Vec::new();
+    let mut others = scenario.triggers.len().div_ceil(2);
+    for trigger in &scenario.triggers {
+        match phrases.steering(&normalize(trigger)) {
+            Some(name) if ANNOUNCED.contains(&name) => announced.push(name),
+            _ => others -= 1,
+        }
+        if others == 0 {
+            return None;
+        }
+    }
     let times = |name: &PhraseName| announced.iter().filter(|other| *other == name).count();
-    ANNOUNCED.into_iter().max_by_key(times)
+    ANNOUNCED.into_iter().max_by_key(times).filter(|name| times(name) > 0)
 }
 
 /// The words of the last answer.
