@@ -226,24 +226,23 @@ impl<'k> Offer<'k> {
 }
 
 /// Whether shared words say that a caller wants this: two of them that are a third of what the caller said or more, or one
-/// that hardly another key has and that is half of it. A danger needs two, and half. Words that callers say whatever they
-/// want count only beside others.
+/// that hardly another key has, where the caller said no other that tells anything ("do you sell boats" is about boats). A
+/// danger needs two, and half. Words that callers say whatever they want count only beside others.
 fn is_evidence(
     shared: &[&String],
     caller: &BTreeSet<String>,
     is_danger: bool,
     holders: impl Fn(&String) -> usize,
 ) -> bool {
-    let mut telling = shared
-        .iter()
-        .filter(|word| !VAGUE.contains(&word.trim_start_matches(DENIED)));
+    let tells = |word: &String| !VAGUE.contains(&word.trim_start_matches(DENIED));
+    let mut telling = shared.iter().filter(|word| tells(word));
     let Some(first) = telling.next() else { return false };
     let covers = |part: usize| shared.len() * part >= caller.len();
     match (is_danger, telling.next()) {
         (true, second) => second.is_some() && covers(2),
         (false, Some(_)) => covers(3),
         (false, None) if shared.len() > 1 => covers(2),
-        (false, None) => covers(2) && holders(first) <= RARE,
+        (false, None) => caller.iter().filter(|word| tells(word)).count() == 1 && holders(first) <= RARE,
     }
 }
 
@@ -363,7 +362,7 @@ mod tests {
     #[test]
     fn of_equals_the_rarer_words_win_then_the_first() {
         // `open` is only in q1's line, `repair` in those of two keys.
-        assert_eq!(chosen("repair open").0, "q1");
+        assert_eq!(chosen("open hours repair costs").0, "q1");
         assert_eq!(chosen("repair").0, "leak-repair");
     }
 
@@ -404,6 +403,7 @@ mod tests {
             "is the water in my town any good for coffee machines",
             "I never asked for a maintenance plan",
             "no senior discount for me",
+            "a discount on boats",
         ] {
             check(words, "none");
         }
