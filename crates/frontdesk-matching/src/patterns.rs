@@ -178,7 +178,7 @@ mod tests {
             r"\b(won't|will not) (start|run)\b",
             r"\b(does|do)n'?t work\b",
             r"\bno (heat|hot water)\b",
-            r"\b(quit|stopp?ed)\b",
+            r"\b(quit|stop(ped)?)\b",
         ] {
             assert!(of(pattern), "{pattern}");
         }
