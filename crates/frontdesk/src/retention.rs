@@ -9,11 +9,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use frontdesk_domain::{
-    clock::Clock,
-    documents::company::{DEFAULT_RETENTION_DAYS, MAX_RETENTION_DAYS},
-    time::Timestamp,
-};
+use frontdesk_domain::{clock::Clock, documents::company::DEFAULT_RETENTION_DAYS, time::Timestamp};
 use frontdesk_store::{
     leader::Leadership,
     ports::{Backend, Purged, PurgedNotices, StoreError},
@@ -139,9 +135,10 @@ impl Retention {
     }
 }
 
-/// For how many days a company's records are kept. What was stored when more was allowed counts as the most.
+/// For how many days a company's records are kept. What was stored when more was allowed still holds: an update deletes
+/// nothing that somebody wanted to keep.
 fn days_of(stored: Option<u16>) -> u16 {
-    stored.unwrap_or(DEFAULT_RETENTION_DAYS).min(MAX_RETENTION_DAYS)
+    stored.unwrap_or(DEFAULT_RETENTION_DAYS)
 }
 
 /// What is older is kept no longer.
@@ -355,8 +352,8 @@ mod tests {
     }
 
     #[test]
-    fn records_are_kept_for_a_year_at_most_whatever_was_stored() {
-        for (stored, want) in [(None, 90), (Some(0), 0), (Some(365), 365), (Some(3_650), 365)] {
+    fn what_was_stored_when_more_was_allowed_still_holds() {
+        for (stored, want) in [(None, 90), (Some(0), 0), (Some(365), 365), (Some(3_650), 3_650)] {
             assert_eq!(days_of(stored), want, "{stored:?}");
         }
     }

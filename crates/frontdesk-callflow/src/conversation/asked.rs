@@ -24,11 +24,11 @@ pub(super) async fn words(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> 
         // "Great", "okay then": heard, and no request. Who was not understood agrees to nothing.
         Question::None if turn.state.misses > 0 => None,
         Question::None => {
-            let agrees = phrases.whole(said, &[PhraseName::Yes]).is_some() && !rules::would_answer(tenant, turn);
+            let agrees = phrases.whole(said, &[PhraseName::Praise]).is_some() && !rules::would_answer(tenant, turn);
             agrees.then(|| prompted(tenant, PromptName::GoAhead, variation(turn)))
         }
-        Question::AnythingElse => match yes_or_no(phrases, said)? {
-            PhraseName::No => Some(ending(tenant, PromptName::Goodbye, variation(turn))),
+        Question::AnythingElse => match praise(phrases, said).or_else(|| yes_or_no(phrases, said))? {
+            PhraseName::No | PhraseName::Praise => Some(ending(tenant, PromptName::Goodbye, variation(turn))),
             _ => Some(prompted(tenant, PromptName::GoAhead, variation(turn))),
         },
         Question::Menu => match pressed(phrases, said)? {
@@ -36,7 +36,10 @@ pub(super) async fn words(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> 
             _ => Some(transfer::message(tenant, turn)),
         },
         Question::Choice(options) => choice::by_words(tenant, turn, options),
-        Question::Offer(offer) => match pressed(phrases, said).or_else(|| yes_or_no(phrases, said))? {
+        Question::Offer(offer) => match pressed(phrases, said)
+            .or_else(|| praise(phrases, said))
+            .or_else(|| yes_or_no(phrases, said))?
+        {
             PhraseName::No | PhraseName::Second => Some(transfer::declined(tenant, turn)),
             _ => Some(transfer::accepted(tenant, turn, *offer)),
         },
@@ -75,6 +78,11 @@ fn pressed(phrases: &Phrases, said: &str) -> Option<PhraseName> {
     phrases.whole(said, &[PhraseName::First, PhraseName::Second])
 }
 
+/// "Great", "that's perfect": all that was said.
+fn praise(phrases: &Phrases, said: &str) -> Option<PhraseName> {
+    phrases.whole(said, &[PhraseName::Praise])
+}
+
 /// A yes or a no that is all that was said, also twice over: "no, that's all", "no thank you, goodbye".
 fn yes_or_no(phrases: &Phrases, said: &str) -> Option<PhraseName> {
     // Each part is read in every way: without a bound on the words that would take longer than any call.
@@ -107,6 +115,7 @@ fn agreed(tenant: &Tenant, turn: &Turn<'_>) -> Option<bool> {
             PhraseName::Wrong,
             PhraseName::No,
             PhraseName::Yes,
+            PhraseName::Praise,
         ],
     );
     let reply = match bare {
@@ -114,7 +123,10 @@ fn agreed(tenant: &Tenant, turn: &Turn<'_>) -> Option<bool> {
         None if rules::would_answer(tenant, turn) => return None,
         None => phrases.reply(said, &[PhraseName::Wrong, PhraseName::No, PhraseName::Yes])?,
     };
-    Some(matches!(reply, PhraseName::Yes | PhraseName::First))
+    Some(matches!(
+        reply,
+        PhraseName::Yes | PhraseName::Praise | PhraseName::First
+    ))
 }
 
 /// Keys: what they mean is what was asked.

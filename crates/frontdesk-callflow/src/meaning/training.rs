@@ -52,7 +52,7 @@ const NICENESS: i32 = 10;
 /// So many embeddings of wordings stay in memory, so that an edit does not read them back.
 const KEPT_EMBEDDINGS: usize = 8_192;
 
-/// A turn waits for its company's words only if no more than so many jobs are before it.
+/// A turn waits for its company's words only if no more than so many companies wait for theirs, itself included.
 const SOON: usize = 4;
 
 /// The threads that learn, and what they have learnt.
@@ -150,7 +150,7 @@ impl Trainer {
                 let mut ended = pin!(ended);
                 // From here on no end is missed.
                 ended.as_mut().enable();
-                let before = self.waiting();
+                let before = lock(&self.waiting).for_words();
                 if let Some(meaning) = place.get() {
                     return Some(meaning);
                 }
@@ -222,6 +222,7 @@ impl Trainer {
             }
             let mut waiting = lock(&self.waiting);
             waiting.busy -= 1;
+            waiting.is_reading &= !matches!(next, Next::Words(_));
             if let Next::Words(job) = next
                 && self.encoder().is_some()
                 && job.place.strong_count() > 0
@@ -246,6 +247,7 @@ impl Trainer {
             }
             if let Some(next) = take(&mut waiting) {
                 waiting.busy += 1;
+                waiting.is_reading |= matches!(next, Next::Words(_));
                 return Some(next);
             }
             waiting = self.woken.wait(waiting).unwrap_or_else(PoisonError::into_inner);

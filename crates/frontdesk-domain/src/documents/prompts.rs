@@ -131,6 +131,8 @@ wire_names! {
         No = "no",
         /// Says that what was read back is wrong.
         Wrong = "wrong",
+        /// It is good so: an offer is taken, and nothing else is wanted.
+        Praise = "praise",
         /// Wants a person.
         Person = "person",
         /// Wants the last words again.

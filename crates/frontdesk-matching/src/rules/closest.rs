@@ -87,7 +87,7 @@ pub(super) fn closest_wordings(
     }
     let says_it = closest.best.complete > 0.0 || closest.best.denies_the_same;
     if vote.pattern == Some(Found::Denied) && !says_it {
-        return Err(Denied { entirely: true });
+        return Err(Denied { entirely: false });
     }
     let [_, second, third] = closest.top;
     Ok(Closest {

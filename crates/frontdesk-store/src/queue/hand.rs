@@ -1,6 +1,6 @@
 //! What the queue of turn records has in hand: batches that are not stored yet, and which of them is to blame for it.
 
-use std::{collections::VecDeque, mem, sync::Arc};
+use std::{collections::VecDeque, sync::Arc};
 
 use frontdesk_domain::record::TurnRecord;
 
@@ -166,20 +166,20 @@ impl Hand {
         }
     }
 
-    /// Others go before the first, which can be kept nowhere yet.
+    /// Others go before the first, which can be kept nowhere yet. Nobody waits for it.
     pub(super) fn put_off(&mut self) {
-        self.held.rotate_left(1.min(self.held.len()));
+        if let Some(mut held) = self.held.pop_front() {
+            held.refusals = held.refusals.max(REFUSALS);
+            self.held.push_back(held);
+        }
     }
 
-    /// Splits what is alone: where nothing else tells whether the store works, one half tells it of the other.
-    pub(super) fn split_if_alone(&mut self) {
-        if let [only] = self.held.make_contiguous()
-            && only.batch.count() > 1
-        {
-            let alone = mem::take(&mut self.held);
-            for held in alone {
-                self.split(held.batch);
-            }
+    /// Splits the first that is several: where nothing is stored that would tell whether the store works, one half tells it of
+    /// the other.
+    pub(super) fn split_one(&mut self) {
+        let several = self.held.iter().position(|held| held.batch.count() > 1);
+        if let Some(held) = several.and_then(|at| self.held.remove(at)) {
+            self.split(held.batch);
         }
     }
 
@@ -189,8 +189,10 @@ impl Hand {
         self.held.push_front(Held::new(first));
     }
 
+    /// Whether turns are held that may still be stored with the next try: not those which failed while others were stored.
     pub(super) fn has_turns(&self) -> bool {
-        self.held.iter().any(|held| matches!(held.batch, Batch::Turns(_)))
+        let is_turns = |held: &Held| matches!(held.batch, Batch::Turns(_)) && held.refusals == 0;
+        self.held.iter().any(is_turns)
     }
 
     /// Whether more is to be tried beside what fails, of at most so many records in all.
@@ -287,17 +289,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_alone_is_split_once_and_lets_few_others_in() {
+    fn where_nothing_is_stored_one_is_split_after_the_other_and_few_others_get_in() {
         let mut hand = Hand::default();
         hand.add(ends(4));
         assert!(hand.has_room(500) && !hand.has_room(4));
-        hand.split_if_alone();
-        hand.split_if_alone();
+        hand.split_one();
         assert_eq!(counts(&hand), [2, 2]);
         assert!(!hand.has_room(500));
+        hand.split_one();
+        assert_eq!(counts(&hand), [1, 1, 2], "where two are at fault, each is found");
+        assert!(hand.has_room(500));
         let mut hand = Hand::default();
         hand.add(ends(1));
-        hand.split_if_alone();
+        hand.split_one();
         hand.add(ends(1));
         assert!(counts(&hand) == [1, 1] && hand.has_room(500));
         assert_eq!(hand.take().ends.len(), 2);

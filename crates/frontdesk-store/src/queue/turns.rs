@@ -33,7 +33,7 @@ use crate::{
     tasks::{Stopping, TaskSet},
 };
 
-/// What is alone is split after so many tries, so that one half tells of the other whether the store works.
+/// After so many failures in a row one batch is split, so that one half tells of the other whether the store works.
 const TRIES_ALONE: u32 = 5;
 
 /// How the queue of turn records works.
@@ -391,7 +391,7 @@ impl Flusher {
         }
     }
 
-    /// Tells who waits for turns, when none is left in hand.
+    /// Tells who waits for turns, when none is left in hand but what the store refuses while it takes others.
     fn tell_waiting(&mut self) {
         if self.marks.is_empty() || self.hand.has_turns() {
             return;
@@ -413,7 +413,8 @@ impl Flusher {
                 batch.what()
             );
         }
-        match self.hand.failed(Cause::of(failure)) {
+        let cause = Cause::of(failure);
+        match self.hand.failed(cause) {
             Next::Parts => return,
             Next::Reject => {
                 if self.reject(batch, failure).await {
@@ -423,6 +424,7 @@ impl Flusher {
             }
             Next::Pause => {}
         }
+        self.tell_waiting();
         trouble.in_a_row = trouble.in_a_row.saturating_add(1);
         time::sleep(trouble.pause()).await;
         // What came meanwhile is tried as well: what is refused by itself holds up nothing.
@@ -435,8 +437,8 @@ impl Flusher {
             }
             self.take(entries);
         }
-        if trouble.in_a_row >= TRIES_ALONE {
-            self.hand.split_if_alone();
+        if trouble.in_a_row >= TRIES_ALONE && cause == Cause::Unknown {
+            self.hand.split_one();
         }
     }
 

@@ -52,6 +52,8 @@ pub(super) struct Waiting {
     pub(super) for_meaning: VecDeque<Job>,
     /// So many jobs are being worked on.
     pub(super) busy: usize,
+    /// One of them is about words.
+    pub(super) is_reading: bool,
 }
 
 impl Waiting {
@@ -70,7 +72,13 @@ impl Waiting {
         })
     }
 
-    /// How many somebody waits for, the one in work included.
+    /// How many wait for their words, the one in work included.
+    pub(super) fn for_words(&self) -> usize {
+        let alive = self.for_words.iter().filter(|job| job.place.strong_count() > 0);
+        alive.count() + usize::from(self.is_reading)
+    }
+
+    /// How many somebody waits for, those in work included.
     pub(super) fn count(&self) -> usize {
         let alive = |jobs: &VecDeque<Job>| jobs.iter().filter(|job| job.place.strong_count() > 0).count();
         let dangers = self.dangers.iter().filter(|job| job.place.strong_count() > 0).count();

@@ -172,7 +172,8 @@ impl Scratch {
 
 /// Whether what this range begins or ends with does not happen: "not leaking", "stopped leaking".
 fn denies(words: &[Word], range: Range<usize>) -> bool {
-    let inside = |word: &&Word| range.start <= index(word.start) && index(word.end) <= range.end;
+    // A pattern may begin or end within a word.
+    let inside = |word: &&Word| range.start < index(word.end) && index(word.start) < range.end;
     let is_denied = |word: &Word| word.class.any(Class::NEGATED) != word.class.any(Class::FAILED);
     let mut content = words.iter().filter(inside).filter(|word| word.class.is_content());
     let (first, last) = (content.next(), content.next_back());
