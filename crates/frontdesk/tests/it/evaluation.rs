@@ -193,7 +193,7 @@ async fn thresholds_are_proposed_and_set() {
     ];
     let printed = stage.succeed(&tune, "");
     for part in [
-        "95 labels, at most 10.0 %",
+        "96 labels, at most 10.0 %",
         "companyQnA",
         "on labels that the choice did not see",
         "--apply sets",
