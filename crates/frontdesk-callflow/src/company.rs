@@ -3,7 +3,7 @@
 mod companies;
 mod platform;
 
-use std::{cmp::Reverse, sync::Arc};
+use std::{borrow::Cow, cmp::Reverse, sync::Arc};
 
 use frontdesk_domain::{
     call_state::Choosable,
@@ -11,7 +11,7 @@ use frontdesk_domain::{
     decision::{Offer, Tier, Versions},
     documents::{
         company::{Company, Status, Thresholds},
-        prompts::{PhraseName, PromptName, Prompts},
+        prompts::{PhraseName, PromptName, PromptTexts, Prompts},
         qna::Qna,
         template::{Scenario, ScenarioStatus},
     },
@@ -172,22 +172,29 @@ impl Tenant {
 
     fn render_prompt(&self, name: PromptName, n: usize, variables: &Variables) -> Option<Arc<str>> {
         let company = &self.settings.company;
-        let tone = &*company.fallback.tone;
         let language = self.platform.prompts(&company.voice.language);
         let sources = [
             Some(&company.prompts),
             language.map(|prompts| &prompts.texts),
             Some(&Prompts::embedded().texts),
         ];
-        sources.into_iter().flatten().find_map(|texts| {
-            let variations = texts.pick(name, tone);
-            let start = n.checked_rem(variations.len())?;
-            let in_turn = variations.iter().cycle().skip(start).take(variations.len());
-            in_turn
-                .filter_map(|wording| wording.render(variables).ok())
-                .find(|text| !text.trim().is_empty())
-                .map(Into::into)
-        })
+        let mut sources = sources.into_iter().flatten();
+        sources.find_map(|texts| self.variations(texts, name, n, variables).next().map(Into::into))
+    }
+
+    /// What can be spoken of a prompt, from its `n`th variation on.
+    fn variations<'t>(
+        &self,
+        texts: &'t PromptTexts,
+        name: PromptName,
+        n: usize,
+        variables: &'t Variables,
+    ) -> impl Iterator<Item = Cow<'t, str>> {
+        let all = texts.pick(name, &self.settings.company.fallback.tone);
+        let start = n.checked_rem(all.len()).unwrap_or_default();
+        let in_turn = all.iter().cycle().skip(start).take(all.len());
+        let spoken = in_turn.filter_map(|wording| wording.render(variables).ok());
+        spoken.filter(|text| !text.trim().is_empty())
     }
 
     /// A prompt in the variation that is worth most by `worth`, of equal ones the first from the `n`th on; those that are
@@ -207,12 +214,7 @@ impl Tenant {
             .filter(|texts| !texts.pick(name, tone).is_empty());
         let of_language = of_language.unwrap_or(&Prompts::embedded().texts);
         [&company.prompts, of_language].into_iter().find_map(|texts| {
-            let variations = texts.pick(name, tone);
-            let start = n.checked_rem(variations.len())?;
-            let in_turn = variations.iter().cycle().skip(start).take(variations.len());
-            let spoken = in_turn.filter_map(|wording| wording.render(&company.variables).ok());
-            spoken
-                .filter(|text| !text.trim().is_empty())
+            self.variations(texts, name, n, &company.variables)
                 .filter_map(|text| Some((worth(&text)?, text)))
                 .min_by_key(|(worth, _)| Reverse(*worth))
                 .map(|(_, text)| text.into())

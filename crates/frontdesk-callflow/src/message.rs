@@ -168,17 +168,14 @@ impl CallFlow {
         }
         let until = settings::read_by(webhook.deadline, settings::STORE_DEADLINE);
         let stored = self.store().call(tenant.id(), call);
-        match within(&tenant.shares.store, until, stored).await {
-            Ok(Ok(stored)) => stored?.from.map(Into::into),
-            Ok(Err(error)) => {
-                warn!(company.id = %tenant.id(), call.id = %call, error = &error as &dyn std::error::Error, "who left a message cannot be read; it is kept without a number");
-                None
-            }
-            Err(_) => {
-                warn!(company.id = %tenant.id(), call.id = %call, "who left a message was not read in time; it is kept without a number");
-                None
-            }
-        }
+        let failure: Box<dyn std::error::Error + Send + Sync> = match within(&tenant.shares.store, until, stored).await
+        {
+            Ok(Ok(stored)) => return stored?.from.map(Into::into),
+            Ok(Err(failure)) => Box::new(failure),
+            Err(late) => Box::new(late),
+        };
+        warn!(company.id = %tenant.id(), call.id = %call, error = &*failure as &dyn std::error::Error, "who left a message cannot be read; it is kept without a number");
+        None
     }
 
     /// Keeps a message, or a wish to be called back; it is on disk when this returns. It is waited for until `until`.
