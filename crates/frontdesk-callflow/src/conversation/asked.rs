@@ -13,7 +13,7 @@ use crate::{answer::Answer, company::Tenant, flow::CallFlow, rules, turn::Turn};
 /// A bare yes or no has at most so many words.
 const LONGEST_REPLY: usize = 10;
 
-const YES_OR_NO: [PhraseName; 2] = [PhraseName::No, PhraseName::Yes];
+const YES_OR_NO: [PhraseName; 3] = [PhraseName::No, PhraseName::Yes, PhraseName::Praise];
 
 /// Words that answer what was asked; `None` if they do not, or nothing was.
 pub(super) async fn words(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> Option<Answer> {
@@ -27,7 +27,7 @@ pub(super) async fn words(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> 
             let agrees = phrases.whole(said, &[PhraseName::Praise]).is_some() && !rules::would_answer(tenant, turn);
             agrees.then(|| prompted(tenant, PromptName::GoAhead, variation(turn)))
         }
-        Question::AnythingElse => match praise(phrases, said).or_else(|| yes_or_no(phrases, said))? {
+        Question::AnythingElse => match yes_or_no(phrases, said)? {
             PhraseName::No | PhraseName::Praise => Some(ending(tenant, PromptName::Goodbye, variation(turn))),
             _ => Some(prompted(tenant, PromptName::GoAhead, variation(turn))),
         },
@@ -36,10 +36,7 @@ pub(super) async fn words(flow: &CallFlow, tenant: &Tenant, turn: &Turn<'_>) -> 
             _ => Some(transfer::message(tenant, turn)),
         },
         Question::Choice(options) => choice::by_words(tenant, turn, options),
-        Question::Offer(offer) => match pressed(phrases, said)
-            .or_else(|| praise(phrases, said))
-            .or_else(|| yes_or_no(phrases, said))?
-        {
+        Question::Offer(offer) => match pressed(phrases, said).or_else(|| yes_or_no(phrases, said))? {
             PhraseName::No | PhraseName::Second => Some(transfer::declined(tenant, turn)),
             _ => Some(transfer::accepted(tenant, turn, *offer)),
         },
@@ -78,12 +75,7 @@ fn pressed(phrases: &Phrases, said: &str) -> Option<PhraseName> {
     phrases.whole(said, &[PhraseName::First, PhraseName::Second])
 }
 
-/// "Great", "that's perfect": all that was said.
-fn praise(phrases: &Phrases, said: &str) -> Option<PhraseName> {
-    phrases.whole(said, &[PhraseName::Praise])
-}
-
-/// A yes or a no that is all that was said, also twice over: "no, that's all", "no thank you, goodbye".
+/// A yes, a no or praise ("great") that is all that was said, also twice over: "no, that's all", "no thank you, goodbye".
 fn yes_or_no(phrases: &Phrases, said: &str) -> Option<PhraseName> {
     // Each part is read in every way: without a bound on the words that would take longer than any call.
     if said.split(' ').nth(LONGEST_REPLY).is_some() {
